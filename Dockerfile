@@ -6,8 +6,8 @@
 #
 # Run them with `--read-only --tmpfs /tmp`, inputs mounted at /data, and a volume at /cache for what is fetched.
 #
-# Bases are pinned to a version; whoever can ask a registry may add digests (`@sha256:…`). Builder and final image have the
-# same C library. The build is not one of the whole workspace, which would bring the servers of tests along.
+# Bases are pinned to a version; with access to a registry, digests can be added (`@sha256:…`). Builder and final image
+# have the same C library. The build is not one of the whole workspace, which would bring the servers of tests along.
 ARG RUST_VERSION=1.95.0
 # GPUs' drivers have to know this version: kernels are kept as PTX of it, and compiled when the program starts.
 ARG CUDA_VERSION=12.6.3

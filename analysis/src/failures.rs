@@ -54,7 +54,7 @@ impl Failures {
     pub fn points_of(outcome: &Outcome) -> HashSet<JobId> {
         let points = outcome.rows.iter().filter_map(|row| match &row.kind {
             RowKind::Search { points, .. } => Some(points),
-            _ => None,
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => None,
         });
         points.flatten().filter(|point| point.value.is_none()).map(|point| point.job).collect()
     }

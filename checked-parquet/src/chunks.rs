@@ -64,7 +64,8 @@ impl<R: ChunkReader> Chunks<R> {
         let mut columns: Vec<Column> = columns.map(column).collect();
         columns.sort_by_key(|column| (column.range.start, column.range.end));
         if let Some([one, other]) = columns.array_windows().find(|[one, other]| one.range.end > other.range.start) {
-            let (one, other) = (&one.range, &other.range);
+            let one = &one.range;
+            let other = &other.range;
             return Err(ParquetError::General(format!(
                 "two columns claim the same bytes: {} to {}, and {} to {}",
                 one.start, one.end, other.start, other.end

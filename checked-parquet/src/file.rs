@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// A parquet file whose claims are checked before the library believes them.
+/// A parquet file whose claims are checked before the library uses them.
 pub struct CheckedFile<R: ChunkReader + 'static> {
     reader: SerializedFileReader<Chunks<R>>,
     limits: Limits,

@@ -1,8 +1,8 @@
-//! The footer of a parquet file, held against what the library takes for true of it.
+//! The footer of a parquet file, checked against what the library assumes.
 //!
-//! The library makes room for as many children of a column as the footer claims, goes down as deep as columns are
-//! nested, and stops the process at offsets below 0. So the footer is walked through first, as Thrift's compact
-//! protocol lets one do without knowing the fields: only those that count are checked.
+//! The library reserves memory for as many children of a column as the footer claims, recurses as deep as columns are
+//! nested, and stops the process at offsets below 0. So the footer is read first, which Thrift's compact protocol
+//! allows without knowing the fields: only the relevant ones are checked.
 
 use parquet::{
     errors::{ParquetError, Result},
@@ -40,12 +40,12 @@ pub(crate) fn check_footer(file: &impl ChunkReader) -> Result<()> {
 }
 
 fn check(footer: &[u8]) -> Result<()> {
-    let mut walk = Walk { rest: footer, depth: 0, children: Vec::new() };
-    walk.fields(&mut Vec::new()).ok_or_else(|| damaged("it is no list of fields"))?;
-    check_schema(&walk.children)
+    let mut reader = FooterReader { rest: footer, depth: 0, children: Vec::new() };
+    reader.fields(&mut Vec::new()).ok_or_else(|| damaged("it is no list of fields"))?;
+    check_schema(&reader.children)
 }
 
-/// Checks that the elements, which stand in the order of a walk through the tree, are one tree that is not too deep.
+/// Checks that the elements, which are in depth-first order, are one tree that is not too deep.
 fn check_schema(children: &[i64]) -> Result<()> {
     let claimed = children.iter().try_fold(0_u64, |sum, claimed| sum.checked_add(u64::try_from(*claimed).ok()?));
     if claimed.is_none_or(|claimed| claimed >= (children.len() as u64).max(1)) {
@@ -72,9 +72,8 @@ fn damaged(what: &str) -> ParquetError {
     ParquetError::General(format!("the footer is damaged: {what}"))
 }
 
-/// A walk through a footer. Every method gives `None` where the bytes are none of Thrift's, or hold what none may
-/// hold.
-struct Walk<'a> {
+/// Reads a footer. Every method returns `None` if the bytes are not Thrift's, or hold what is not allowed.
+struct FooterReader<'a> {
     rest: &'a [u8],
     /// The number of values that are open. Lists of lists go deeper without a field.
     depth: usize,
@@ -82,7 +81,7 @@ struct Walk<'a> {
     children: Vec<i64>,
 }
 
-impl Walk<'_> {
+impl FooterReader<'_> {
     /// The fields of a struct whose place in the footer is `path`.
     fn fields(&mut self, path: &mut Vec<i16>) -> Option<()> {
         if path == SCHEMA {

@@ -1,7 +1,7 @@
 //! Parquet files that are checked before they are decoded.
 //!
-//! The `parquet` library believes what a file claims: it makes room for as many columns, values and bytes as a footer
-//! or a page header says, and panics where these contradict each other. [`CheckedFile`] checks each claim first, so
+//! The `parquet` library trusts what a file claims: it reserves memory for as many columns, values and bytes as a
+//! footer or a page header says, and panics if these contradict each other. [`CheckedFile`] checks each claim first, so
 //! that a damaged or hostile file is refused within the memory that [`Limits`] allow.
 //!
 //! | what is checked | when |

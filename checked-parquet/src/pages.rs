@@ -15,7 +15,7 @@ use parquet::{
 /// Values of a dictionary, for which memory is taken at once.
 const MOST_VALUES: u64 = 1 << 22;
 
-/// A row group whose pages are looked at before they are decoded.
+/// A row group whose pages are checked before they are decoded.
 pub struct CheckedGroup<'a> {
     pub(crate) group: Box<dyn RowGroupReader + 'a>,
     pub(crate) limits: Limits,

@@ -13,7 +13,7 @@ pub(crate) struct ReadAdapters {
     /// The files of the base as they were hashed.
     pub(crate) base_files: FilesInUse,
     pub(crate) adapters: Vec<Adapter>,
-    /// What a person should know of where the adapters come from.
+    /// Notes on the origin of the adapters.
     pub(crate) notes: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl ReadAdapters {
         let read = |(name, reference): &(String, InputRef)| {
             let located = inputs.adapter(reference).map_err(input(reference))?;
             let adapter = Adapter::read(name, &located.path, &header);
-            // Whatever came of reading: the change is the cause of an error as well.
+            // Checked even if reading failed: the change may be the cause of the error.
             located.files_in_use.check()?;
             adapter
                 .map_err(|source| Failure::from(CheckError::Adapter { name: name.clone(), source: Box::new(source) }))

@@ -1,11 +1,11 @@
-//! What there is to show of a sweep.
+//! The analysis of a sweep.
 
 use crate::failure::Failure;
 use analysis::{Failures, Frame, Results, SoFar, Summary, Table, Tables};
 use jobs::{FailureRecord, Outcome};
 use serde::Serialize;
 
-/// What is known of a sweep.
+/// A sweep with its results.
 #[derive(Debug, Serialize)]
 pub(crate) struct Analysed {
     #[serde(flatten)]
@@ -18,8 +18,8 @@ pub(crate) struct Analysed {
 }
 
 impl Analysed {
-    /// Sums a sweep up; `frame` holds its jobs, `failed` are its failures, `so_far` says how far it has come if it has not
-    /// finished, and `top` of the best are listed.
+    /// Sums a sweep up; `frame` holds its jobs, `failed` are its failures, `so_far` says how far it has come if it has
+    /// not finished, and `top` of the best are listed.
     pub(crate) fn new(
         frame: &Frame,
         (outcome, so_far): (Outcome, Option<SoFar>),

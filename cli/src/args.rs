@@ -10,7 +10,7 @@ pub(crate) use analyze::{Analyze, Output, TableName};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use shared::{
-    ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, PublishArgs, S3Args, Secret, StoreArgs,
+    BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
     StoredSweepArgs, SweepArgs,
 };
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
@@ -92,7 +92,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) publish: PublishArgs,
+    pub(crate) publish: BrokerArgs,
     /// The minimum number of jobs to keep in the queue; the actual number grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
@@ -105,11 +105,10 @@ pub(crate) struct Run {
     /// Retry jobs that failed permanently in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
-    #[arg(long)]
-    pub(crate) repair: bool,
-    /// Run this command in a shell when the run ends; the variables `BOWLINE_SWEEP`, `BOWLINE_ENDED`, `BOWLINE_EXIT_CODE` and
-    /// `BOWLINE_MESSAGE` describe the end
+    #[command(flatten)]
+    pub(crate) repair: RepairArgs,
+    /// Run this command in a shell when the run ends; the variables `BOWLINE_SWEEP`, `BOWLINE_ENDED`,
+    /// `BOWLINE_EXIT_CODE` and `BOWLINE_MESSAGE` describe the end
     #[arg(long, value_name = "COMMAND")]
     pub(crate) on_end: Option<String>,
     /// Send a POST with a small JSON document to this URL when the run ends
@@ -189,9 +188,8 @@ pub(crate) struct Evaluate {
     /// The split to evaluate on
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
-    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
-    #[arg(long)]
-    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) repair: RepairArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
@@ -221,9 +219,8 @@ pub(crate) struct Check {
     /// Write the tables and charts into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
-    #[arg(long)]
-    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) repair: RepairArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
@@ -246,19 +243,17 @@ pub(crate) struct Heads {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("queue", |arg| arg.help("A broker to check: `amqp://user:password@host/vhost`")))]
 pub(crate) struct Doctor {
     /// A model to load and to run once
     #[arg(long, value_name = "DIR")]
     pub(crate) base: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// A broker to check: `amqp://user:password@host/vhost`
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
-    /// The broker's management address, to check its policies [default: `http://HOST:15672`, or `https://HOST:15671` with
-    /// `amqps://`]
+    pub(crate) broker: BrokerArgs,
+    /// The broker's management address, to check its policies [default: `http://HOST:15672`, or `https://HOST:15671`
+    /// with `amqps://`]
     #[arg(long, value_name = "URL")]
     pub(crate) management: Option<Secret>,
     /// The time limit of one job on the workers, in seconds

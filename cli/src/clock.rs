@@ -1,4 +1,4 @@
-//! The clock on the wall.
+//! Dates and time spans as text.
 
 pub(crate) use jobs::now_ms;
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,13 +12,15 @@ pub(crate) fn date(ms: u64) -> String {
     text[..16].replace('T', " ")
 }
 
-/// A time span in the two largest units that say something: `1 h 02 min`, `35 s`.
+/// A time span in its two largest units: `1 h 02 min`, `35 s`.
 pub(crate) fn span(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
     let seconds = seconds.round() as u64;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let minutes = seconds / 60;
+    let hours = seconds / 3600;
+    let days = seconds / 86_400;
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, _) => format!("{minutes} min {:02} s", seconds % 60),

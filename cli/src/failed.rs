@@ -7,8 +7,8 @@ use jobs::{FailureRecord, JobId, Manifest, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store};
 
-/// The last record of every job of a sweep that failed for good and has no result: the sweep's own attempts, and what had
-/// failed for another sweep before. What failed for an earlier revision counts where this one wants it as well.
+/// The last record of every job of a sweep that failed permanently and has no result: attempts of this sweep, and
+/// earlier failures in other sweeps. A failure of an earlier revision counts if this revision needs the job as well.
 pub(crate) async fn of_sweep<'a>(
     store: &Store,
     frozen: &Frozen,
@@ -17,7 +17,7 @@ pub(crate) async fn of_sweep<'a>(
     let wanted: Option<HashSet<JobId>> = match coordinator::survey(frozen, store, Retry::Nothing).await {
         Ok(resume) => Some(resume.failed_jobs().iter().copied().collect()),
         Err(CoordinatorError::Store(error)) => return Err(error.into()),
-        // A sweep that cannot go on for its failures is the one that is looked into.
+        // People look into a sweep that cannot continue because of its failures.
         Err(_) => None,
     };
     let name = frozen.sweep().name.as_str();
@@ -31,12 +31,12 @@ pub(crate) async fn of_sweep<'a>(
     Ok(failures.records.iter().filter(is_of).collect())
 }
 
-/// How many failed jobs of a sweep have a stored result that is corrupt; 0 if the store cannot tell.
+/// How many failed jobs of a sweep have a stored result that is corrupt; 0 if the store cannot be read.
 pub(crate) async fn corrupt(store: &Store, frozen: &Frozen) -> u64 {
     coordinator::survey(frozen, store, Retry::Nothing).await.map_or(0, |resume| resume.survey.corrupt)
 }
 
-/// The failures of the revision that came to `outcome`.
+/// The failures of the revision with this `outcome`.
 pub(crate) async fn of_outcome<'a>(
     store: &Store,
     outcome: &Outcome,
@@ -53,7 +53,7 @@ pub(crate) async fn of_outcome<'a>(
             let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
             of_sweep(store, &frozen, failures).await
         }
-        // A copy of a sweep's folder may be without one; an unreadable one is told of elsewhere.
+        // A copy of a sweep's folder may have none. An unreadable one is reported elsewhere.
         Ok(None) | Err(_) => Ok(of_name),
     }
 }

@@ -1,7 +1,7 @@
-//! Everything that ends a command early: what it says, its exit code, and what to do about it.
+//! Everything that ends a command early: its message, its exit code, and a hint.
 //!
-//! The failures lie by what they are of, in a file each, which says their exit codes and hints. No match here has a
-//! catch-all arm: a new failure has to say what it is.
+//! Each kind of failure has a file with its exit codes and hints. No match here has a catch-all arm: a new failure
+//! needs its own exit code.
 
 mod analysis;
 mod code;
@@ -32,7 +32,7 @@ use std::io;
 
 /// Why a command ended early.
 ///
-/// No variant prints its source: the report walks the chain, so that each fact is told once.
+/// No variant prints its source: the report prints the whole chain, so that each fact appears once.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// An argument has the wrong form.
@@ -47,13 +47,13 @@ pub(crate) enum Failure {
     /// A merge is not possible, or cannot be written.
     #[error(transparent)]
     Merge(#[from] MergeFailure),
-    /// A sweep or an evaluation did not run to a good end.
+    /// A sweep or an evaluation did not succeed.
     #[error(transparent)]
     Run(#[from] RunFailure),
-    /// A worker cannot start or go on.
+    /// A worker cannot start or continue.
     #[error(transparent)]
     Worker(#[from] WorkerFailure),
-    /// A command about stored sweeps cannot do as told.
+    /// A command about stored sweeps fails.
     #[error(transparent)]
     Stored(#[from] StoredFailure),
     /// Tables or charts cannot be made.
@@ -65,10 +65,10 @@ pub(crate) enum Failure {
     /// A process cannot be watched.
     #[error(transparent)]
     Watching(#[from] WatchingFailure),
-    /// There is nothing to give to a cluster.
+    /// Kubernetes manifests cannot be rendered.
     #[error(transparent)]
     K8s(#[from] K8sFailure),
-    /// Something was found unsound.
+    /// A check of `doctor` did not pass.
     #[error(transparent)]
     Doctor(#[from] DoctorFailure),
     /// The store is out of reach, or holds something that it should not.
@@ -80,12 +80,12 @@ pub(crate) enum Failure {
     /// The program has a bug.
     #[error("bowline panicked; this is a bug")]
     Panicked,
-    /// The program cannot start its own parts.
+    /// The async runtime cannot start.
     #[error("cannot start the runtime")]
     Runtime(io::Error),
 }
 
-/// What libraries report becomes a failure of the kind that it is of.
+/// Errors of libraries become failures of their kind.
 macro_rules! from {
     ($($error:ty => $kind:ty),+ $(,)?) => {
         $(impl From<$error> for Failure {
@@ -158,7 +158,7 @@ impl Failure {
         }
     }
 
-    /// What to do, where there is something to say that the error does not.
+    /// What to do, if the error does not say it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File(failure) => failure.hint(),

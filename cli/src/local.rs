@@ -8,20 +8,17 @@ use crate::{
 use evaluation::DeviceChoice;
 use inputs::{Artefacts, Inputs, ObjectSettings, S3Remote};
 use std::{env, path::PathBuf, sync::Arc};
-use store::{Patience, S3Settings};
+use store::{RequestLimits, S3Settings};
 use sysinfo::System;
 use tokio::runtime::Runtime;
 use worker::{Engine, EngineSettings};
 
-/// How often something is asked for by a command that does not depend on it.
+/// Attempts at a request by a command that does not depend on the answer.
 const ATTEMPTS_AT_HAND: usize = 3;
 
 /// The inputs of a worker: paths are read below its roots alone, for jobs come from elsewhere.
 pub(crate) fn worker_inputs(args: &args::Worker, artefacts: &Arc<Artefacts>) -> Result<Inputs, Failure> {
-    let roots = match args.roots.is_empty() {
-        true => vec![".".into()],
-        false => args.roots.clone(),
-    };
+    let roots = if args.roots.is_empty() { vec![".".into()] } else { args.roots.clone() };
     let absolute = |root: PathBuf| {
         root.canonicalize().map_err(|source| Failure::Worker(WorkerFailure::Root { path: root.clone(), source }))
     };
@@ -53,14 +50,14 @@ pub(crate) fn inputs(s3: &S3Args) -> Inputs {
     Inputs::new(inputs_settings(s3))
 }
 
-/// The same for a command that says what it could not reach, and does not wait for it.
+/// The same for a command that reports unreachable inputs, and does not wait for them.
 pub(crate) fn inputs_at_hand(s3: &S3Args) -> Inputs {
     let mut settings = inputs_settings(s3);
     settings.attempts = Some(ATTEMPTS_AT_HAND);
     if let Some(objects) = &mut settings.objects {
         let s3 = s3_settings(s3);
-        let patience = Patience { attempts: ATTEMPTS_AT_HAND as u32, ..s3.patience };
-        objects.remote = Arc::new(S3Remote::new(S3Settings { patience, ..s3 }));
+        let limits = RequestLimits { attempts: ATTEMPTS_AT_HAND as u32, ..s3.limits };
+        objects.remote = Arc::new(S3Remote::new(S3Settings { limits, ..s3 }));
     }
     Inputs::new(settings)
 }
@@ -69,7 +66,7 @@ pub(crate) fn inputs_at_hand(s3: &S3Args) -> Inputs {
 fn inputs_settings(s3: &S3Args) -> inputs::Settings {
     let offline = env::var("HF_HUB_OFFLINE").unwrap_or_default();
     let is_offline = ["1", "ON", "YES", "TRUE"].contains(&offline.to_uppercase().as_str());
-    // No home, no place for a cache: objects are refused then, with the option that gives one.
+    // Without a home folder there is no cache: objects are refused then, and the error names the option for a cache.
     let cache = s3.input_cache.clone().or_else(|| {
         let user = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let user = user.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
@@ -79,7 +76,7 @@ fn inputs_settings(s3: &S3Args) -> inputs::Settings {
     inputs::Settings { is_offline, objects, ..inputs::Settings::default() }
 }
 
-/// An engine as the command line wants it.
+/// An engine with the settings of the command line.
 pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engine, Failure> {
     let settings = EngineSettings {
         device: device(&compute.device)?,
@@ -89,22 +86,23 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         memory_bytes: Some(free_memory()),
     };
     if settings.threads == Some(0) {
-        let (argument, value) = ("--threads", "0".to_owned());
+        let argument = "--threads";
+        let value = "0".to_owned();
         return Err(Failure::Argument { argument, value, expected: "a positive number" });
     }
     if let Some(threads) = settings.threads {
-        // What is merged outside the engine keeps to the same number. A pool that is there already has it.
+        // Merges outside the engine use the same number. An existing thread pool already has it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     Engine::new(settings, inputs)
         .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
 }
 
-/// Bytes that this process may still take: what the machine has free, or its control group.
+/// Bytes that this process may still allocate: the free memory of the machine, or of its control group.
 pub(crate) fn free_memory() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
-    // What files of the cache take of a group's limit is given back when it is needed.
+    // File cache counts against a group's limit, but is released when memory is needed.
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     system.available_memory().min(group)
 }
@@ -121,7 +119,7 @@ pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
     }
 }
 
-/// A runtime for what waits: jobs are computed on threads of their own.
+/// An async runtime for input and output. Jobs are computed on threads of their own.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::Runtime)
 }

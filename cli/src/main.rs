@@ -46,7 +46,21 @@ fn main() -> ExitCode {
     let role = match args.command {
         Command::Worker(_) => Role::Worker,
         Command::Run(_) => Role::Run,
-        _ => Role::Other,
+        Command::Plan(_)
+        | Command::Status(_)
+        | Command::Watch(_)
+        | Command::Cancel(_)
+        | Command::Sweeps(_)
+        | Command::Finish(_)
+        | Command::Failures(_)
+        | Command::Merge(_)
+        | Command::Evaluate(_)
+        | Command::Check(_)
+        | Command::Heads(_)
+        | Command::Analyze(_)
+        | Command::Doctor(_)
+        | Command::Probe(_)
+        | Command::K8s(_) => Role::Other,
     };
     let guard = terminal::init_logging(args.verbose, args.log_format, role);
     let ended = guard.and_then(|guard| {

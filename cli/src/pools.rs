@@ -8,15 +8,15 @@ use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::time::timeout;
 
-/// Sweeps that are looked at at the same time.
+/// Sweeps that are read at the same time.
 const CONCURRENT: usize = 16;
 
-/// How long a worker that starts looks for sweeps: it is for people, and jobs may wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a starting worker looks for sweeps. The result is only a note for people, and jobs may wait.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// What to say to a person who starts a worker in `pool` while sweeps run in other pools alone; `None` if there is nothing to say.
+/// The warning for a person who starts a worker in `pool` while sweeps run only in other pools; `None` otherwise.
 pub(crate) async fn warning(store: &Store, pool: &str) -> Option<String> {
-    let running = timeout(PATIENCE, running(store)).await.ok()?.ok()?;
+    let running = timeout(TIME_LIMIT, running(store)).await.ok()?.ok()?;
     in_words(&running, pool)
 }
 

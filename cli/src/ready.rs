@@ -6,7 +6,7 @@ use inputs::Inputs;
 use jobs::Sweep;
 use preflight::{Checked, Computing, check_inputs};
 
-/// Checks the inputs, fetches those that are not here, and takes digests: what is left is to compute.
+/// Checks the inputs, fetches missing ones, and takes digests.
 ///
 /// `compute` says how this process computes the jobs; without it, workers elsewhere do.
 pub(crate) fn ready(
@@ -26,8 +26,7 @@ pub(crate) fn ready(
     Ok(frozen)
 }
 
-/// Fails on everything that is wrong, and on a model that does not fit into memory. What another device has is not
-/// known.
+/// Fails with all problems, and for a model that does not fit into memory. The memory of other devices is not known.
 fn check(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, compute: Option<&ComputeArgs>) -> Result<Checked, Failure> {
     let computing = match compute {
         Some(compute) => Computing::Here { threads: compute.threads },

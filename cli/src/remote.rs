@@ -24,8 +24,8 @@ pub(crate) async fn existing_store_at(location: &Location, s3: &S3Args) -> Resul
     Ok(Store::existing(location, &s3_settings(s3)).await?)
 }
 
-/// Refuses a store that ignores the condition of a write, unless that `is_accepted`: "the first result stays" holds in no such
-/// store.
+/// Refuses a store that ignores the condition of a write, unless that `is_accepted`: in such a store, a later result
+/// may replace the first one.
 pub(crate) async fn check_conditions(store: &Store, is_accepted: bool) -> Result<(), Failure> {
     match store.is_conditional().await {
         Ok(true) => Ok(()),
@@ -37,9 +37,9 @@ pub(crate) async fn check_conditions(store: &Store, is_accepted: bool) -> Result
             Ok(())
         }
         Ok(false) => Err(Failure::Doctor(DoctorFailure::UnsoundStore { place: store.place(), is_conditional: false })),
-        // Credentials may open what is needed and not the place of the checks.
+        // Credentials may allow the needed objects, and not the objects of the check.
         Err(StoreError::Backend(error)) if error.problem == Problem::Permission => {
-            let error = terminal::in_one_line(&error);
+            let error = jobs::error_line(&error);
             terminal::note(format_args!(
                 "warning: cannot look whether the store honours the condition of a write: {error}"
             ));

@@ -5,7 +5,7 @@ use analysis::{Chart, Failures, Frame, Provenance, Report, Results, RunRows};
 use jobs::{Manifest, Outcome};
 use store::{Revision, Store};
 
-/// The document of a sweep that is read in a browser.
+/// The page of a sweep, which is read in a browser.
 pub(crate) const NAME: &str = "report.html";
 
 /// How many of the best merges the page's table has.
@@ -21,7 +21,7 @@ pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, fra
     let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failed, TOP)?;
     // A sweep that went well does not fail for a chart.
     let charts = Chart::all(frame, &analysed.summary).unwrap_or_else(|error| {
-        terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+        terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
         Vec::new()
     });
     let page = page(store, frame, &analysed, &charts).await;
@@ -33,10 +33,10 @@ pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, fra
 /// The page of a sweep, whose jobs are in `frame`.
 pub(crate) async fn page(store: &Store, frame: &Frame, sweep: &Analysed, charts: &[Chart]) -> String {
     let Analysed { summary, tables, .. } = sweep;
-    // Numbers are shown all the same where nobody can say where they come from.
+    // Numbers are shown even if their origin is not known.
     let revision = Revision::of(&summary.sweep, summary.revision);
     let manifest: Option<Manifest> = store.revision(revision).await.unwrap_or_else(|error| {
-        terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+        terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
         None
     });
     let rows = RunRows::of(frame, summary, charts);

@@ -1,4 +1,4 @@
-//! What is said of the revisions of a sweep.
+//! Messages about the revisions of a sweep.
 
 use crate::{clock::date, terminal};
 use coordinator::SweepRevision;
@@ -7,7 +7,8 @@ use jobs::Change;
 /// The most changes that are listed.
 const MOST_LISTED: usize = 20;
 
-/// What makes a new revision another than the one before, each in a line; nothing of a first one, and of one that goes on.
+/// The changes of a new revision to the one before, each in a line. Empty for a first revision, and for one that is
+/// resumed.
 pub(crate) fn in_lines(revised: &SweepRevision) -> Vec<String> {
     let SweepRevision { number, changes, follows, .. } = revised;
     let Some(earlier) = follows else { return Vec::new() };
@@ -24,7 +25,7 @@ pub(crate) fn in_lines(revised: &SweepRevision) -> Vec<String> {
     lines
 }
 
-/// The changes, each in a line; of very many the first.
+/// The changes, each in a line. Only the first are listed if there are very many.
 pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
     let mut lines: Vec<String> =
         changes.iter().take(MOST_LISTED).map(|change| jobs::escaped(&format!("  {change}")).into_owned()).collect();
@@ -34,8 +35,8 @@ pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
     lines
 }
 
-/// Says what makes a new revision.
-pub(crate) fn tell(revised: &SweepRevision) {
+/// Prints the changes of a new revision.
+pub(crate) fn print(revised: &SweepRevision) {
     in_lines(revised).iter().for_each(terminal::note);
 }
 
@@ -50,7 +51,7 @@ mod tests {
     use coordinator::PreviousRevision;
 
     #[test]
-    fn a_new_revision_is_told_with_its_changes_and_a_first_one_without_a_word() {
+    fn a_new_revision_is_printed_with_its_changes_and_a_first_one_is_not() {
         assert!(in_lines(&SweepRevision::first()).is_empty());
         let change = |key: &str| Change::Value { key: key.to_owned(), from: Some("1.0".to_owned()), to: None };
         let earlier = PreviousRevision { begun_ms: Some(1_795_975_512_345), is_active: true };

@@ -50,7 +50,7 @@ pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepTe
         return Ok(SweepText { text, sweep });
     }
     let text = jobs::overridden(&text, &overrides).map_err(wrong)?;
-    // What is written down has to mean what was checked.
+    // The written text must mean what was checked.
     let sweep = Sweep::from_yaml(&text, folder, &[]).map_err(wrong)?;
     Ok(SweepText { text, sweep })
 }

@@ -105,7 +105,7 @@ pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
 /// Prints why a command failed, with all causes and a hint.
 pub(crate) fn error(failure: &Failure) {
     if is_json() {
-        tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure))
+        tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", jobs::error_line(failure))
     } else {
         note(FailureText(failure))
     }
@@ -180,11 +180,6 @@ fn collector(role: Role) -> Option<String> {
 /// A failure with all its causes and a hint, for people.
 struct FailureText<'a>(&'a Failure);
 
-/// An error and its causes in one line, escaped and without credentials.
-pub(crate) fn in_one_line(error: &dyn Error) -> String {
-    jobs::escaped(&jobs::without_credentials(&jobs::error_chain(error))).into_owned()
-}
-
 /// A message of one or more lines. Further lines are indented, so that none looks like a message of its own.
 fn block(error: &dyn Error) -> String {
     let text = error.to_string();
@@ -233,7 +228,6 @@ mod tests {
 
     #[test]
     fn what_others_wrote_makes_no_line_and_moves_no_cursor_and_tells_no_secret() {
-        assert_eq!(in_one_line(&Wrong), "`https://host/x` says \\u001b[2J\\nerror: forged");
         assert_eq!(block(&Wrong), "`https://host/x` says \\u001b[2J\n    error: forged");
     }
 }

@@ -1,6 +1,7 @@
 //! Inputs of tests that change while they are in use.
 
-use crate::{failure::Failure, terminal::in_one_line};
+use crate::failure::Failure;
+use jobs::error_line;
 use std::{
     fs::{self, File},
     io::Write,
@@ -44,6 +45,6 @@ impl ChangedFile {
 
     /// Whether `failure` says that the file has changed.
     pub(crate) fn is_named_in(&self, failure: &Failure) -> bool {
-        in_one_line(failure).contains(&format!("{}` has changed since it was hashed", self.name))
+        error_line(failure).contains(&format!("{}` has changed since it was hashed", self.name))
     }
 }

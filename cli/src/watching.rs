@@ -1,4 +1,4 @@
-//! What a worker and a run show while they run: metrics, and answers to probes.
+//! Monitoring of a worker and a run: metrics, and answers to probes.
 
 use crate::{args::ListenArgs, failure::Failure, terminal};
 use coordinator::{Counts, Event};

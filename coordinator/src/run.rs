@@ -1,7 +1,7 @@
 mod circuit_breaker;
 mod documents;
 mod execute;
-mod farewell;
+mod final_documents;
 mod fleet;
 mod liveness;
 mod outstanding;
@@ -48,8 +48,8 @@ impl Coordinator {
     ///
     /// # Errors
     /// The store holds an unrelated sweep of the same name; another run has made a later revision; the sweep was
-    /// cancelled; the metric cannot be computed; the queue or the store is unreachable. Failed jobs are counted, and are
-    /// no error. A job whose stored result is corrupt counts as failed, unless [`Settings::repair`] is set.
+    /// cancelled; the metric cannot be computed; the queue or the store is unreachable. Failed jobs are counted, and
+    /// are no error. A job whose stored result is corrupt counts as failed, unless [`Settings::repair`] is set.
     pub async fn run(
         &self,
         frozen: Frozen,

@@ -47,7 +47,8 @@ fn numbers(shape: &[usize], scale: f32, seed: &mut u32) -> Tensor {
 }
 
 fn weights(s: Shape) -> HashMap<String, Tensor> {
-    let (mut all, mut seed) = (HashMap::new(), 1);
+    let mut all = HashMap::new();
+    let mut seed = 1;
     let mut put = |key: String, shape: &[usize]| {
         let scale = if shape.len() > 1 { (shape[1] as f32).powf(-0.5) } else { 1.0 };
         all.insert(format!("model.{key}.weight"), numbers(shape, scale, &mut seed).to_dtype(s.stored).unwrap());

@@ -44,7 +44,8 @@ fn numbers(shape: &[usize], scale: f32, seed: &mut u32) -> Tensor {
 }
 
 fn weights(s: Shape) -> HashMap<String, Tensor> {
-    let (mut all, mut seed) = (HashMap::new(), 1);
+    let mut all = HashMap::new();
+    let mut seed = 1;
     let mut put = |key: String, shape: &[usize]| {
         let scale = if shape.len() > 1 { (shape[1..].iter().product::<usize>() as f32).powf(-0.5) } else { 0.1 };
         all.insert(key, numbers(shape, scale, &mut seed));
@@ -94,7 +95,8 @@ fn images(s: Shape, folder: &std::path::Path) -> Arc<Images> {
     bytes.extend((0..s.images * s.image * s.image).map(|n| (n * 7919 % 251) as u8));
     let mut labels = header(&[0x801, s.images]);
     labels.resize(labels.len() + s.images, 0);
-    let (images_path, labels_path) = (folder.join("images"), folder.join("labels"));
+    let images_path = folder.join("images");
+    let labels_path = folder.join("labels");
     std::fs::write(&images_path, bytes).unwrap();
     std::fs::write(&labels_path, labels).unwrap();
     let files = DataFiles::Idx { images: images_path, labels: labels_path };

@@ -43,14 +43,14 @@ impl ClassRows {
 /// Without names on one side, classes are matched by their place, and there are as many as rows. With names on both:
 /// - all names of one side are among those of the other: classes are matched by name, in one order;
 /// - as many names, and each of one side holds one of the other as whole words (`digit eight` and `eight`): likewise;
-/// - as many names, of which some differ: classes are matched by place, as prompts may say a class in other words than the
-///   data set. A name that both have stands at the same place.
+/// - as many names, of which some differ: classes are matched by place, as prompts may say a class in other words than
+///   the data set. A name that both have stands at the same place.
 ///
-/// Case, `_`, `-` and spaces do not tell names apart, unless some names of one side differ by nothing else.
+/// Case, `_`, `-` and spaces are ignored when names are compared, unless some names of one side differ only by these.
 ///
 /// # Errors
-/// The same names in another order, a name at two places, or another number of classes. Numbered names in the order of texts (0, 1,
-/// 10, 2) need a head that names its rows: nobody could tell whether those are counted or sorted.
+/// The same names in another order, a name at two places, or another number of classes. Numbered names in the order of
+/// texts (0, 1, 10, 2) need a head that names its rows: it is not known whether those are counted or sorted.
 pub fn head_rows(data: &[String], head_names: Option<&[String]>, head_rows: usize) -> Result<ClassRows, ClassError> {
     let Some(head) = head_names else {
         if data.len() != head_rows {

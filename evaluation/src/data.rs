@@ -35,8 +35,8 @@ pub struct Source<'a> {
     pub label_column: &'a str,
     /// The rows taken.
     ///
-    /// A shuffle is Fisher–Yates from the last row down: for `i = n − 1, …, 1`, row `i` changes places with row
-    /// `⌊x · (i + 1) / 2⁶⁴⌋`, where `x` is the next 64-bit draw of ChaCha20 whose key is the seed as eight little-endian
+    /// A shuffle is Fisher–Yates from the last row down: for `i = n − 1, …, 1`, row `i` changes places with row `⌊x ·
+    /// (i + 1) / 2⁶⁴⌋`, where `x` is the next 64-bit draw of ChaCha20 whose key is the seed as eight little-endian
     /// bytes followed by zeros. That of [`Rows::TrainTestSplit`] is NumPy's `default_rng(seed).permutation(n)`.
     pub rows: &'a Rows,
 }

@@ -164,7 +164,9 @@ impl DecoderModel {
         let model = match (&self.model, &deltas.values) {
             (Model::Host(model), DeltaValues::Host(updates)) => Model::Host(model.patched(updates, scaling as f32)),
             (Model::Composed(model), DeltaValues::Device(updates)) => Model::Composed(model.patched(updates, scaling)?),
-            _ => return Err(ModelError::ForeignUpdates),
+            (Model::Host(_), DeltaValues::Device(_)) | (Model::Composed(_), DeltaValues::Host(_)) => {
+                return Err(ModelError::ForeignUpdates);
+            }
         };
         Ok(Self { base: Arc::clone(&self.base), model })
     }
@@ -235,7 +237,9 @@ impl DecoderModel {
             (Model::Composed(model), StateValues::Device(steps)) => {
                 model.run_layer(layer, steps, &mut observation, watch)
             }
-            _ => Err(ModelError::ForeignEmbedding),
+            (Model::Host(_), StateValues::Device(_)) | (Model::Composed(_), StateValues::Host(_)) => {
+                Err(ModelError::ForeignEmbedding)
+            }
         }
     }
 

@@ -163,7 +163,8 @@ impl Head {
         if let Some(class) = prompts.iter().position(Vec::is_empty).or(prompts.is_empty().then_some(0)) {
             return Err(HeadError::NoPrompts { class });
         }
-        let (width, classes) = (model.width(), prompts.len());
+        let width = model.width();
+        let classes = prompts.len();
         let mut features = model.features(&prompts.concat()).map_err(HeadError::Text)?;
         unit_rows(&mut features, width);
         let mut weight = vec![0.0; classes * width];

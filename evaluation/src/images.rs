@@ -61,8 +61,8 @@ impl Images {
 
     /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
     ///
-    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning,
-    /// and if the cache cannot be written, the images are kept in memory with a warning.
+    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a
+    /// warning, and if the cache cannot be written, the images are kept in memory with a warning.
     ///
     /// # Errors
     /// Names the file, row and column; see [`DataError`]. The images take more memory than they may, in
@@ -158,7 +158,9 @@ impl Images {
 
     /// Writes one image as `[patches, 3 · patch²]`, each patch channel by channel as a convolution's weights lie.
     pub(crate) fn write_patches(&self, image: usize, patch: usize, to: &mut [f32]) {
-        let (edge, across, pixels) = (self.header.edge, self.header.edge / patch, self.pixels(image));
+        let edge = self.header.edge;
+        let across = self.header.edge / patch;
+        let pixels = self.pixels(image);
         let area = patch * patch;
         for (n, to) in to.chunks_exact_mut(3 * area).enumerate() {
             let corner = (n / across * edge + n % across) * patch;
@@ -188,7 +190,8 @@ fn fill(
     let ascending: Vec<u64> = order.iter().map(|&place| rows[place]).collect();
     let classes = reader.classes();
     let mut header = Header { edge: 0, labels: vec![0; rows.len()], classes };
-    let (mut sink, mut places) = (None, order.into_iter());
+    let mut sink = None;
+    let mut places = order.into_iter();
     reader.read(&ascending, &mut |examples| {
         for image in prepare(examples, source.label_column, header.classes.as_deref(), &decoder)? {
             if header.edge == 0 {
@@ -224,7 +227,9 @@ impl Prepared {
         if (width as usize, height as usize) == (edge, edge) {
             return Ok(());
         }
-        let (path, row, expected) = (self.path.clone(), self.row, format!("{edge}×{edge}"));
+        let path = self.path.clone();
+        let row = self.row;
+        let expected = format!("{edge}×{edge}");
         Err(DataError::Size { path, row, width, height, expected })
     }
 }
@@ -236,7 +241,8 @@ fn prepare(
     decoder: &Decoder<'_>,
 ) -> Result<Vec<Prepared>, DataError> {
     let one = |example: Example| {
-        let (path, row) = (example.path.clone(), example.row);
+        let path = example.path.clone();
+        let row = example.row;
         let label = data::class_of(&path, row, example.label, column, classes)?;
         Ok(Prepared { rgb: decoder.decode(example)?, label, path, row })
     };

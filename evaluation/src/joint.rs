@@ -135,7 +135,8 @@ fn repeated(rows: &[usize]) -> Option<usize> {
 }
 
 impl JointPrompts {
-    /// Pools the classes of all tasks: a class name that several tasks share is one joint class, with the prompts of all.
+    /// Pools the classes of all tasks: a class name that several tasks share is one joint class, with the prompts of
+    /// all.
     ///
     /// # Errors
     /// [`JointError::NoPrompts`]: the head of a task is not made of class names.

@@ -39,7 +39,8 @@ pub(crate) const IDX_BYTES: u64 = 1 << 30;
 /// Rows of a split.
 pub(crate) const ROWS: u64 = 1 << 25;
 
-/// Bytes of a page of a parquet file once it is unpacked. Writers aim at 1 MiB, and put up to a thousand images into one.
+/// Bytes of a page of a parquet file once it is unpacked. Writers aim at 1 MiB, and put up to a thousand images into
+/// one.
 pub(crate) const PAGE_BYTES: u64 = 1 << 30;
 
 /// Bytes of a line of JSON.

@@ -147,7 +147,9 @@ impl ImageModel {
             (Tower::Composed(tower), DeltaValues::Device(updates)) => {
                 Tower::Composed(tower.patched(updates, scaling as f32)?)
             }
-            _ => return Err(ModelError::ForeignUpdates),
+            (Tower::Host(_), DeltaValues::Device(_)) | (Tower::Composed(_), DeltaValues::Host(_)) => {
+                return Err(ModelError::ForeignUpdates);
+            }
         };
         Ok(Self { base: Arc::clone(&self.base), tower })
     }
@@ -171,10 +173,13 @@ impl ImageModel {
             return Err(ModelError::ImageSize { found: images.edge(), expected });
         }
         let fits = self.embedded_bytes_per_image().saturating_mul(images.len() as u64) <= budget_bytes;
-        let tokens = match &self.tower {
-            _ if !fits => Tokens::Images(Arc::clone(images)),
-            Tower::Host(tower) => Tokens::Host(tower.embed(images, watch)?),
-            Tower::Composed(tower) => Tokens::Device(tower.embed(images, watch)?),
+        let tokens = if fits {
+            match &self.tower {
+                Tower::Host(tower) => Tokens::Host(tower.embed(images, watch)?),
+                Tower::Composed(tower) => Tokens::Device(tower.embed(images, watch)?),
+            }
+        } else {
+            Tokens::Images(Arc::clone(images))
         };
         images.check_unchanged()?;
         let labels = images.labels().into();
@@ -195,7 +200,9 @@ impl ImageModel {
             (Tower::Host(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
             (Tower::Composed(tower), Tokens::Device(tokens)) => tower.features(tokens, watch)?,
             (Tower::Composed(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
-            _ => return Err(ModelError::ForeignEmbedding),
+            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+                return Err(ModelError::ForeignEmbedding);
+            }
         };
         if let Tokens::Images(images) = &embedded.tokens {
             images.check_unchanged()?;
@@ -217,7 +224,9 @@ impl ImageModel {
             (Tower::Host(tower), Tokens::Images(images)) => tower.embed(images, watch)?,
             (Tower::Composed(_), Tokens::Device(tokens)) => composed::flat(tokens)?,
             (Tower::Composed(tower), Tokens::Images(images)) => composed::flat(&tower.embed(images, watch)?)?,
-            _ => return Err(ModelError::ForeignEmbedding),
+            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+                return Err(ModelError::ForeignEmbedding);
+            }
         };
         if let Tokens::Images(images) = &embedded.tokens {
             images.check_unchanged()?;
@@ -245,7 +254,9 @@ impl ImageModel {
             (Tower::Host(tower), Tokens::Images(images)) => StateValues::Host(tower.embed(images, watch)?),
             (Tower::Composed(_), Tokens::Device(tokens)) => StateValues::Device(tokens.clone()),
             (Tower::Composed(tower), Tokens::Images(images)) => StateValues::Device(tower.embed(images, watch)?),
-            _ => return Err(ModelError::ForeignEmbedding),
+            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+                return Err(ModelError::ForeignEmbedding);
+            }
         };
         if let Tokens::Images(images) = &embedded.tokens {
             images.check_unchanged()?;
@@ -280,7 +291,9 @@ impl ImageModel {
                 tower.observe_projection(steps, &mut observation)
             }
             (Tower::Composed(tower), StateValues::Device(x)) => tower.run_layer(layer, x, &mut observation, watch),
-            _ => Err(ModelError::ForeignEmbedding),
+            (Tower::Host(_), StateValues::Device(_)) | (Tower::Composed(_), StateValues::Host(_)) => {
+                Err(ModelError::ForeignEmbedding)
+            }
         }
     }
 

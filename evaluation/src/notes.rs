@@ -6,8 +6,8 @@ use crate::{FamilyVisitor, ModelError, ModelFamily, ModelKind, settings};
 use std::path::Path;
 pub(crate) use tokenizer::notes as tokenizer;
 
-/// Notes on the files of a model folder: keys of configurations that are not known and have no effect, and settings of the
-/// tokenizer that `tokenizer.json` does not follow, which alone counts.
+/// Notes on the files of a model folder: keys of configurations that are not known and have no effect, and settings of
+/// the tokenizer that `tokenizer.json` does not follow, which alone counts.
 ///
 /// # Errors
 /// A configuration cannot be read, or is of no known kind of model.

@@ -128,7 +128,8 @@ impl<'a> ModuleInputs<'a> {
 
 /// Adds rows `first..` of `Σ x·xᵀ` over the rows of `part` to `block`.
 fn add_block(block: &mut [f64], part: &[f32], width: usize, first: usize, product: &mut Vec<f32>) {
-    let (rows, count) = (part.len() / width, block.len() / width);
+    let rows = part.len() / width;
+    let count = block.len() / width;
     product.resize(block.len(), 0.0);
     let own = View::columns(rows, width, first, count).transposed();
     matmul((product, View::dense(count, width)), false, 1.0, (part, own), (part, View::dense(rows, width)));

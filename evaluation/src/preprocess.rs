@@ -28,8 +28,8 @@ const EDGE: Ceiling = Ceiling {
     remedy: RESIZED.remedy,
 };
 
-/// What an image processor does with an image before the tower sees it: Hugging Face's `preprocessor_config.json`, or the
-/// part `image_processor` of `processor_config.json`.
+/// What an image processor does with an image before the tower sees it: Hugging Face's `preprocessor_config.json`, or
+/// the part `image_processor` of `processor_config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preprocess {
     /// How the image is resized, if it is.
@@ -94,8 +94,8 @@ impl Preprocess {
     /// Reads the image processor of a model: `preprocessor_config.json`, or the part `image_processor` of
     /// `processor_config.json`, where transformers 5 writes it.
     ///
-    /// Of both, transformers 5 reads the new file and transformers 4 the old one. So they have to say the same; a new file
-    /// without an image processor says nothing.
+    /// Of both, transformers 5 reads the new file and transformers 4 the old one. So they have to say the same; a new
+    /// file without an image processor says nothing.
     ///
     /// # Errors
     /// As [`read`](Self::read); neither file is there, or they contradict each other.
@@ -132,16 +132,18 @@ impl Preprocess {
         }
     }
 
-    /// Checks what an image of this size becomes, before memory is taken for it, and tells how many bytes that takes at most.
+    /// Checks what an image of this size becomes, before memory is allocated for it, and returns how many bytes that
+    /// takes at most.
     ///
     /// # Errors
     /// The image becomes too large while it is resized or afterwards, such as a strip whose shorter edge grows.
     pub(crate) fn check(&self, width: u32, height: u32) -> Result<u64, LimitExceeded> {
         let Some(resize) = self.resize else { return Ok(self.cropped_bytes()) };
         let (to_height, to_width) = resize.size(width, height);
-        let halfway = match rows_are_first([height, width], [to_height, to_width]) {
-            true => [height, to_width],
-            false => [to_height, width],
+        let halfway = if rows_are_first([height, width], [to_height, to_width]) {
+            [height, to_width]
+        } else {
+            [to_height, width]
         };
         let sizes = [halfway, [to_height, to_width]];
         EDGE.check(height.max(width).max(to_height).max(to_width).into())?;

@@ -280,7 +280,8 @@ fn each_row(
         return Err(ScoreError::Width { head: head.width(), features: width });
     }
     let turned = head.turned();
-    let (mut scores, mut not_finite) = (Vec::new(), 0);
+    let mut scores = Vec::new();
+    let mut not_finite = 0;
     let chunks = values.chunks(CHUNK * width).zip(labels.chunks(CHUNK));
     for (chunk, (values, labels)) in chunks.enumerate() {
         let mut rows = values.to_vec();
@@ -290,9 +291,10 @@ fn each_row(
         let to = (scores.as_mut_slice(), View::dense(labels.len(), classes));
         matmul(to, false, 1.0, from, (&turned, View::dense(width, classes)));
         for (n, (label, scores)) in labels.iter().zip(scores.chunks_exact_mut(classes)).enumerate() {
-            match scores.iter().all(|score| score.is_finite()) {
-                true => see(chunk * CHUNK + n, *label, scores)?,
-                false => not_finite += 1,
+            if scores.iter().all(|score| score.is_finite()) {
+                see(chunk * CHUNK + n, *label, scores)?
+            } else {
+                not_finite += 1
             }
         }
     }

@@ -2,7 +2,7 @@
 
 mod pretrained;
 #[cfg(test)]
-pub(crate) mod walk;
+pub(crate) mod table_cases;
 
 pub(crate) use pretrained::{NAMES, PRETRAINED, SPEED, TRAINING};
 
@@ -10,7 +10,8 @@ use crate::ModelError;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// The keys of one kind of file that have a known fate. A key that is in none of them has no effect, and a note says so.
+/// The keys of one kind of file that have a known fate. A key that is in none of them has no effect, and a note says
+/// so.
 pub(crate) type Keys = &'static [(&'static str, Fate)];
 
 /// The object of a configuration file, key by key.
@@ -62,7 +63,7 @@ impl Section<'_> {
         Ok(())
     }
 
-    /// The keys that nobody knows and that say something, with their values for people.
+    /// The unknown keys that are not empty, with their values for people.
     pub(crate) fn unknown(&self) -> Vec<String> {
         let is_unknown = |(key, value): &(&String, &Value)| self.fate(key).is_none() && says_something(value);
         let named = |(key, value): (&String, &Value)| format!("`{}{key}` (`{}`)", self.prefix, shown(value));
@@ -128,7 +129,8 @@ pub(crate) fn says_something(value: &Value) -> bool {
     }
 }
 
-/// A key that is followed and has not the same value in two objects, with both values: one that both have, if there is one.
+/// A key that is followed and has not the same value in two objects, with both values: one that both have, if there is
+/// one.
 pub(crate) fn difference(keys: &[Keys], one: &Object, other: &Object) -> Option<(&'static str, [Value; 2])> {
     let values = |key: &str| [one, other].map(|object| object.get(key).cloned().unwrap_or_default());
     let differing = || honoured(keys).map(|key| (key, values(key))).filter(|(_, [one, other])| one != other);
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_nobody_knows_are_noted_where_they_say_something() {
+    fn unknown_keys_are_noted_unless_they_are_empty() {
         let there = object(json!({"wings": 2, "width": 3, "name": "x", "use_cache": true, "tail": null, "fur": false}));
         let unknown = section(&there).unknown();
         assert_eq!(unknown, ["`tower.wings` (`2`)"]);

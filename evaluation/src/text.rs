@@ -41,7 +41,8 @@ impl TextModel {
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config = ClipConfig::read(&folder.join("config.json"))?;
         let weights = Weights::open(folder)?;
-        let (text, width) = (&config.text, config.text.encoder.width);
+        let text = &config.text;
+        let width = config.text.encoder.width;
         let embedding = |name: &str, rows| weights.get(&format!("text_model.embeddings.{name}.weight"), &[rows, width]);
         let norm = weights.norm("text_model.final_layer_norm", width)?;
         let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"), text)?;
@@ -67,7 +68,8 @@ impl TextModel {
         Tokenizer::open(&folder.join("tokenizer.json"), &config.text).map(drop)
     }
 
-    /// A note on an end token in `config.json` that the tokenizer ends no text with; nothing where one of the two cannot be read.
+    /// A note on an end token in `config.json` that the tokenizer ends no text with; nothing where one of the two
+    /// cannot be read.
     pub fn note(folder: &Path) -> Option<String> {
         let config = ClipConfig::read(&folder.join("config.json")).ok()?;
         let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"), &config.text).ok()?;
@@ -126,7 +128,8 @@ impl TextModel {
         self.encoder.pooled(&mut pooled, &mut x, Shape { tokens, pool: &pool, causal: true }, scratch);
         let mut normed = vec![0.0; pooled.len()];
         self.norm.apply(&mut normed, &pooled);
-        let (rows, projection) = (texts.len(), self.config.projection);
+        let rows = texts.len();
+        let projection = self.config.projection;
         let from = (normed.as_slice(), View::dense(rows, width));
         matmul(
             (to, View::dense(rows, projection)),

@@ -47,8 +47,8 @@ impl Texts {
 
     /// Reads a split in the order of its selection, tokenising on the threads of the current rayon pool.
     ///
-    /// With a cache, a split that was read before is taken from the disk; a damaged file there is made anew with a warning, and
-    /// if the cache cannot be written, there is a warning.
+    /// With a cache, a split that was read before is taken from the disk; a damaged file there is made anew with a
+    /// warning, and if the cache cannot be written, there is a warning.
     ///
     /// # Errors
     /// Names the file, row or line, and column; see [`TextError`].

@@ -1,7 +1,7 @@
 //! Tokenizers whose texts cannot grow out of bounds.
 //!
-//! `tokenizer.json` is a small program: its normalizer rewrites texts, its post-processor repeats them. The library runs it
-//! without limits, so what it may make of a text is computed first.
+//! `tokenizer.json` is a small program: its normalizer rewrites texts, its post-processor repeats them. The library
+//! runs it without limits, so what it may make of a text is computed first.
 
 mod growth;
 

@@ -1,15 +1,15 @@
 use files::is_transient;
 use std::{error::Error, io};
 
-/// Whether an error, or one that caused it, says that the system was busy, out of memory or out of reach: states that end
-/// without a person doing anything. A file that is missing, damaged or forbidden stays so.
+/// Whether an error, or one that caused it, says that the system was busy, out of memory or out of reach: states that
+/// end without a person doing anything. A file that is missing, damaged or forbidden stays so.
 pub fn may_pass(error: &(dyn Error + 'static)) -> bool {
     let mut error = Some(error);
     while let Some(cause) = error {
         if cause.downcast_ref::<io::Error>().is_some_and(|cause| is_transient(cause.kind())) {
             return true;
         }
-        // A device that is out of memory, or that failed under way. Other errors of candle tell of wrong calls.
+        // A device that is out of memory, or that failed under way. Other errors of candle are wrong calls.
         if let Some(candle_core::Error::Cuda(_)) = cause.downcast_ref::<candle_core::Error>().map(innermost) {
             return true;
         }

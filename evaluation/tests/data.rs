@@ -44,7 +44,8 @@ fn first_levels(images: &Images) -> Vec<u8> {
 fn preprocessed_images_are_pillows() {
     let listing = json(&goldens("images.json"));
     let edge = u32::try_from(listing["edge"].as_u64().unwrap()).unwrap();
-    let (folder, size) = (tempfile::tempdir().unwrap(), 3 * (edge * edge) as usize);
+    let folder = tempfile::tempdir().unwrap();
+    let size = 3 * (edge * edge) as usize;
     let expected = std::fs::read(goldens("expected.bin")).unwrap();
     std::fs::create_dir(folder.path().join("all")).unwrap();
     let names: Vec<String> = serde_json::from_value(listing["files"].clone()).unwrap();
@@ -134,7 +135,8 @@ fn an_image_folders_images_are_those_of_its_list_and_no_others() {
 }
 
 fn idx(folder: &Path, images: &[u8], labels: &[u8]) -> DataFiles {
-    let (i, l) = (folder.join("images-idx3-ubyte"), folder.join("labels-idx1-ubyte"));
+    let i = folder.join("images-idx3-ubyte");
+    let l = folder.join("labels-idx1-ubyte");
     std::fs::write(&i, images).unwrap();
     std::fs::write(&l, labels).unwrap();
     DataFiles::Idx { images: i, labels: l }
@@ -196,7 +198,8 @@ fn bad_rows_are_named_by_file_row_and_column() {
 
 #[test]
 fn columns_that_are_missing_or_of_another_kind_are_named() {
-    let (files, rows) = (files("mnist", "test"), Rows::All);
+    let files = files("mnist", "test");
+    let rows = Rows::All;
     let refused = |image_column, label_column| {
         let source = Source { files: &files, image_column, label_column, rows: &rows };
         Images::read(&source, &preprocess(), None).map(|_| ()).unwrap_err().to_string()
@@ -257,7 +260,8 @@ fn images_are_read_where_no_cache_can_be_made() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a file");
     std::fs::write(&file, "no folder").unwrap();
-    let (files, rows) = (files("flags", "validation"), Rows::Indices((0..20).collect()));
+    let files = files("flags", "validation");
+    let rows = Rows::Indices((0..20).collect());
     let cache = DiskCache { folder: &file.join("below"), digest: "abc" };
     let got = Images::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
     let plain = images("flags", "validation", &rows);

@@ -1,4 +1,5 @@
-//! The families of language models against transformers and PEFT: `testdata/decoders/make_goldens.py` makes the goldens.
+//! The families of language models against transformers and PEFT: `testdata/decoders/make_goldens.py` makes the
+//! goldens.
 
 use crate::fixture::{json, tensors, values};
 use candle_core::{DType, Device, Tensor};

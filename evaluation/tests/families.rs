@@ -63,7 +63,8 @@ fn data_of_another_kind_than_the_family_reads_are_refused() {
             let files = DataFiles::Parquet(Vec::new());
             let source = SplitSource { files: &files, spec: &spec, rows: &Rows::All, cache: None };
             let error = base.read(&source, Limits::default()).err().unwrap();
-            let (found, read) = (F::READS.other().name(), F::READS.name());
+            let found = F::READS.other().name();
+            let read = F::READS.name();
             assert_eq!(error.to_string(), format!("the data are {found}, and the model reads {read}"));
         }
     }

@@ -49,7 +49,8 @@ pub(crate) fn adapter(folder: &Path, prefix: &str, rank: usize, times: f32) -> V
 fn another(factors: &[Factors], rank: usize) -> Vec<Factors> {
     let number = |n: usize| ((n * 7919 + 13) % 101) as f32 / 101.0 - 0.5;
     let module = |f: &Factors| {
-        let (outputs, inputs) = (f.b.len() / f.rank, f.a.len() / f.rank);
+        let outputs = f.b.len() / f.rank;
+        let inputs = f.a.len() / f.rank;
         Factors {
             name: f.name.clone(),
             b: (0..outputs * rank).map(|n| 0.3 * number(n)).collect(),

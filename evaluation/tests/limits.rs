@@ -98,7 +98,8 @@ fn a_size_of_an_image_processor_that_no_memory_holds_is_refused_by_its_key() {
 
 fn idx(images: &[u8], labels: u32) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let (i, l) = (folder.path().join("images"), folder.path().join("labels"));
+    let i = folder.path().join("images");
+    let l = folder.path().join("labels");
     std::fs::write(&i, images).unwrap();
     let count = labels.min(8);
     std::fs::write(&l, [&0x801_u32.to_be_bytes()[..], &labels.to_be_bytes(), &vec![0; count as usize]].concat())

@@ -112,9 +112,11 @@ fn features_carry_the_labels_in_the_texts_order() {
 
 #[test]
 fn the_threads_do_not_change_the_numbers() {
-    let (model, texts) = (base(), mixed());
+    let model = base();
+    let texts = mixed();
     let name = "model.layers.2.self_attn.k_proj";
-    let (a, b) = (pattern(16, 128), pattern(32, 16));
+    let a = pattern(16, 128);
+    let b = pattern(32, 16);
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -131,7 +133,8 @@ fn half_width_files_are_computed_with_exactly_their_weights() {
     for (dtype, precision) in [(DType::BF16, Precision::Bf16), (DType::F16, Precision::F16)] {
         let half = converted(dtype);
         let widened = half.iter().map(|(key, tensor)| (key.clone(), tensor.to_dtype(DType::F32).unwrap())).collect();
-        let (half, widened) = (folder(&config(), &half), folder(&config(), &widened));
+        let half = folder(&config(), &half);
+        let widened = folder(&config(), &widened);
         let want = features(&open(widened.path(), Precision::F32), &texts);
         let model = open(half.path(), Precision::F32);
         assert_eq!(features(&model, &texts), want, "{dtype:?}: widened in the product");
@@ -152,7 +155,8 @@ fn half_width_files_are_computed_with_exactly_their_weights() {
 fn lower_precision_is_near_full_precision() {
     let texts = all_texts();
     let want = features(&base(), &texts);
-    let (a, b) = (pattern(16, 128), pattern(128, 16));
+    let a = pattern(16, 128);
+    let b = pattern(128, 16);
     for (precision, tolerance) in [(Precision::Bf16, 0.5), (Precision::F16, 0.06)] {
         for model in [open(&example("base"), precision), composed(&example("base"), precision)] {
             close(&features(&model, &texts), &want, tolerance, &format!("{precision:?}"));
@@ -175,7 +179,8 @@ fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
     assert_eq!(modules.len(), 6 * 7);
     for module in modules.iter().filter(|module| module.name.starts_with("model.layers.3.")) {
         let delta = pattern(module.outputs, module.inputs);
-        let (key, mut changed) = (format!("{}.weight", module.name), weights());
+        let key = format!("{}.weight", module.name);
+        let mut changed = weights();
         let update = Tensor::from_slice(&delta, (module.outputs, module.inputs), &Device::Cpu).unwrap();
         let sum = (&changed[&key] + (update * 0.5).unwrap()).unwrap();
         changed.insert(key, sum);
@@ -191,8 +196,10 @@ fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
 
 #[test]
 fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
-    let (model, texts) = (base(), all_texts());
-    let (a, b) = (pattern(4, 128), pattern(32, 4));
+    let model = base();
+    let texts = all_texts();
+    let a = pattern(4, 128);
+    let b = pattern(32, 4);
     let tensor = |values: &[f32], shape: (usize, usize)| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
     let dense = values(&tensor(&b, (32, 4)).matmul(&tensor(&a, (4, 128))).unwrap());
     let name = "model.layers.1.self_attn.v_proj";
@@ -224,7 +231,9 @@ fn states_that_overflow_are_not_finite_rather_than_zero() {
 fn updates_that_do_not_fit_are_refused_by_module() {
     let base = base();
     let name = "model.layers.0.self_attn.k_proj";
-    let (a, b, nan) = (vec![0.0; 4 * 128], vec![0.0; 4 * 32], vec![f32::NAN; 32 * 128]);
+    let a = vec![0.0; 4 * 128];
+    let b = vec![0.0; 4 * 32];
+    let nan = vec![f32::NAN; 32 * 128];
     let refused = |updates: Vec<(&str, Delta<'_>)>| base.deltas(updates).map(|_| ()).unwrap_err().to_string();
     let low = |rank| Delta::LowRank { b: &b, a: &a, rank };
     for unknown in ["model.layers.6.mlp.up_proj", "model.layers.01.mlp.up_proj", "model.norm", "score"] {
@@ -402,8 +411,8 @@ fn stretched_frequencies_are_the_references() {
     }
 }
 
-/// The first eight numbers of transformers' `LlamaModel` (5.23.0, eager, f32) on the base with this `rope_scaling` set, for
-/// the tokens 1000, then `37 i mod 1000` for i in 1..40: the last token's `last_hidden_state`.
+/// The first eight numbers of transformers' `LlamaModel` (5.23.0, eager, f32) on the base with this `rope_scaling` set,
+/// for the tokens 1000, then `37 i mod 1000` for i in 1..40: the last token's `last_hidden_state`.
 #[test]
 fn a_model_with_stretched_frequencies_gives_the_references_states() {
     let scaling = json!({

@@ -1,4 +1,4 @@
-//! What is told of a split without decoding or tokenising it.
+//! What is reported about a split without decoding or tokenising it.
 
 use crate::parquet_file::{Row, png, write, write_texts};
 use evaluation::{Source, TextSource};
@@ -21,7 +21,7 @@ fn parquet(folder: &TempDir, rows: &[Row], classes: &[&str]) -> DataFiles {
 }
 
 /// All that is wrong, without the folder.
-fn told(folder: &TempDir, errors: Vec<impl std::error::Error>) -> Vec<String> {
+fn messages(folder: &TempDir, errors: Vec<impl std::error::Error>) -> Vec<String> {
     let folder = format!("{}/", folder.path().display());
     errors.into_iter().map(|error| error.to_string().replace(&folder, "")).collect()
 }
@@ -46,7 +46,7 @@ fn a_bad_label_and_a_bad_image_are_told_together() {
         "row 2 of `test.parquet` has label -1 in column `label`, outside 0..3",
         "the image in row 4 of `test.parquet` cannot be decoded",
     ];
-    assert_eq!(told(&folder, all.look(None).unwrap_err()), expected);
+    assert_eq!(messages(&folder, all.look(None).unwrap_err()), expected);
     assert_eq!(
         source(&files, &Rows::Indices(vec![1, 0])).look(Some(2)).unwrap().rows(),
         2,
@@ -64,7 +64,7 @@ fn labels_are_looked_at_where_images_cannot_be() {
         "`test.parquet` has no column `photo`; it has `image`, `label`",
         "row 1 of `test.parquet` has label 7 in column `label`, outside 0..2",
     ];
-    assert_eq!(told(&folder, source.look(Some(2)).unwrap_err()), expected);
+    assert_eq!(messages(&folder, source.look(Some(2)).unwrap_err()), expected);
 }
 
 #[test]
@@ -75,10 +75,10 @@ fn the_first_image_and_those_that_are_cut_short_are_decoded() {
     let cut = (Some(cut), Some(0));
     let files = parquet(&folder, &[cut.clone(), row(0)], &["cat"]);
     let errors = source(&files, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the image in row 0 of `test.parquet` cannot be decoded"]);
+    assert_eq!(messages(&folder, errors), ["the image in row 0 of `test.parquet` cannot be decoded"]);
     let files = parquet(&folder, &[row(0), cut], &["cat"]);
     let errors = source(&files, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the image in row 1 of `test.parquet` cannot be decoded"]);
+    assert_eq!(messages(&folder, errors), ["the image in row 1 of `test.parquet` cannot be decoded"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn files_and_columns_are_told_each() {
         "`b.parquet` is not a readable parquet file",
         "cannot read `c.parquet`",
     ];
-    assert_eq!(told(&folder, source.look_at_headers().unwrap_err()), expected);
+    assert_eq!(messages(&folder, source.look_at_headers().unwrap_err()), expected);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn rows_that_are_not_there_are_told() {
     let folder = TempDir::new().unwrap();
     let files = parquet(&folder, &[row(0)], &["cat"]);
     let errors = source(&files, &Rows::Indices(vec![0, 1])).look_at_headers().unwrap_err();
-    assert_eq!(told(&folder, errors), ["row 1 is selected, but `test.parquet` has 1 rows"]);
+    assert_eq!(messages(&folder, errors), ["row 1 is selected, but `test.parquet` has 1 rows"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn of_a_folder_of_images_each_is_looked_at() {
     };
     let all = files(images.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the image `dog/1.png` cannot be decoded"]);
+    assert_eq!(messages(&folder, errors), ["the image `dog/1.png` cannot be decoded"]);
     assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes().unwrap(), ["cat", "dog"]);
     let good = files(images[..2].to_vec(), &["cat"]);
     assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows(), 2);
@@ -143,7 +143,7 @@ fn texts_are_told_by_column_and_row() {
     let look = |columns: &[&str], label: &str, classes| {
         let spec = texts(columns);
         let source = TextSource { files: &files, spec: &spec, label_column: label, rows: &Rows::All };
-        source.look(classes).map(|outline| outline.rows()).map_err(|errors| told(&folder, errors))
+        source.look(classes).map(|outline| outline.rows()).map_err(|errors| messages(&folder, errors))
     };
     assert_eq!(look(&["a"], "label", Some(4)), Ok(2));
     let beyond = "row 1 of `test.parquet` has a label in column `label` that is class 3, and the head has 3 classes, counted from 0";
@@ -159,9 +159,10 @@ fn a_line_that_is_no_json_is_told() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("test.jsonl");
     fs::write(&path, "{\"a\": \"x\", \"label\": 0}\n{\"a\": \"x\", \"label\": }\n").unwrap();
-    let (files, spec) = (DataFiles::Jsonl(vec![path]), texts(&["a"]));
+    let files = DataFiles::Jsonl(vec![path]);
+    let spec = texts(&["a"]);
     let source = TextSource { files: &files, spec: &spec, label_column: "label", rows: &Rows::All };
     let errors = source.look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["line 2 of `test.jsonl` is not a JSON object"]);
+    assert_eq!(messages(&folder, errors), ["line 2 of `test.jsonl` is not a JSON object"]);
     source.look_at_headers().unwrap();
 }

@@ -55,7 +55,8 @@ fn features_of_the_base_and_of_a_merge_are_the_references() {
 
 #[test]
 fn the_base_scores_as_the_reference_on_every_task_and_split() {
-    let (base, golden) = (base(), json(&testdata("results/finetuned.json")));
+    let base = base();
+    let golden = json(&testdata("results/finetuned.json"));
     for task in TASKS {
         expect_accuracy(&base, &golden["zero_shot"], &base, task, 1);
     }
@@ -63,7 +64,8 @@ fn the_base_scores_as_the_reference_on_every_task_and_split() {
 
 #[test]
 fn every_single_adapter_scores_as_the_reference() {
-    let (base, golden) = (base(), json(&testdata("results/finetuned.json")));
+    let base = base();
+    let golden = json(&testdata("results/finetuned.json"));
     let folders = [("finetuned_r16", 1.0), ("finetuned_r4", 1.0), ("finetuned_a32", 2.0)];
     for (set, scaling) in folders {
         for task in TASKS.iter().filter(|task| golden[set].get(task).is_some()) {
@@ -80,7 +82,8 @@ fn every_single_adapter_scores_as_the_reference() {
 fn expect_merged(name: &str) {
     let golden = json(&testdata(&format!("goldens/{name}.json")));
     let map = json(&example("heads/joint_map.json"));
-    let (base, joint) = (base(), head("joint"));
+    let base = base();
+    let joint = head("joint");
     let merged = with_update(&base, name);
     let tasks: Vec<String> = serde_json::from_value(golden["tasks"].clone()).unwrap();
     for split in SPLITS {

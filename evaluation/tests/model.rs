@@ -46,7 +46,8 @@ fn features(model: &ImageModel, images: &Arc<Images>, budget_bytes: u64) -> Vec<
 fn shards_and_half_precision_open_as_the_whole_file() {
     let sharded = tempfile::tempdir().unwrap();
     std::fs::write(sharded.path().join("config.json"), config()).unwrap();
-    let (mut shards, mut map) = ([HashMap::new(), HashMap::new()], HashMap::new());
+    let mut shards = [HashMap::new(), HashMap::new()];
+    let mut map = HashMap::new();
     for (n, (key, tensor)) in weights().into_iter().enumerate() {
         map.insert(key.clone(), format!("model-{}.safetensors", n % 2));
         shards[n % 2].insert(key, tensor);
@@ -165,7 +166,8 @@ fn both_towers_agree_with_either_activation() {
 
 #[test]
 fn images_over_the_budget_are_embedded_again_to_the_same_numbers() {
-    let (model, images) = (base(), first(40));
+    let model = base();
+    let images = first(40);
     let needed = 40 * model.embedded_bytes_per_image();
     assert_eq!(needed, 40 * 17 * 192 * 4);
     let held = |budget| model.embed(&images, budget, &Watch::default()).unwrap().is_held();
@@ -175,7 +177,8 @@ fn images_over_the_budget_are_embedded_again_to_the_same_numbers() {
 
 #[test]
 fn the_threads_do_not_change_the_numbers() {
-    let (model, images) = (base(), first(100));
+    let model = base();
+    let images = first(100);
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| features(&model, &images, u64::MAX))
@@ -190,14 +193,16 @@ fn pattern(outputs: usize, inputs: usize) -> Vec<f32> {
 
 #[test]
 fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
-    let (base, images) = (base(), first(8));
+    let base = base();
+    let images = first(8);
     for module in base.modules() {
         let layer = module.name.strip_prefix("vision_model.encoder.layers.");
         if layer.is_some_and(|rest| !rest.starts_with('2')) {
             continue;
         }
         let delta = pattern(module.outputs, module.inputs);
-        let (key, mut changed) = (format!("{}.weight", module.name), weights());
+        let key = format!("{}.weight", module.name);
+        let mut changed = weights();
         let update = Tensor::from_slice(&delta, (module.outputs, module.inputs), &Device::Cpu).unwrap();
         let sum = (&changed[&key] + (update * 0.5).unwrap()).unwrap();
         changed.insert(key, sum);
@@ -213,8 +218,10 @@ fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
 
 #[test]
 fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
-    let (base, images) = (base(), first(8));
-    let (a, b) = (pattern(4, 192), pattern(192, 4));
+    let base = base();
+    let images = first(8);
+    let a = pattern(4, 192);
+    let b = pattern(192, 4);
     let product = Tensor::from_slice(&b, (192, 4), &Device::Cpu)
         .unwrap()
         .matmul(&Tensor::from_slice(&a, (4, 192), &Device::Cpu).unwrap())
@@ -234,7 +241,9 @@ fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
 fn updates_that_do_not_fit_are_refused_by_module() {
     let base = base();
     let name = "vision_model.encoder.layers.0.self_attn.q_proj";
-    let (a, b, nan) = (vec![0.0; 4 * 192], vec![0.0; 4 * 192], vec![f32::NAN; 192 * 192]);
+    let a = vec![0.0; 4 * 192];
+    let b = vec![0.0; 4 * 192];
+    let nan = vec![f32::NAN; 192 * 192];
     let refused = |updates: Vec<(&str, Delta<'_>)>| base.deltas(updates).map(|_| ()).unwrap_err().to_string();
     let low = |rank| Delta::LowRank { b: &b, a: &a, rank };
     for unknown in ["vision_model.encoder.layers.6.mlp.fc1", "x"] {
@@ -255,7 +264,8 @@ fn updates_that_do_not_fit_are_refused_by_module() {
 
 #[test]
 fn what_belongs_to_another_base_is_refused() {
-    let (one, other) = (base(), base());
+    let one = base();
+    let other = base();
     let embedded = one.embed(&first(2), u64::MAX, &Watch::default()).unwrap();
     let refused = other.features(&embedded, &Watch::default()).unwrap_err();
     assert!(matches!(refused, ModelError::ForeignEmbedding));
@@ -275,7 +285,8 @@ fn images_of_another_size_are_refused() {
 
 #[test]
 fn progress_counts_every_image_and_cancelling_ends_the_work() {
-    let (model, images) = (base(), first(100));
+    let model = base();
+    let images = first(100);
     let seen = AtomicUsize::new(0);
     let count = |images| {
         seen.fetch_add(images, Ordering::Relaxed);

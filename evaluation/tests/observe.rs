@@ -40,7 +40,8 @@ impl InputObserver for Sums {
 
 impl Sums {
     fn of<M: Model>(model: &M, examples: &M::Examples, modules: &[&str]) -> Self {
-        let (mut sums, watch) = (Self::default(), Watch::default());
+        let mut sums = Self::default();
+        let watch = Watch::default();
         let modules: BTreeSet<String> = modules.iter().map(|name| (*name).to_owned()).collect();
         let mut states = model.states(examples, &watch).unwrap();
         for layer in 0..model.layers() {
@@ -57,7 +58,9 @@ impl Sums {
         for (name, want) in &goldens {
             let module = format!("{prefix}{name}");
             let (_, sum) = self.0.iter().find(|(modules, _)| modules.split(' ').any(|own| own == module)).unwrap();
-            let (want, mut off, mut norm) = (values(want), 0.0, 0.0);
+            let want = values(want);
+            let mut off = 0.0;
+            let mut norm = 0.0;
             assert_eq!(want.len(), sum.gram.len(), "{name}");
             for (sum, want) in sum.gram.iter().zip(&want) {
                 off += (sum.to_owned() / self.rows() as f64 - f64::from(*want)).powi(2);
@@ -147,7 +150,8 @@ fn layers_run_one_by_one_are_the_model() {
     let features = base.features(&examples, &Watch::default()).unwrap();
     let weight = &tensors(&example("base/model.safetensors"))["visual_projection.weight"];
     let (outputs, inputs) = weight.dims2().unwrap();
-    let (weight, sum) = (values(weight), &sums.0["visual_projection"].sum);
+    let weight = values(weight);
+    let sum = &sums.0["visual_projection"].sum;
     for output in 0..outputs {
         let want: f64 = features.values().iter().skip(output).step_by(outputs).map(|x| f64::from(*x)).sum();
         let row = &weight[output * inputs..][..inputs];

@@ -51,7 +51,8 @@ fn features(model: &DecoderModel, texts: &Texts) -> Vec<f32> {
     model.features(texts, &Watch::default()).unwrap().values().to_vec()
 }
 
-/// Right answers of transformers 5.24 with PEFT 0.21.2 on these 300 pairs: the base with mnli's head, and with its adapter.
+/// Right answers of transformers 5.24 with PEFT 0.21.2 on these 300 pairs: the base with mnli's head, and with its
+/// adapter.
 #[test]
 fn texts_that_end_with_padding_are_read_as_transformers_reads_them() {
     let head = Head::read(&nli6("heads/mnli.safetensors")).unwrap();
@@ -59,7 +60,8 @@ fn texts_that_end_with_padding_are_read_as_transformers_reads_them() {
         [(json!(1001), [182, 253]), (json!(1002), [107, 115]), (json!(null), [107, 115]), (json!(-1), [107, 115])]
     {
         let folder = base(pad.clone());
-        let (model, texts) = (open(folder.path()), texts(folder.path(), 300));
+        let model = open(folder.path());
+        let texts = texts(folder.path(), 300);
         let right = [model.clone(), with_adapter(&model, "mnli")].map(|model| {
             let features = model.features(&texts, &Watch::default()).unwrap();
             classify(&features, &head, &[]).unwrap().correct

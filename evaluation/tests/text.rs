@@ -26,10 +26,8 @@ fn odd_strings_get_the_references_tokens() {
 #[test]
 fn a_head_is_made_as_the_reference_makes_it() {
     let model = model();
-    let (steps, golden) = (
-        json(&testdata("goldens/text_head_fashion_mnist.json")),
-        tensors(&testdata("goldens/text_head_fashion_mnist.safetensors")),
-    );
+    let steps = json(&testdata("goldens/text_head_fashion_mnist.json"));
+    let golden = tensors(&testdata("goldens/text_head_fashion_mnist.safetensors"));
     let texts = strings(&steps["prompts"]);
     for (text, ids) in texts.iter().zip(steps["token_ids"].as_array().unwrap()) {
         let want: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
@@ -44,7 +42,8 @@ fn a_head_is_made_as_the_reference_makes_it() {
 #[test]
 fn every_shipped_head_follows_from_its_classes_and_templates() {
     let model = model();
-    let (classes, templates) = (json(&example("heads/classes.json")), json(&example("heads/templates.json")));
+    let classes = json(&example("heads/classes.json"));
+    let templates = json(&example("heads/templates.json"));
     for task in TASKS {
         let made = Head::from_prompts(&model, &prompts(&strings(&classes[task]), &strings(&templates[task]))).unwrap();
         assert_eq!((made.classes(), made.width()), (head(task).classes(), 128));

@@ -115,7 +115,8 @@ fn only_file(folder: &Path) -> PathBuf {
 
 #[test]
 fn a_cache_returns_the_same_texts_and_survives_damage() {
-    let (folder, files) = (tempfile::tempdir().unwrap(), DataFiles::Jsonl(vec![nli6("data/rte/validation.jsonl")]));
+    let folder = tempfile::tempdir().unwrap();
+    let files = DataFiles::Jsonl(vec![nli6("data/rte/validation.jsonl")]);
     let spec = TextSpec { columns: vec!["text1".into(), "text2".into()], ..TextSpec::default() };
     let rows = Rows::TrainTestSplit { start: 0.0, end: 0.5, seed: 42 };
     let source = TextSource { files: &files, spec: &spec, label_column: "label", rows: &rows };
@@ -142,7 +143,8 @@ fn a_cache_returns_the_same_texts_and_survives_damage() {
 
 #[test]
 fn texts_are_read_where_no_cache_can_be_made() {
-    let (folder, files) = (tempfile::tempdir().unwrap(), DataFiles::Jsonl(vec![nli6("data/rte/validation.jsonl")]));
+    let folder = tempfile::tempdir().unwrap();
+    let files = DataFiles::Jsonl(vec![nli6("data/rte/validation.jsonl")]);
     let file = folder.path().join("a file");
     std::fs::write(&file, "no folder").unwrap();
     let spec = TextSpec { columns: vec!["text1".into()], ..TextSpec::default() };

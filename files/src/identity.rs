@@ -11,8 +11,8 @@ const CLOCK_STEP: Duration = Duration::from_millis(20);
 
 /// Which file it is, and when it was last written to.
 ///
-/// The time of the last change of its attributes is part of it: nobody can set that, so that a file which was written to differs
-/// even where its size and its time of modification were restored.
+/// The time of the last change of its attributes is part of it. Programs cannot set that time, so a file that was
+/// written to differs even if its size and its time of modification were restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {
     device: u64,
@@ -29,7 +29,7 @@ struct Timestamp {
 }
 
 impl FileIdentity {
-    /// The identity that the metadata of a file or of its handle tells.
+    /// The identity in the metadata of a file or of its handle.
     pub fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -66,7 +66,8 @@ impl FileIdentity {
         })
     }
 
-    /// Waits until every later write to the file is stamped with another time than it has now: at most one step of the clock.
+    /// Waits until every later write to the file is stamped with another time than it has now: at most one step of the
+    /// clock.
     pub fn wait_for_clock(&self) {
         let nanoseconds = u32::try_from(self.changed.nanoseconds).unwrap_or(0);
         let seconds = u64::try_from(self.changed.seconds).unwrap_or(0);
@@ -93,8 +94,8 @@ pub enum Change {
     },
     /// It was written to, and its size is the same.
     Written,
-    /// Size and time of modification are the same, and the time of change is not: attributes, names or links were changed, or it
-    /// was written to by a program that then restored the time of modification.
+    /// Size and time of modification are the same, and the time of change is not: attributes, names or links were
+    /// changed, or it was written to by a program that then restored the time of modification.
     Touched,
 }
 

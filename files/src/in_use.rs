@@ -8,10 +8,10 @@ use std::{
 
 /// The files that something was read from, each with the identity that it had when it was hashed.
 ///
-/// A file counts as changed as well when another one was renamed into its place, although a map of the old one still holds what
-/// was hashed. The link count and the time of change of a replaced file change as those of a file do that was written to and
-/// whose time of modification was restored, so the two are not told apart; and the next look for the input would find
-/// another digest anyway.
+/// A file counts as changed as well when another one was renamed into its place, although a map of the old one still
+/// holds what was hashed. The link count and the time of change of a replaced file change as those of a file do that
+/// was written to and whose time of modification was restored, so the two cannot be distinguished; and the next lookup
+/// of the input would find another digest anyway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilesInUse {
     files: Vec<(PathBuf, FileIdentity)>,
@@ -62,7 +62,7 @@ impl FilesInUse {
         if self.files.iter().any(|(_, hashed)| hashed == identity) {
             return Ok(());
         }
-        // The same file, written to in between, says more than that it is another one.
+        // That the same file was written to is the more useful error.
         let hashed = self.files.iter().find(|(_, hashed)| hashed.inode() == identity.inode());
         let change = hashed.and_then(|(_, hashed)| identity.change_since(hashed)).unwrap_or(Change::Replaced);
         Err(FileChanged::Changed { path: path.to_owned(), change })
@@ -76,7 +76,7 @@ fn check(path: &Path, hashed: &FileIdentity) -> Result<(), FileChanged> {
         Some(change) => Err(FileChanged::Changed { path: path.to_owned(), change }),
     };
     compare(&fs::metadata(path).map_err(unreadable)?)?;
-    // Network file systems ask their server when a file is opened; what they say otherwise may be a minute old.
+    // Network file systems ask their server when a file is opened. Without that, attributes may be a minute old.
     let file = open(path).map_err(unreadable)?;
     compare(&file.metadata().map_err(unreadable)?)
 }

@@ -1,5 +1,5 @@
-//! What happens when a mapped file has lost the pages that are read: the system sends SIGBUS, and the process ends with the
-//! file's name and an exit code that says to run it again.
+//! What happens when a mapped file has lost the pages that are read: the system sends SIGBUS, and the process ends with
+//! the file's name and an exit code that says to run it again.
 
 use std::{
     io,
@@ -26,8 +26,8 @@ static MAPS: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
 
 /// A map in the table, which a signal handler reads without a lock.
 ///
-/// `start` is 0 in a free slot, and 1 while it is filled. Whoever reads a byte of a map keeps its slot filled, so that the slot
-/// which holds a faulting address never changes while the handler looks at it.
+/// `start` is 0 in a free slot, and 1 while it is filled. A slot stays filled while a byte of its map is read, so that
+/// the slot which holds a faulting address never changes while the handler reads it.
 struct Slot {
     start: AtomicUsize,
     end: AtomicUsize,
@@ -89,16 +89,16 @@ impl Drop for Listed {
     }
 }
 
-/// Makes the loss of a mapped page end the process with [`LOST_PAGES_EXIT_CODE`] and a message that names the file. For a
-/// binary's `main`: it concerns the whole process.
+/// Makes the loss of a mapped page end the process with [`LOST_PAGES_EXIT_CODE`] and a message that names the file. For
+/// a binary's `main`: it concerns the whole process.
 ///
 /// # Errors
 /// The system does not take the handler.
 #[expect(unsafe_code, reason = "the standard library has no signal handlers")]
 pub fn end_on_lost_pages() -> io::Result<()> {
     let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_bus_error;
-    // SAFETY: the structure is plain numbers, of which zeros are valid; the handler has the type that `SA_SIGINFO` asks for, and
-    // calls nothing but what may be called in a handler.
+    // SAFETY: the structure is plain numbers, of which zeros are valid; the handler has the type that `SA_SIGINFO` asks
+    // for, and calls nothing but what may be called in a handler.
     let taken = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as usize;
@@ -114,15 +114,15 @@ extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
     // SAFETY: the system hands over a valid structure, which has an address for this signal.
     let address = unsafe { (*info).si_addr() } as usize;
     let Some(slot) = MAPS.iter().find(|slot| slot.holds(address)) else {
-        // No file of ours: the system does what it does without a handler, as soon as the instruction is tried again.
-        // SAFETY: restores the default.
+        // Not one of our files: the system acts as without a handler as soon as the instruction is repeated. SAFETY:
+        // restores the default.
         unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
         return;
     };
     let mut text = [0; BEFORE.len() + NAME + AFTER.len()];
     let length = message(slot, &mut text);
-    // SAFETY: the pointer is that of an array, of which at most `length` bytes are read; then the process ends at once, and
-    // nothing is unwound. What cannot be written is lost.
+    // SAFETY: the pointer is that of an array, of which at most `length` bytes are read; then the process ends at once,
+    // and nothing is unwound. What cannot be written is lost.
     unsafe {
         libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), length);
         libc::_exit(libc::c_int::from(LOST_PAGES_EXIT_CODE))

@@ -10,8 +10,8 @@ use std::{
 
 /// A mapped file, its handle, and what it was when it was mapped.
 ///
-/// Its bytes are those of the file at any time: what is read after a [check](Self::check) may be other bytes. If the file is
-/// truncated, a look at what is gone ends the process; see [`end_on_lost_pages`](crate::end_on_lost_pages).
+/// Its bytes are those of the file at any time: what is read after a [check](Self::check) may be other bytes. If the
+/// file is truncated, reading the lost pages ends the process; see [`end_on_lost_pages`](crate::end_on_lost_pages).
 pub struct MappedFile {
     /// Dropped before the map, whose addresses may be another map's at once.
     _listed: Listed,
@@ -41,8 +41,8 @@ impl MappedFile {
     )]
     pub fn of(file: File, path: &Path) -> io::Result<Self> {
         let identity = FileIdentity::of(&file.metadata()?);
-        // SAFETY: bytes that others change are numbers and text, of which every value is valid. What was computed from them is
-        // thrown away unless the file is the same afterwards, and a truncated file ends the process.
+        // SAFETY: bytes that others change are numbers and text, of which every value is valid. What was computed from
+        // them is thrown away unless the file is the same afterwards, and a truncated file ends the process.
         let map = unsafe { Mmap::map(&file)? };
         let listed = Listed::new(&map, path);
         Ok(Self { _listed: listed, map, file, path: path.to_owned(), identity })

@@ -31,7 +31,8 @@ fn reads_a_truncated_file() {
     };
     // Its place in the table is another's.
     drop(map("dropped.safetensors"));
-    let (model, other) = (map("model.safetensors"), map("other.safetensors"));
+    let model = map("model.safetensors");
+    let other = map("other.safetensors");
     File::options().write(true).open(model.path()).unwrap().set_len(10).unwrap();
     black_box(other[90_000]);
     black_box(model[90_000]);

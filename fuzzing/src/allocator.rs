@@ -16,8 +16,8 @@ static CEILING: AtomicUsize = AtomicUsize::new(usize::MAX);
 static ALLOCATOR: Counting = Counting;
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one hands all calls on as they are")]
-// SAFETY: every call goes to the system's allocator with the arguments that the caller vouches for; a null pointer means
-// that there is no memory, as the trait says.
+// SAFETY: every call goes to the system's allocator with the arguments that the caller vouches for; a null pointer
+// means that there is no memory, as the trait says.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !reserve(layout.size()) {
@@ -81,8 +81,8 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Begins to count. Allocations that would bring the process more than `most` bytes above what it has now fail, which
-    /// ends the process unless the caller reserved with `try_reserve`.
+    /// Begins to count. Allocations that would bring the process more than `most` bytes above what it has now fail,
+    /// which ends the process unless the caller reserved with `try_reserve`.
     pub fn begin(most: usize) -> Self {
         let before = LIVE.load(Relaxed);
         PEAK.store(before, Relaxed);

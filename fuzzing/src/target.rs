@@ -13,7 +13,8 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Writes what the reader needs beside the input into an empty folder.
     pub prepare: fn(&Path),
-    /// Puts the input into the folder and reads it: what was read, as a text that differs where it does, or why it was refused.
+    /// Puts the input into the folder and reads it: what was read, as a text that differs where it does, or why it was
+    /// refused.
     pub read: fn(&Path, &[u8]) -> Result<String, String>,
     /// What every refusal must name: the file, as a rule. Nothing where the caller adds it.
     pub named: &'static str,

@@ -1,4 +1,5 @@
-//! Every target, for a moment: the inputs that it takes, those that once broke something, and some hundred damaged ones.
+//! Every target, for a moment: the inputs that it takes, those that once broke something, and some hundred damaged
+//! ones.
 
 #![expect(
     clippy::unwrap_used,

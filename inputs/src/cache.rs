@@ -9,8 +9,8 @@
 //! | `views/<2 hex>/<id>/…` | links to blobs under the names of files, for those who read them |
 //! | `partial/<id>` | a download under way, or cut off |
 //!
-//! Any number of processes share it. Blobs appear whole, by renaming; all else is small, and whatever of it is
-//! missing, cut off or wrong costs a download and no more: no blob is believed before it was hashed.
+//! Any number of processes share it. Blobs appear whole, by renaming; all else is small, and whatever of it is missing,
+//! cut off or wrong costs a download and no more: no blob is used before it was hashed.
 
 mod clean;
 mod object;
@@ -48,8 +48,8 @@ pub(crate) struct Content {
     /// The rows that are taken of them, if a file from a bucket lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<Vec<u64>>,
-    /// Names of files that are no part of it, but tell how it is read: of other splits, with classes that it does not
-    /// have.
+    /// Names of files that are no part of it, but influence how it is read: files of other splits, with classes that it
+    /// does not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) beside: Vec<String>,
 }
@@ -59,7 +59,7 @@ impl Cache {
         Self { root: folder.join(LAYOUT), digests, cleaned: Once::new() }
     }
 
-    /// Whether there is a blob of this digest, without a look into it.
+    /// Whether there is a blob of this digest, without reading it.
     pub(crate) fn has_blob(&self, digest: Digest) -> bool {
         self.blob(digest).is_file()
     }
@@ -78,12 +78,12 @@ impl Cache {
         found.is_ok_and(|found| found.digest == digest)
     }
 
-    /// What the input of this digest is made of, as far as the cache has seen it. Callers check it.
+    /// The composition of the input with this digest, if the cache knows it. Callers check it.
     pub(crate) fn content(&self, digest: Digest) -> Option<Content> {
         read_json(&self.path("contents", digest))
     }
 
-    /// Keeps what the input of this digest is made of.
+    /// Stores the composition of the input with this digest.
     pub(crate) fn keep_content(&self, digest: Digest, content: &Content) -> Result<(), InputError> {
         self.write_json(&self.path("contents", digest), content)
     }

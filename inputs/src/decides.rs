@@ -1,5 +1,5 @@
-//! What of a model folder decides beyond its files' names: whether a second image processor counts, and whether the
-//! rule for reading padded texts does.
+//! Which content of a model folder influences its digest beyond the names of its files: a second image processor, and
+//! the rule for reading padded texts.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ pub(crate) const OLD_PROCESSOR: &str = "preprocessor_config.json";
 /// The file in which transformers 5 keeps it.
 pub(crate) const NEW_PROCESSOR: &str = "processor_config.json";
 
-/// Whether the new file of a folder that has both is part of what the model is.
+/// Whether the new file of a folder that has both is part of the model.
 ///
 /// It is fetched in any case, since evaluation refuses two that contradict each other. It counts only then, so that a
 /// model keeps the digest it had when nothing read that file, with all results under it. What cannot be read counts.
@@ -29,9 +29,9 @@ pub(crate) fn second_processor_counts(folder: &Path) -> bool {
 
 /// The padding token of a Llama whose texts may end with it, if it has one.
 ///
-/// Such texts are read at their last token that is not the padding token; they were once read at their last token.
-/// The evaluations of these models alone come to other numbers for that, so the rule is part of their digest. A new
-/// version of evaluation would put aside the results of all other models as well.
+/// Such texts are read at their last token that is not the padding token; they were once read at their last token. Only
+/// evaluations of these models have other numbers because of that, so the rule is part of their digest. A new version
+/// of evaluation would discard the results of all other models as well.
 ///
 /// Texts may end with a token that the post-processor names, or that the model makes of letters. A special token that
 /// it does not name still ends a text in which it is written out; no digest of a model can know of that.

@@ -57,7 +57,7 @@ impl FileDigests {
         Ok((content, Hashed { digest, identity }))
     }
 
-    /// Takes over the digest of a file that is known otherwise.
+    /// Stores the digest of a file that is known from elsewhere.
     pub(crate) fn insert(&self, path: &Path, digest: Digest) -> io::Result<()> {
         let identity = FileIdentity::of(&path.metadata()?);
         self.know(Hashed { digest, identity });
@@ -77,7 +77,7 @@ impl FileDigests {
     }
 }
 
-/// Hashes what is behind a handle. Its identity is the same before and after, and that of no other content.
+/// Hashes the content behind a handle. Its identity is the same before and after, and no other content has it.
 fn hash(mut file: File, path: &Path) -> io::Result<Hashed> {
     let identity = FileIdentity::of(&file.metadata()?);
     identity.wait_for_clock();
@@ -131,7 +131,7 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         fs::write(&path, b"first").unwrap();
         let digests = FileDigests::default();
-        // Not what it holds, so that a second look at the content would show.
+        // A wrong digest, so that a second read of the content would show.
         digests.insert(&path, Digest::of(b"known")).unwrap();
         std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
         for name in ["model.safetensors", "link"] {

@@ -66,7 +66,7 @@ pub enum InputError {
         /// A file of the other.
         other: String,
     },
-    /// A file is not what it stands for, but a pointer to it.
+    /// A file is a Git LFS pointer.
     #[error(
         "`{}` of `{reference}` is a Git LFS pointer, a few lines in place of the file: run `git lfs pull` in the clone that it \
          comes from, or download the file itself",
@@ -186,7 +186,7 @@ pub enum InputError {
         /// What the store says.
         source: BackendError,
     },
-    /// An object became another one after it was listed.
+    /// An object was replaced after it was listed.
     #[error("`{reference}` was replaced while it was fetched")]
     Replaced {
         /// The object.
@@ -199,7 +199,7 @@ pub enum InputError {
         reference: String,
         /// Its size.
         expected: u64,
-        /// The size of what came.
+        /// The size of the downloaded part.
         found: u64,
     },
     /// The cache of objects cannot be read or written.
@@ -286,7 +286,25 @@ impl InputError {
             Self::Bucket { source, .. } => source.is_retryable(),
             Self::Replaced { .. } | Self::CutOff { .. } => true,
             Self::Read { source, .. } | Self::Cache { source, .. } => files::is_transient(source.kind()),
-            _ => false,
+            Self::Missing { .. }
+            | Self::NotA { .. }
+            | Self::Lacks { .. }
+            | Self::NoSplit { .. }
+            | Self::Twice { .. }
+            | Self::LfsPointer { .. }
+            | Self::CutOffDownload { .. }
+            | Self::Holds { .. }
+            | Self::Rule { .. }
+            | Self::OtherRows { .. }
+            | Self::Malformed { .. }
+            | Self::NotAllowed { .. }
+            | Self::Outside { .. }
+            | Self::NoBuckets { .. }
+            | Self::NoArtefacts { .. }
+            | Self::NoObjects { .. }
+            | Self::Outline { .. }
+            | Self::Offline { .. }
+            | Self::Partial { .. } => false,
         }
     }
 }
@@ -331,7 +349,7 @@ fn inside(within: &[String]) -> String {
 }
 
 impl InputError {
-    /// A file or folder that the system does not let us read; one that is absent is missing.
+    /// A file or folder that the system does not allow to read. An absent one is `Missing`.
     pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::NotFound {
             return Self::Missing { reference: reference.to_string() };
@@ -339,7 +357,7 @@ impl InputError {
         Self::Read { reference: reference.to_string(), file: path.to_owned(), source }
     }
 
-    /// What a parser says, without what it read.
+    /// The error of a parser, without the content that it read.
     pub(crate) fn malformed(
         reference: &InputRef,
         file: PathBuf,
@@ -388,8 +406,7 @@ fn splits_there(splits: &[String]) -> String {
     }
 }
 
-/// What the hub's client says went wrong, in one line and without the query parts of URLs: signatures of download
-/// links are there.
+/// The error of the hub's client in one line, without the query parts of URLs: they hold signatures of download links.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct HubFailure {

@@ -177,7 +177,7 @@ impl Finder<'_> {
         if let Some(s3) = as_objects(&spec.source) {
             let rows = match &rows {
                 Rows::Indices(rows) => Some(rows.clone()),
-                _ => None,
+                Rows::All | Rows::Share { .. } | Rows::TrainTestSplit { .. } | Rows::First { .. } => None,
             };
             let files = names.into_iter().zip(contents).collect();
             let beside = found.files.beside().to_vec();

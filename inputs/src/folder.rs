@@ -6,11 +6,11 @@ pub(crate) const DEPTH: usize = 3;
 /// What lies in a folder, by names relative to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entries {
-    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too
-    /// deep to be looked into, is named as well, with a `/` at its end. What is [unreadable](Self::unreadable) is
-    /// named here as well.
+    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or too deep
+    /// to be listed, is named as well, with a `/` at its end. [Unreadable](Self::unreadable) entries are named here as
+    /// well.
     pub(crate) names: Vec<String>,
-    /// What cannot be read as a file or folder. It must not be left out where it would decide.
+    /// Entries that cannot be read as a file or folder. They must not be ignored if they are part of an input.
     pub(crate) unreadable: Vec<UnreadableEntry>,
 }
 
@@ -43,14 +43,14 @@ pub(crate) fn list(root: &Path) -> io::Result<Entries> {
     let mut listing = Entries::default();
     match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        entries => walk(entries?, "", 1, &mut listing)?,
+        entries => list_below(entries?, "", 1, &mut listing)?,
     }
     listing.names.sort_unstable();
     listing.unreadable.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(listing)
 }
 
-fn walk(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Entries) -> io::Result<()> {
+fn list_below(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Entries) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let file_name = entry.file_name();
@@ -90,8 +90,8 @@ fn folder(path: &Path, name: &str, depth: usize, listing: &mut Entries) {
     let below = format!("{name}/");
     let before = listing.names.len();
     if depth < DEPTH {
-        let walked = fs::read_dir(path).and_then(|entries| walk(entries, &below, depth + 1, listing));
-        if let Err(error) = walked {
+        let listed = fs::read_dir(path).and_then(|entries| list_below(entries, &below, depth + 1, listing));
+        if let Err(error) = listed {
             listing.add_unreadable(UnreadableEntry {
                 name: below.clone(),
                 problem: format!("which cannot be read: {error}"),

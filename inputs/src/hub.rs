@@ -127,7 +127,7 @@ impl Hub {
         cut_off_download(&self.cache(), hub)
     }
 
-    /// The folder of what was fetched.
+    /// The folder of fetched files.
     pub(crate) fn cache(&self) -> PathBuf {
         self.settings.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
     }
@@ -185,7 +185,7 @@ impl Hub {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// What clients are made from.
+    /// The settings of clients.
     fn settings(&self) -> HFClientBuilder {
         let mut builder = HFClient::builder().cache_dir(self.cache());
         if let Some(endpoint) = &self.settings.endpoint {

@@ -12,8 +12,6 @@
 //! `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_DISABLE_IMPLICIT_TOKEN` itself; it does not know `HF_HUB_OFFLINE`, which
 //! is [`Settings::is_offline`] here. No token ever passes through this crate.
 
-#![warn(clippy::match_bool)]
-
 mod allowed;
 mod cache;
 mod data;

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files of an input that decide, as names and sizes. Nothing of them was read, fetched or digested.
+/// The files of an input that influence results, as names and sizes. None of them was read, fetched or digested.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// The input.

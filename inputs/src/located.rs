@@ -1,4 +1,4 @@
-//! What is found of an input on this machine.
+//! An input on this machine.
 
 use files::FilesInUse;
 use jobs::{DataFiles, Digest, Rows};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct Located {
     /// The folder or file.
     pub path: PathBuf,
-    /// The digest of the files in it that decide.
+    /// The digest of the files in it that influence results.
     pub digest: Digest,
     /// The commit, 40 hexadecimal digits, if it comes from the hub.
     pub commit: Option<String>,
@@ -47,6 +47,6 @@ pub(crate) struct FoundFolder<F> {
     pub(crate) root: PathBuf,
     pub(crate) files: F,
     pub(crate) commit: Option<String>,
-    /// What an interrupted download left in the hub's cache, where its files are taken to be all that there are.
+    /// The remains of an interrupted download in the hub's cache, if the cached files are assumed to be complete.
     pub(crate) cut_off_download: Option<PathBuf>,
 }

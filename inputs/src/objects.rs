@@ -40,7 +40,7 @@ impl Objects {
         Self { remote, cache: Cache::new(&cache, digests), folder: cache }
     }
 
-    /// The folder of what was fetched.
+    /// The folder of fetched objects.
     pub(crate) fn cache_folder(&self) -> &Path {
         &self.folder
     }

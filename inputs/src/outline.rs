@@ -27,7 +27,7 @@ pub struct Outline {
     path: PathBuf,
     is_whole: bool,
     left_out: Vec<String>,
-    /// The folder that goes away with this, and what messages should name in its place.
+    /// The temporary folder, and the name that messages show in its place.
     made: Option<(TempDir, String)>,
 }
 
@@ -54,7 +54,7 @@ impl Outline {
         &self.path
     }
 
-    /// Whether all files are there with all that they hold.
+    /// Whether all files are complete.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -74,7 +74,7 @@ impl Outline {
 }
 
 impl Inputs {
-    /// Makes the outline of an input. What is fetched for it goes into no cache.
+    /// Makes the outline of an input. Fetched parts are not cached.
     ///
     /// # Errors
     /// A part cannot be fetched, or the outline cannot be written to the folder for temporary files.

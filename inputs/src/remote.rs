@@ -11,8 +11,8 @@ use store::BackendError;
 
 /// Buckets that inputs are fetched from.
 ///
-/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word,
-/// for now or for good.
+/// Calls block, and several threads call at a time. Implementations retry transient errors: a returned error is final
+/// for this call.
 pub trait Remote: fmt::Debug + Send + Sync {
     /// All objects whose keys start with `folder` and a slash, or all of the bucket if `folder` is empty.
     ///

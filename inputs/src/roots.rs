@@ -20,7 +20,7 @@ impl Roots {
     /// Fails if one of `paths`, which `reference` leads to, lies outside once links and `..` are followed. What lies
     /// below `cache` is inside: it was fetched.
     ///
-    /// Of a path that is not there, as much is judged as is there: an answer tells nothing of what lies outside.
+    /// Of a path that does not exist, the existing part is checked: the error reveals nothing about files outside.
     pub(crate) fn check(
         &self,
         reference: &InputRef,
@@ -28,7 +28,7 @@ impl Roots {
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> Result<(), InputError> {
         let Some(roots) = &self.0 else { return Ok(()) };
-        // A root that is not there has nothing below it.
+        // A root that does not exist has nothing below it.
         let all = roots.iter().map(PathBuf::as_path).chain(cache);
         let resolved: Vec<PathBuf> = all.filter_map(|root| fs::canonicalize(root).ok()).collect();
         let is_outside = |path: &PathBuf| {

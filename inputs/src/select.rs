@@ -1,5 +1,5 @@
-//! Which files of a folder make up an input, and what keeps them from being read: the same for what is fetched and
-//! what is only looked at.
+//! Which files of a folder make up an input, and errors of files that cannot be read: the same for fetched inputs and
+//! for listings.
 
 use crate::{
     InputError,

@@ -10,7 +10,7 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// The hub's address, if not the one that the environment names.
     pub endpoint: Option<String>,
-    /// How often a request to the hub is tried at most, if not as often as the client thinks fit.
+    /// The most attempts at a request to the hub, if not the client's default.
     pub attempts: Option<usize>,
     /// Where `s3://` inputs come from; without it they are refused.
     pub objects: Option<ObjectSettings>,

@@ -41,7 +41,7 @@ impl Inputs {
         }
     }
 
-    /// Whether `reference` exists on this machine, so that looking at it needs no network.
+    /// Whether `reference` exists on this machine, so that listing it needs no network.
     ///
     /// The cache of a hub repository or a bucket may still be incomplete or out of date.
     pub fn is_local(&self, reference: &InputRef) -> bool {

@@ -76,9 +76,11 @@ fn a_models_digest_is_that_of_what_decides_wherever_it_lies() {
 
 #[test]
 fn the_image_processor_of_transformers_5_counts_where_it_decides() {
-    let (inputs, copy) = (inputs(), copy_of(&example("base")));
+    let inputs = inputs();
+    let copy = copy_of(&example("base"));
     let digest = || inputs.model(&at(copy.path())).unwrap().digest;
-    let (old, new) = (copy.path().join("preprocessor_config.json"), copy.path().join("processor_config.json"));
+    let old = copy.path().join("preprocessor_config.json");
+    let new = copy.path().join("processor_config.json");
     let alone = digest();
     let processor: serde_json::Value = serde_json::from_slice(&fs::read(&old).unwrap()).unwrap();
     let write = |processor: serde_json::Value| {
@@ -91,7 +93,8 @@ fn the_image_processor_of_transformers_5_counts_where_it_decides() {
     write(other);
     assert_ne!(digest(), alone, "evaluation refuses the two");
     fs::remove_file(&old).unwrap();
-    let (first, json) = (digest(), fs::read_to_string(&new).unwrap());
+    let first = digest();
+    let json = fs::read_to_string(&new).unwrap();
     fs::write(&new, json.replace("false", "true ")).unwrap();
     assert_ne!(digest(), first, "the new file alone decides");
 }
@@ -170,7 +173,8 @@ fn images_in_folders_count_with_their_names() {
     let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let located = inputs.data(&spec(one.path()), "test").unwrap();
     let images = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
-    let (folder_of_split, images) = (one.path().join("test"), images.to_vec());
+    let folder_of_split = one.path().join("test");
+    let images = images.to_vec();
     let classes = ["cat", "dog"].map(str::to_owned).to_vec();
     assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, images });
     let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);

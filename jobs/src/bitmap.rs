@@ -4,8 +4,8 @@ use std::fmt;
 
 /// A yes or no for each of many examples, in the order of the data set: one bit each.
 ///
-/// Written as base64 (RFC 4648, without padding) of bytes whose lowest bit comes first; the bits behind the last example
-/// are 0. The text does not tell how many examples there are: [`Bitmap::parse`] is told, and checks it.
+/// Written as base64 (RFC 4648, without padding) of bytes whose lowest bit comes first; the bits behind the last
+/// example are 0. The text does not contain the number of examples: [`Bitmap::parse`] takes it, and checks it.
 ///
 /// # Examples
 /// ```
@@ -50,7 +50,8 @@ impl Bitmap {
     /// It is no base64, or of another number of examples.
     pub fn parse(text: &str, len: usize) -> Result<Self, BitmapError> {
         let bytes = BASE64_STANDARD_NO_PAD.decode(text)?;
-        let (found, expected) = (bytes.len(), len.div_ceil(8));
+        let found = bytes.len();
+        let expected = len.div_ceil(8);
         if found != expected {
             return Err(BitmapError::Length { found, expected, len });
         }

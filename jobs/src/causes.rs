@@ -19,6 +19,12 @@ pub fn error_chain(error: &dyn Error) -> String {
     error_messages(error).join(": ")
 }
 
+/// The messages of an error and its causes in one line for people, with control characters escaped and without
+/// credentials.
+pub fn error_line(error: &dyn Error) -> String {
+    crate::escaped(&crate::without_credentials(&error_chain(error))).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +39,12 @@ mod tests {
         assert_eq!(error_chain(&error), "the file `a` cannot be read: the disk is gone");
         assert_eq!(error_messages(&error), ["the file `a` cannot be read", "the disk is gone"]);
         assert_eq!(causes(&error).count(), 1);
+    }
+
+    #[test]
+    fn an_error_line_is_one_line_without_control_characters_and_credentials() {
+        let error = Unreadable(std::io::Error::other("`https://user:hush@host/x` says \u{1b}[2J\nerror: forged"));
+        let line = "the file `a` cannot be read: `https://host/x` says \\u001b[2J\\nerror: forged";
+        assert_eq!(error_line(&error), line);
     }
 }

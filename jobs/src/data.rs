@@ -25,8 +25,8 @@ pub struct DataSpec {
 
 /// How texts and their labels are read.
 ///
-/// A raw label is one as it stands in the data, a number or a text; a number and the text that looks like it are the same
-/// label. Where the data set names its classes (`ClassLabel`), a number is also known by that name.
+/// A raw label is one as it stands in the data, a number or a text; a number and the text that looks like it are the
+/// same label. Where the data set names its classes (`ClassLabel`), a number is also known by that name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSpec {
@@ -115,8 +115,8 @@ pub enum Rows {
         /// Shuffles before the cut.
         shuffle_seed: Option<u64>,
     },
-    /// Rows ⌈start·n⌉ to ⌈end·n⌉ of the order in which `train_test_split(seed=…)` of Hugging Face's `datasets` puts them. From 0
-    /// to its `test_size` they are what it calls "test", and from there to 1 "train".
+    /// Rows ⌈start·n⌉ to ⌈end·n⌉ of the order in which `train_test_split(seed=…)` of Hugging Face's `datasets` puts
+    /// them. From 0 to its `test_size` they are what it calls "test", and from there to 1 "train".
     TrainTestSplit {
         /// The first row, as a share of all, in [0, 1].
         start: f64,

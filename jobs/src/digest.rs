@@ -42,7 +42,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first twelve hexadecimal digits: enough for a person to tell two apart.
+    /// The first twelve hexadecimal digits: enough for a person to distinguish two digests.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How many examples the results of a sweep say that each data set has: equally many, unless one of them is wrong.
 ///
-/// Which one is wrong shows beside the others: it is the one that stands against most. Two against each other are both in
-/// doubt.
+/// Which one is wrong shows beside the others: it is the one that stands against most. Two against each other are both
+/// in doubt.
 #[derive(Debug, Clone, Default)]
 pub struct ExampleCounts {
     /// By data set: for each number of examples, how many results say so.
@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_result_that_stands_against_most_is_the_wrong_one() {
-        let (here, there) = (meaning("validation"), meaning("test"));
+        let here = meaning("validation");
+        let there = meaning("test");
         let mut counts = ExampleCounts::default();
         for numbers in [[100, 50], [100, 50], [100, 51]] {
             counts.add(&here, &scores(numbers));

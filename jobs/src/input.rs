@@ -106,7 +106,7 @@ impl InputRef {
         }
     }
 
-    /// How others are told of it: a hub id, or the last part of a path. The way to it is nobody else's business.
+    /// Its name for other people: a hub id, or the last part of a path. The full path may be private.
     pub fn short_name(&self) -> String {
         match self {
             Self::Hub(hub) => hub.repository.clone(),
@@ -132,7 +132,9 @@ fn parse_hub(text: &str, rest: &str, expected: HubKind) -> Result<HubRef, InputR
         _ => (expected, rest),
     };
     let mut parts = rest.splitn(3, '/');
-    let (owner, name, path) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
+    let owner = parts.next().unwrap_or("");
+    let name = parts.next().unwrap_or("");
+    let path = parts.next();
     let (name, revision) = match name.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
         None => (name, None),
@@ -245,14 +247,14 @@ mod tests {
 
     #[test]
     fn secrets_in_a_refused_reference_are_not_repeated() {
-        for (text, told) in [
+        for (text, expected) in [
             ("s3://key:secret@bucket/models", "`s3://bucket/models`"),
             ("s3://key:sec/secret@bucket/models", "`s3://bucket/models`"),
             ("https://user:secret@host", "`https://host`"),
             ("https://bucket.example/x?X-Amz-Signature=secret", "`https://bucket.example/x`"),
         ] {
             let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains(told) && !error.contains("secret"), "{error}");
+            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
         }
     }
 }

@@ -53,7 +53,7 @@ pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
 pub use byte_size::ByteSize;
 pub use canonical_json::canonical_json;
-pub use causes::{causes, error_chain, error_messages};
+pub use causes::{causes, error_chain, error_line, error_messages};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};

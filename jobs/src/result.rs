@@ -121,8 +121,8 @@ pub struct RunFacts {
 pub enum Blame {
     /// With the job: its inputs or its recipe. Every machine fails on it.
     Job,
-    /// With a machine or a service, as far as can be told: another machine, or the same one later, may succeed. It says nothing
-    /// about the job's recipe.
+    /// With a machine or a service, as far as is known: another machine, or the same one later, may succeed. It says
+    /// nothing about the job's recipe.
     Machine,
 }
 
@@ -136,17 +136,17 @@ pub struct FailureRecord {
     pub spec: JobSpec,
     /// The attempt that failed, from 1.
     pub attempt: u32,
-    /// The sweep that wanted the job; not told by records of older programs.
+    /// The sweep that needed the job. Older programs did not record it.
     pub sweep: Option<String>,
     /// Whether the job will not be tried again.
     pub is_final: bool,
-    /// Where the failure lies; not told by records of older programs.
+    /// Where the failure lies. Older programs did not record it.
     pub blame: Option<Blame>,
     /// The error and its causes, outermost first.
     pub errors: Vec<String>,
     /// The worker's name.
     pub worker: String,
-    /// The machine that it ran on, the same after a restart; not told by records of older programs.
+    /// The machine that it ran on, the same after a restart. Older programs did not record it.
     pub machine: Option<String>,
     /// When it failed: milliseconds since 1970, UTC.
     pub failed_ms: u64,

@@ -24,7 +24,7 @@ pub struct TaskScore {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hits: BTreeMap<u32, u64>,
     /// Which examples had the true class first, in the order of the data set: what two recipes are compared by. Results
-    /// of older programs do not tell.
+    /// of older programs do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub right: Option<Bitmap>,
     /// How many texts were longer than they may be, and were cut.
@@ -42,8 +42,8 @@ impl TaskScore {
         share(self.correct, self.n)
     }
 
-    /// Looks whether the numbers can be those of an evaluation: some examples, no more right answers than examples, hits
-    /// that rise with the rank, and as many single examples as are counted.
+    /// Looks whether the numbers can be those of an evaluation: some examples, no more right answers than examples,
+    /// hits that rise with the rank, and as many single examples as are counted.
     ///
     /// # Errors
     /// The first number that cannot be.
@@ -109,7 +109,9 @@ impl Interval {
         if n == 0 {
             return Self { low: 0.0, high: 1.0 };
         }
-        let (p, n, z2) = (share(correct, n), n as f64, Z95 * Z95);
+        let p = share(correct, n);
+        let n = n as f64;
+        let z2 = Z95 * Z95;
         let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
         let half = Z95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
         Self { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }

@@ -48,7 +48,8 @@ fn turns(c: char) -> bool {
 
 /// `text` with all URLs in it without user, password, and queries that hold a secret.
 ///
-/// A password may hold what should have been escaped in a URL, such as a slash: all up to the last `@` is left out then.
+/// A password may hold what should have been escaped in a URL, such as a slash: all up to the last `@` is left out
+/// then.
 ///
 /// # Examples
 /// ```

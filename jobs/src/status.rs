@@ -1,12 +1,12 @@
 use crate::{
     JobId, RecipeSpec,
-    stored::{StoredProgress, first_revision},
+    stored::{StoredCancellation, StoredFinish, StoredProgress},
     version::known,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a worker tells of itself, every few seconds.
+/// The heartbeat of a worker, which it stores every few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerStatus {
@@ -15,13 +15,13 @@ pub struct WorkerStatus {
     pub version: u32,
     /// Its name, which shows in its results.
     pub worker: String,
-    /// The machine that it runs on, the same after a restart; not told by older programs.
+    /// The machine that it runs on, the same after a restart. Older programs did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
-    /// The pool that it takes jobs of; not told by older programs.
+    /// The pool that it takes jobs of. Older programs did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// Whether it takes jobs of the run in its own process alone.
+    /// Whether it only takes jobs of the run in its own process.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_local: bool,
     /// The device, for instance `cuda:0`.
@@ -30,10 +30,10 @@ pub struct WorkerStatus {
     pub versions: BTreeMap<String, String>,
     /// What it is doing.
     pub state: WorkerState,
-    /// The job in its hand.
+    /// The job that it computes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobInHand>,
-    /// Jobs that it lately left to workers of another version: nobody has them in hand, and they are not lost.
+    /// Jobs that it recently deferred to workers of another version: no worker holds them, and they are not lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<JobId>,
     /// Jobs that it has done since it started.
@@ -42,7 +42,7 @@ pub struct WorkerStatus {
     pub failed: u64,
     /// When it started: milliseconds since 1970, UTC, by its own clock.
     pub started_ms: u64,
-    /// When it told this, by the same clock.
+    /// When it wrote this, by the same clock.
     pub beat_ms: u64,
 }
 
@@ -50,7 +50,7 @@ impl WorkerStatus {
     /// The version of the document that is written now.
     pub const VERSION: u32 = 2;
 
-    /// The most jobs that a worker tells it has [`left`](Self::left). One that tells of so many may have left more.
+    /// The most jobs in [`left`](Self::left). A worker with so many may have deferred more.
     pub const MOST_LEFT: usize = 1000;
 
     /// The status of an idle worker that has just started.
@@ -73,7 +73,7 @@ impl WorkerStatus {
         }
     }
 
-    /// Whether it takes jobs of `pool`. Older programs do not tell their pool, so that theirs may be any.
+    /// Whether it takes jobs of `pool`. Older programs did not record their pool, so it may be any.
     pub fn takes_jobs_of(&self, pool: &str) -> bool {
         !self.is_local && self.pool.as_deref().is_none_or(|own| own == pool)
     }
@@ -85,13 +85,13 @@ impl WorkerStatus {
 pub enum WorkerState {
     /// It waits for a job.
     Idle,
-    /// It has a job in its hand.
+    /// It computes a job.
     Busy,
-    /// It finishes the job in its hand and takes no other.
+    /// It finishes its job and takes no other.
     Draining,
 }
 
-/// A job in the hand of a worker.
+/// A job that a worker computes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobInHand {
@@ -105,32 +105,25 @@ pub struct JobInHand {
     pub since_ms: u64,
 }
 
-/// A sweep that is not wanted any more: its jobs are dropped as workers come to them.
+/// The cancellation of a sweep: workers drop its jobs when they receive them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredCancellation", from = "StoredCancellation")]
 pub struct Cancellation {
-    /// [`VERSION`](Self::VERSION) when it was written.
-    #[serde(deserialize_with = "known::<_, 1, { Cancellation::VERSION }>")]
-    pub version: u32,
-    /// The newest revision that is cancelled: a later one goes on all the same. 0 stands for a sweep that was removed, of which
-    /// jobs may be left in a queue.
-    #[serde(default = "first_revision")]
+    /// The newest revision that is cancelled. Later ones are not. 0 stands for a removed sweep, whose jobs may be left
+    /// in a queue.
     pub revision: u32,
-    /// Whether jobs that are running stop as well, instead of coming to their end.
+    /// Whether running jobs stop as well.
     pub stops_running: bool,
     /// When it was cancelled: milliseconds since 1970, UTC.
     pub cancelled_ms: u64,
-    /// Why its own run stopped it. The next run goes on by itself; without a reason a person cancelled it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Why a run stopped by itself; `None` if a person cancelled the sweep. The next run resumes a stopped one.
     pub stopped: Option<String>,
-    /// Whether the sweep has finished, so that what is left of it in a queue is wanted by nobody.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the sweep has finished, so that jobs that are left in a queue are not needed.
     pub is_finished: bool,
 }
 
 impl Cancellation {
-    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
-    /// first one.
+    /// The version of the document that is written now. Version 1 is read as well.
     pub const VERSION: u32 = 2;
 
     /// The name of the document of a sweep that holds it.
@@ -138,20 +131,20 @@ impl Cancellation {
 
     /// A cancellation of `revision` and of those before it, at `cancelled_ms`.
     pub fn new(revision: u32, stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: Self::VERSION, revision, stops_running, cancelled_ms, stopped: None, is_finished: false }
+        Self { revision, stops_running, cancelled_ms, stopped: None, is_finished: false }
     }
 
-    /// The end that a run of `revision` itself made at `cancelled_ms`, for `reason`: workers drop what is left of it.
+    /// A run of `revision` has stopped by itself at `cancelled_ms`, for `reason`. Workers drop its remaining jobs.
     pub fn stopped(revision: u32, reason: String, cancelled_ms: u64) -> Self {
         Self { stopped: Some(reason), ..Self::new(revision, false, cancelled_ms) }
     }
 
-    /// The end of a sweep whose run of `revision` has finished at `finished_ms`.
+    /// The run of `revision` has finished at `finished_ms`.
     pub fn finished(revision: u32, finished_ms: u64) -> Self {
         Self { is_finished: true, ..Self::stopped(revision, "the sweep has finished".to_owned(), finished_ms) }
     }
 
-    /// What is left of a sweep that was removed at `removed_ms`, so that workers drop its jobs.
+    /// The sweep was removed at `removed_ms`. Workers drop its remaining jobs.
     pub fn of_removed(removed_ms: u64) -> Self {
         Self::new(0, false, removed_ms)
     }
@@ -161,37 +154,32 @@ impl Cancellation {
         self.revision >= revision
     }
 
-    /// Whether a person cancelled `revision`: what a run itself stopped goes on with the next run.
-    pub fn is_wished_of(&self, revision: u32) -> bool {
+    /// Whether a person cancelled `revision`. A run that stopped by itself does not count.
+    pub fn is_requested_for(&self, revision: u32) -> bool {
         self.stopped.is_none() && self.covers(revision)
     }
 }
 
-/// A sweep whose searches end where they are: each with the best of what was evaluated.
+/// A request to end the searches of a sweep now: each chooses the best of the points that were evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredFinish", from = "StoredFinish")]
 pub struct Finish {
-    /// [`VERSION`](Self::VERSION) when it was written.
-    #[serde(deserialize_with = "known::<_, 1, { Finish::VERSION }>")]
-    pub version: u32,
-    /// The revision whose searches end; those of another go on.
-    #[serde(default = "first_revision")]
+    /// The revision whose searches end. Those of other revisions do not.
     pub revision: u32,
-    /// When that was wished: milliseconds since 1970, UTC.
-    pub wished_ms: u64,
+    /// When it was requested: milliseconds since 1970, UTC.
+    pub requested_ms: u64,
 }
 
 impl Finish {
-    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
-    /// first one.
+    /// The version of the document that is written now. Version 1 is read as well.
     pub const VERSION: u32 = 2;
 
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "finish.json";
 
-    /// The wish at `wished_ms` for `revision`.
-    pub fn new(revision: u32, wished_ms: u64) -> Self {
-        Self { version: Self::VERSION, revision, wished_ms }
+    /// A request at `requested_ms` for `revision`.
+    pub fn new(revision: u32, requested_ms: u64) -> Self {
+        Self { revision, requested_ms }
     }
 }
 
@@ -201,7 +189,8 @@ impl Finish {
 pub struct Progress {
     /// The revision of the sweep.
     pub revision: u32,
-    /// The pool whose workers compute the jobs; `None` if the run computes them itself. Older programs did not record it.
+    /// The pool whose workers compute the jobs; `None` if the run computes them itself. Older programs did not record
+    /// it.
     pub pool: Option<String>,
     /// The part of the sweep for which jobs were published last.
     pub phase: Option<String>,
@@ -232,8 +221,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The newest version of the document. A progress whose best point is a newer recipe is written as version 3, and all
-    /// others as version 2. Version 1 is read as well.
+    /// The newest version of the document. A progress whose best point is a newer recipe is written as version 3, and
+    /// all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 3;
 
     /// The name of the document of a sweep that holds it.

@@ -2,23 +2,29 @@
 //!
 //! A message, a result or a failure is written in the oldest version that can hold it, so that programs of neighbouring
 //! versions share a store and a cluster: a program that knows no other kinds of jobs reads a version 1 result of an
-//! evaluation. An unknown version is refused, and so is an unknown field. Every layout that was ever written stays here.
-//! What [`recipe_age`] calls newer is in a version that earlier programs refuse as newer.
+//! evaluation. An unknown version is refused, and so is an unknown field. Every layout that was ever written stays
+//! here. What [`recipe_age`] calls newer is in a version that earlier programs refuse as newer.
 
 mod artefact;
+mod cancellation;
 mod failure;
+mod finish;
 mod job;
 mod manifest;
 mod outcome;
+mod pool_entry;
 mod progress;
 mod recipe_age;
 mod result;
 
 pub(crate) use artefact::StoredArtefact;
+pub(crate) use cancellation::StoredCancellation;
 pub(crate) use failure::StoredFailure;
+pub(crate) use finish::StoredFinish;
 pub(crate) use job::StoredJob;
-pub(crate) use manifest::{StoredManifest, first_revision};
+pub(crate) use manifest::StoredManifest;
 pub(crate) use outcome::StoredOutcome;
+pub(crate) use pool_entry::StoredPoolEntry;
 pub(crate) use progress::StoredProgress;
 pub(crate) use result::StoredResult;
 

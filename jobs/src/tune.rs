@@ -10,16 +10,16 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of how coefficients are learned: losses, optimiser, batches, guard and the layout of the file. It is part of the
-/// identity of every job that tunes, and grows when the same settings would give other coefficients.
+/// The version of how coefficients are learned: losses, optimiser, batches, guard and the layout of the file. It is
+/// part of the identity of every job that tunes, and grows when the same settings would give other coefficients.
 pub const TUNE_SEMANTICS: u32 = 1;
 
 /// What coefficients are tuned for, on a few examples of each task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TuneObjective {
-    /// Low entropy of the merge's predictions: no labels are used. Left alone it may make the merge sure and wrong, so that a
-    /// [guard](TuneGuard) stops it.
+    /// Low entropy of the merge's predictions: no labels are used. Left alone it may make the merge sure and wrong, so
+    /// that a [guard](TuneGuard) stops it.
     Entropy,
     /// Predictions like those of each task's own model: the cross-entropy against them. No labels are used.
     Agreement,
@@ -43,10 +43,10 @@ pub enum CoefficientScope {
 
 /// When tuning stops early: the merge no longer predicts what the tasks' own models do.
 ///
-/// Agreement is the share of tuning examples for which the merge and the task's own model name the same class, averaged over
-/// the tasks. It is taken over all tuning examples before the first step, after every `every` steps, and after the last. Tuning
-/// stops where it lies more than `fall` below the best so far, and in any case the result is the coefficients of the check with
-/// the best agreement; of equal ones, the latest.
+/// Agreement is the share of tuning examples for which the merge and the task's own model name the same class, averaged
+/// over the tasks. It is taken over all tuning examples before the first step, after every `every` steps, and after the
+/// last. Tuning stops where it lies more than `fall` below the best so far, and in any case the result is the
+/// coefficients of the check with the best agreement; of equal ones, the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TuneGuard {

@@ -2,8 +2,8 @@ use std::fmt;
 
 /// An adapter that does worse on its own task than the base model without it.
 ///
-/// Such an adapter was trained for another base, was damaged, or loads as something else than what was trained. A search over
-/// its merges costs time and says little.
+/// Such an adapter was trained for another base, was damaged, or loads as something else than what was trained. A
+/// search over its merges costs time and says little.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeakAdapter {
     /// The task.

@@ -1,7 +1,8 @@
 //! What a merge costs at the shapes of ViT-B/32 and Llama-3-8B, and what the dense decomposition would cost.
 //!
 //! `cargo bench --workspace --bench alignment` runs everything; a word after `--` picks some, for instance `-- llama`.
-//! Peak memory of the alignment at Llama's shapes: `/usr/bin/time -v cargo bench --workspace --bench alignment -- llama`.
+//! Peak memory of the alignment at Llama's shapes: `/usr/bin/time -v cargo bench --workspace --bench alignment --
+//! llama`.
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 

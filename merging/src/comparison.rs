@@ -99,8 +99,8 @@ impl Comparison {
     /// Compares the updates of `adapters`.
     ///
     /// # Numerics
-    /// In the coordinates of the core space, in `f64`; signs from the entries of ΔW in `f32`. Costs one alignment, an SVD of
-    /// a core matrix for every task and weight, and `MOST_ROWS` rows of every update.
+    /// In the coordinates of the core space, in `f64`; signs from the entries of ΔW in `f32`. Costs one alignment, an
+    /// SVD of a core matrix for every task and weight, and `MOST_ROWS` rows of every update.
     ///
     /// # Errors
     /// Those of [`Aligned::new`].

@@ -64,7 +64,8 @@ pub(crate) struct Singular;
 /// `ΔW = Σ_t w_t·B_t·(A_t·G_t·S⁻¹)`, so that `b = [B_1 … B_T]` and `a = [w_1·A_1·G_1; …; w_T·A_T·G_T]·S⁻¹`.
 ///
 /// # Shapes
-/// `B_t` `[O, r_t]`, `A_t` `[r_t, I]`, `G_t` `[I, I]`; `b` `[O, R]`, `a` `[R, I]` with `R = Σ r_t`: an adapter of rank R.
+/// `B_t` `[O, r_t]`, `A_t` `[r_t, I]`, `G_t` `[I, I]`; `b` `[O, R]`, `a` `[R, I]` with `R = Σ r_t`: an adapter of rank
+/// R.
 ///
 /// # Numerics
 /// `f64`, Cholesky on one thread: O(I³/3 + R·I²). The condition number is estimated by power iterations, within a
@@ -74,8 +75,8 @@ pub(crate) struct Singular;
 /// [`Singular`]: S has no Cholesky decomposition.
 ///
 /// # Source
-/// RegMean (arXiv:2212.09849), equation 2 with the reduction of the entries off the diagonal. The factored form is exact:
-/// `W = (Σ W_t·G_t)·S⁻¹` with `W_t = W_0 + B_t·A_t` and no ridge is `W_0 + ΔW`.
+/// RegMean (arXiv:2212.09849), equation 2 with the reduction of the entries off the diagonal. The factored form is
+/// exact: `W = (Σ W_t·G_t)·S⁻¹` with `W_t = W_0 + B_t·A_t` and no ridge is `W_0 + ΔW`.
 pub(crate) fn merge(
     [outputs, inputs]: [usize; 2],
     tasks: &[GramTask<'_>],

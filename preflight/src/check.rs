@@ -26,14 +26,14 @@ use jobs::{Benchmark, Sweep};
 use sources::Sources;
 use std::collections::BTreeSet;
 
-/// What the inputs of a sweep are like.
+/// The findings about the inputs of a sweep.
 #[derive(Debug)]
 pub struct Checked {
     /// The number of adapted matrices of each adapter.
     pub matrices: Vec<(String, usize)>,
     /// Memory that models of texts take.
     pub memory: Option<MemoryNeeds>,
-    /// What a person should know, though jobs do not fail on it.
+    /// Notes for people. Jobs do not fail because of them.
     pub notes: Vec<String>,
     /// What a run fetches.
     pub downloads: Vec<Download>,
@@ -69,7 +69,7 @@ impl Checked {
     }
 }
 
-/// Who computes the jobs of a sweep.
+/// Where the jobs of a sweep are computed.
 #[derive(Debug, Clone, Copy)]
 pub enum Computing {
     /// This process, if any.
@@ -77,7 +77,7 @@ pub enum Computing {
         /// The number of CPU threads; `None` for all physical cores.
         threads: Option<usize>,
     },
-    /// Workers elsewhere. What they have of memory is not known here, and a coordinator has little of its own.
+    /// By workers elsewhere. Their memory is not known here.
     Elsewhere,
 }
 
@@ -123,7 +123,7 @@ pub fn check_inputs(
     Ok(check.finish(matrices, memory))
 }
 
-/// A look at inputs, and what came of it so far.
+/// A check of inputs, and its findings so far.
 struct Check<'a> {
     sweep: &'a Sweep,
     sources: Sources<'a>,

@@ -1,4 +1,4 @@
-//! What the jobs of a sweep would fail on, found before anything is computed or fetched.
+//! Finds what the jobs of a sweep would fail on, before anything is computed or fetched.
 //!
 //! [`check_inputs`] checks everything that is on this machine: the headers of the base, all that adapters and heads
 //! hold, and of data all labels and the formats of images. Of inputs elsewhere it reads small files and headers. It
@@ -10,7 +10,6 @@ mod check;
 mod error;
 mod memory;
 mod problems;
-mod words;
 
 pub use check::{Checked, Computing, Download, check_inputs, check_other_splits, check_prompts};
 pub use error::{CheckError, HeadProblem};

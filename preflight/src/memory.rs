@@ -1,4 +1,4 @@
-//! How much memory a sweep over a language model takes, told from headers.
+//! How much memory a sweep over a language model takes, computed from headers.
 
 use crate::CheckError;
 use evaluation::{Configuration, LONGEST_TEXT, Placement};
@@ -17,7 +17,7 @@ pub struct MemoryNeed {
     merge_bytes: u64,
 }
 
-/// What it takes on the processor and on another device.
+/// Its memory on the CPU and on another device.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct MemoryNeeds {
     /// On the CPU.
@@ -43,7 +43,7 @@ impl MemoryNeed {
     }
 }
 
-/// What the sweep takes with its base and updates of `modules`; `None` where models are small.
+/// The memory of the sweep with its base and updates of `modules`; `None` if models are small.
 pub(crate) fn memory_needs(
     sweep: &Sweep,
     base: &dyn Configuration,

@@ -1,4 +1,4 @@
-//! What is wrong with the inputs of a sweep, all of it.
+//! All problems of the inputs of a sweep.
 
 use crate::CheckError;
 use inputs::Outline;
@@ -6,10 +6,10 @@ use jobs::{Lines, Task};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 
-/// Problems that are shown; more of them have one cause more often than not.
+/// The most problems that are shown. More usually have one cause.
 const SHOWN: usize = 20;
 
-/// Where in the sweep file the thing is named that a problem is about.
+/// The place in the sweep file that a problem is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     key: String,

@@ -32,7 +32,7 @@ pub trait Harness: Send + Sync {
     async fn close(&self) -> bool;
 
     /// How long to wait before concluding that no job comes. Far above the time that a job takes to arrive.
-    fn patience(&self) -> Duration {
+    fn quiet_period(&self) -> Duration {
         Duration::from_secs(2)
     }
 }
@@ -120,12 +120,12 @@ impl dyn Harness + '_ {
 
     /// The next delivery, which must come.
     async fn next(&self) -> Delivery {
-        let next = timeout(self.patience() * 30, self.consumer().next()).await;
+        let next = timeout(self.quiet_period() * 30, self.consumer().next()).await;
         next.expect("a job arrives").expect("the queue is reachable").expect("the queue is open")
     }
 
     async fn stays_silent(&self) {
-        let next = timeout(self.patience(), self.consumer().next()).await;
+        let next = timeout(self.quiet_period(), self.consumer().next()).await;
         assert!(next.is_err(), "nothing should arrive, but there came {next:?}");
     }
 }

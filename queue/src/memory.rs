@@ -122,7 +122,7 @@ struct State {
     /// Deliveries that are not settled.
     unsettled: usize,
     dead_letters: Vec<DeadLetter>,
-    /// Settled jobs that no publisher has heard of.
+    /// Settled jobs that were not announced to a publisher.
     settled: VecDeque<JobId>,
     is_closed: bool,
 }

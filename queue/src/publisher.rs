@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use jobs::{Job, JobId};
 use std::fmt;
 
-/// The coordinator's role: publishes jobs and hears which ones are settled.
+/// The coordinator's role: publishes jobs and receives announcements of settled ones.
 #[async_trait]
 pub trait JobPublisher: fmt::Debug + Send + Sync + 'static {
     /// Publishes `job` as attempt 1 for `sweep`. Once this returns, the crash of any one process does not lose the

@@ -17,7 +17,7 @@ def findings(documents):
         pod = template["spec"]
         found += [f"{name_of(document)}: {text}" for text in pod_findings(pod)]
         for container in containers_of(pod):
-            # Nobody asks an init container, or an errand that a person starts, how it is.
+            # Init containers, and jobs that a person starts, are not probed.
             is_asked = container in pod["containers"] and document["kind"] != "CronJob"
             found += [f"{name_of(document)}, {container['name']}: {t}" for t in container_findings(container, is_asked)]
     for document in documents:

@@ -124,7 +124,7 @@ def query_findings(query):
 def selector_findings(selector):
     labels = KNOWN.get(selector.name)
     if labels is None:
-        yield f"asks for {selector.name}, which nobody shows"
+        yield f"asks for {selector.name}, which no process exports"
         return
     for matcher in selector.matchers.matchers:
         if matcher.name not in labels:

@@ -2,7 +2,7 @@
 
 from .manifests import containers_of, name_of, of_kind, pod_labels, selects, workloads
 
-# Made by hand or by somebody else; docs/kubernetes.md says how.
+# Created by hand or by another program; docs/kubernetes.md says how.
 FROM_OUTSIDE = {
     ("Secret", "bowline-queue"): {"url", "username", "password"},
     ("Secret", "bowline-scaler-user-credentials"): {"username", "password"},

@@ -102,7 +102,7 @@ OTHERS = [
     ("Policy/bowline", lambda d: d["spec"]["definition"].update({"consumer-timeout": 1500000}), "takes away"),
     ("Permission/bowline", lambda d: d["spec"]["userReference"].update(name="x"), "User/x"),
     ("PrometheusRule/bowline", lambda d: rule(d, "BowlineGpuIdle").update(expr="sum by (pod"), "no PromQL"),
-    ("PrometheusRule/bowline", lambda d: rule(d, "BowlineGpuIdle").update(expr="bowline_gpu_use"), "nobody shows"),
+    ("PrometheusRule/bowline", lambda d: rule(d, "BowlineGpuIdle").update(expr="bowline_gpu_use"), "no process exports"),
     (
         "PrometheusRule/bowline",
         lambda d: rule(d, "BowlineJobsParked").update(expr='bowline_jobs_settled_total{outcome="park"}'),

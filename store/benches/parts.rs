@@ -23,7 +23,8 @@ fn main() {
 fn written() -> &'static (Vec<JobResult>, Store, usize) {
     static WRITTEN: OnceLock<(Vec<JobResult>, Store, usize)> = OnceLock::new();
     WRITTEN.get_or_init(|| {
-        let (results, backend) = (results(RESULTS), MemoryBackend::new());
+        let results = results(RESULTS);
+        let backend = MemoryBackend::new();
         let store = Store::new(backend.clone());
         Runtime::new().unwrap().block_on(store.put_part(Revision::first("s"), results.clone())).unwrap();
         let bytes = backend.objects().values().map(Vec::len).sum();

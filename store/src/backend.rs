@@ -2,18 +2,18 @@ use crate::{Dated, Key};
 use async_trait::async_trait;
 use std::{error::Error, fmt, io, path::Path};
 
-/// Objects under keys, in whatever keeps them.
+/// Objects under keys.
 ///
 /// The contract, which the rules of the `testing` module check:
 /// - An object is whole or absent: no reader sees a part of it, whenever its writer dies.
 /// - What was written is read from then on by every process, and survives a crash of the machine.
-/// - Of any number of [`put_if_absent`](Self::put_if_absent) and [`put_file_if_absent`](Self::put_file_if_absent) for one key,
-///   exactly one creates it.
+/// - Of any number of [`put_if_absent`](Self::put_if_absent) and [`put_file_if_absent`](Self::put_file_if_absent) for
+///   one key, exactly one creates it.
 /// - A dropped call may or may not have taken place, as may one that failed with an error that
 ///   [is retryable](BackendError::is_retryable).
-/// - No key goes on where another ends: `a/b` is not used beside `a`.
+/// - No key is a folder of another key: `a/b` is not used beside `a`.
 ///
-/// Which [`Problem`] an error is decides what callers do about it; everything else of it is for people.
+/// Callers decide by the [`Problem`] of an error. The rest of the error is for people.
 #[async_trait]
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Where the objects lie, for people: a path or an URL without secrets.
@@ -22,8 +22,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Reads an object; `None` if there is none, which is no error.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// Reads an object as [`get`](Self::get) does, and tells when it was written by the clock of what keeps it, where
-    /// that is known.
+    /// Reads an object as [`get`](Self::get) does, and returns when it was written by the clock of the store, if that
+    /// is known.
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
         Ok(self.get(key).await?.map(|content| Dated { content, written: None }))
     }
@@ -58,8 +58,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Removes an object; that there is none is no error.
     async fn delete(&self, key: &Key) -> Result<(), BackendError>;
 
-    /// Whether a refusal may pass by itself where the same was allowed before: the store asks another service who may
-    /// do what, and credentials are renewed now and then.
+    /// Whether a refusal may be transient if the same operation was allowed before: the store asks another service for
+    /// permissions, and credentials are renewed from time to time.
     fn refuses_for_now(&self) -> bool {
         false
     }
@@ -67,11 +67,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
 /// A listing under way, in pages so that a million keys are never in memory at once.
 ///
-/// A key that exists all the while is listed once; one that comes or goes meanwhile may be listed or not. The order
-/// is any.
+/// A key that exists during the whole listing is listed once. One that is created or deleted meanwhile may be listed or
+/// not. There is no order.
 ///
-/// After an error that [is retryable](BackendError::is_retryable) the next call goes on where the listing failed, or
-/// fails for good; it leaves no key out.
+/// After an error that [is retryable](BackendError::is_retryable) the next call continues where the listing failed, or
+/// fails permanently. It leaves no key out.
 #[async_trait]
 pub trait Listing: fmt::Debug + Send {
     /// The next keys, at least one and about a thousand at most; `None` at the end.
@@ -120,7 +120,7 @@ pub enum Action {
 /// The kinds of failures, by what can be done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Problem {
-    /// The store does not let us; a person must.
+    /// The store refuses; a person must give permission.
     Permission,
     /// The store is full; a person must make room.
     NoSpace,

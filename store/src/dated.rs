@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// When an object was written and when it was read, both by the clock of what keeps it.
+/// When an object was written and when it was read, both by the clock of the store.
 ///
 /// The clocks of writers may differ, but a store has one clock: ages are measured by the store's clock alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Written {
     pub now_ms: u64,
 }
 
-/// What was read, and when it was written, where the store tells.
+/// What was read, and when it was written, if the store knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dated<T> {
     /// What was read.
@@ -21,17 +21,18 @@ pub struct Dated<T> {
 }
 
 impl<T> Dated<T> {
-    /// How long ago it was written by the store's clock. A store that does not tell leaves no choice: then `told_ms`,
-    /// which its writer stamped it with, is held against `now_ms`, the reader's own clock.
-    pub fn age(&self, told_ms: u64, now_ms: u64) -> Duration {
-        let (at_ms, now_ms) = self.written.map_or((told_ms, now_ms), |written| (written.at_ms, written.now_ms));
+    /// How long ago it was written, by the store's clock. If the store does not know that, `stamped_ms`, the writer's
+    /// own time stamp, is compared with `now_ms`, the reader's clock.
+    pub fn age(&self, stamped_ms: u64, now_ms: u64) -> Duration {
+        let (at_ms, now_ms) = self.written.map_or((stamped_ms, now_ms), |written| (written.at_ms, written.now_ms));
         Duration::from_millis(now_ms.saturating_sub(at_ms))
     }
 
-    /// How far the clock of the writer, which stamped it with `told_ms`, is ahead of the store's: negative where it is
-    /// behind, `None` where the store does not tell. The time that the write took makes it look behind.
-    pub fn skew_ms(&self, told_ms: u64) -> Option<i64> {
-        let ahead = i128::from(told_ms) - i128::from(self.written?.at_ms);
+    /// How far the clock of the writer, which stamped it with `stamped_ms`, is ahead of the store's clock. Negative if
+    /// it is behind; `None` if the store does not know when the object was written. The duration of the write makes the
+    /// clock look behind.
+    pub fn skew_ms(&self, stamped_ms: u64) -> Option<i64> {
+        let ahead = i128::from(stamped_ms) - i128::from(self.written?.at_ms);
         Some(i64::try_from(ahead).unwrap_or(if ahead > 0 { i64::MAX } else { i64::MIN }))
     }
 

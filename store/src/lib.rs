@@ -5,7 +5,7 @@
 //!
 //! | key | content |
 //! |---|---|
-//! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only truth of "done" |
+//! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only proof that a job is done |
 //! | `artefacts/<job>/artefact.json` | which files a job made that makes some, written once and after them |
 //! | `artefacts/<job>/<digest>/<name>` | the files, in a folder that is named by what they hold |
 //! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
@@ -16,13 +16,11 @@
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
 //! | `set-aside/<job>/<digest>.json` | what lay in the place of a result and was none, before the job was computed again |
 //! | `pools/<pool>/<sweep>.json` | what workers of a pool need to know of a sweep, while its jobs may wait for them |
-//! | `workers/<name>.json` | what a worker last said of itself |
+//! | `workers/<name>.json` | the last heartbeat of a worker |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done, and that of [`Store::is_conditional`], which stays |
 //!
 //! Readers never see a partially written object, and a valid result is never replaced: [`Store::set_aside`] moves an
 //! invalid one.
-
-#![warn(clippy::match_bool)]
 
 mod backend;
 mod dated;
@@ -42,5 +40,5 @@ pub use error::StoreError;
 pub use folder::FolderBackend;
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationError};
-pub use s3::{Patience, S3Backend, S3Credentials, S3Object, S3Place, S3PlaceError, S3Settings};
+pub use s3::{RequestLimits, S3Backend, S3Credentials, S3Object, S3Place, S3PlaceError, S3Settings};
 pub use store::{BriefResult, CheckReport, Compacted, PartError, PartResults, Records, Revision, Store};

@@ -22,7 +22,7 @@ pub(crate) struct RetryBackend {
 }
 
 impl RetryBackend {
-    /// `inner`, asked for as long as `limit`.
+    /// `inner`, with retries for as long as `limit`.
     pub(crate) fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
         let worked = inner.refuses_for_now().then(Mutex::default);
         Self { inner, outage: Arc::new(Outage { limit, since: Mutex::default(), worked }) }
@@ -80,7 +80,7 @@ impl Outage {
                 Next::Wait(pause)
             }
             outcome => {
-                // The store answered, be it with a refusal.
+                // The store answered, even if it refused.
                 self.end();
                 if let (Ok(_), Some(worked)) = (&outcome, &self.worked) {
                     worked.lock().insert(action);
@@ -125,7 +125,7 @@ impl Outage {
     }
 }
 
-// A method that is not handed on would take its default here, whatever the backend says.
+// A method that is not forwarded would use its default here instead of the backend's.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Backend for RetryBackend {

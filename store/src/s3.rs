@@ -14,7 +14,7 @@ mod write;
 
 pub use fetch::S3Object;
 pub use place::{S3Place, S3PlaceError};
-pub use settings::{Patience, S3Credentials, S3Settings};
+pub use settings::{RequestLimits, S3Credentials, S3Settings};
 
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put};
 use async_trait::async_trait;
@@ -32,22 +32,22 @@ use write::Condition;
 
 /// A bucket of S3, or a part of one, with one object under each key.
 ///
-/// An object is there when the last byte has arrived, and at once for every reader: S3 keeps that rule of the seam by
-/// itself. Conditional writes carry `If-None-Match: *`; a server that ignores it breaks the seam, which
-/// [`Store::check`](crate::Store::check) finds out. What may pass is tried again with growing pauses, cut at random,
-/// as long as [`Patience`] lasts. A write whose answer was lost is made again and then finds its own object there: it
-/// says [`Put::Exists`], as the seam allows.
+/// An object exists when its last byte has arrived, and at once for every reader: S3 keeps that rule of the contract by
+/// itself. Conditional writes carry `If-None-Match: *`. A server that ignores it breaks the contract, which
+/// [`Store::check`](crate::Store::check) detects. A request that fails with a transient error is made again, with
+/// growing random pauses, up to the [`RequestLimits`]. A write whose answer was lost is made again and then finds its
+/// own object: it returns [`Put::Exists`], as the contract allows.
 #[derive(Clone)]
 pub struct S3Backend {
     client: Client,
     place: S3Place,
     /// The server, for people.
     endpoint: Arc<str>,
-    patience: Patience,
+    limits: RequestLimits,
     sizes: Sizes,
 }
 
-/// From what size on work is divided; tests divide small things.
+/// The sizes from which work is divided. Tests use small ones.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
     /// The most keys that one answer lists.
@@ -60,7 +60,7 @@ struct Sizes {
 
 /// What S3 takes and servers digest.
 const SIZES: Sizes = Sizes { page: 1000, whole: 16 << 20, piece: 8 << 20 };
-/// Attempts at the first contact, where a person waits for the answer.
+/// Attempts at the first request, where a person waits for the answer.
 const FIRST_ATTEMPTS: u32 = 4;
 
 impl S3Backend {
@@ -73,7 +73,7 @@ impl S3Backend {
         let url = place.to_string();
         let opened = async {
             let Connection { client, endpoint } = connect::connect(settings).await?;
-            let this = Self { client, place, endpoint: endpoint.into(), patience: settings.patience, sizes: SIZES };
+            let this = Self { client, place, endpoint: endpoint.into(), limits: settings.limits, sizes: SIZES };
             this.probe().await?;
             Ok(this)
         };
@@ -91,15 +91,15 @@ impl S3Backend {
         Ok(this)
     }
 
-    /// The same, without a look at whether it is there.
+    /// The same, without checking that it exists.
     #[must_use]
     pub fn at(&self, place: S3Place) -> Self {
         Self { place, ..self.clone() }
     }
 
     async fn probe(&self) -> Result<(), RequestFailure> {
-        let attempts = self.patience.attempts.min(FIRST_ATTEMPTS);
-        let retries = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(self.patience.longest_pause);
+        let attempts = self.limits.attempts.min(FIRST_ATTEMPTS);
+        let retries = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(self.limits.longest_pause);
         let prefix = Some(self.place.full("")).filter(|prefix| !prefix.is_empty());
         let list = self.client.list_objects_v2().bucket(self.place.bucket()).set_prefix(prefix).max_keys(1);
         let answer = list.customize().config_override(Config::builder().retry_config(retries)).send().await;
@@ -109,8 +109,8 @@ impl S3Backend {
     /// Settings for a request that moves `bytes`.
     fn moving(&self, bytes: usize) -> aws_sdk_s3::config::Builder {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(self.patience.connect)
-            .operation_attempt_timeout(self.patience.attempt(bytes))
+            .connect_timeout(self.limits.connect)
+            .operation_attempt_timeout(self.limits.attempt(bytes))
             .build();
         Config::builder().timeout_config(timeouts)
     }
@@ -119,14 +119,14 @@ impl S3Backend {
     fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::new()
             .with_jitter()
-            .with_min_delay(self.patience.first_pause)
-            .with_max_delay(self.patience.longest_pause)
-            .with_max_times(self.patience.attempts.saturating_sub(1) as usize)
+            .with_min_delay(self.limits.first_pause)
+            .with_max_delay(self.limits.longest_pause)
+            .with_max_times(self.limits.attempts.saturating_sub(1) as usize)
             .build()
     }
 
-    /// Does `work` until it succeeds, fails for good, or the patience is over.
-    async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, RequestFailure>
+    /// Runs `work` until it succeeds, fails permanently, or has used all attempts.
+    async fn with_retries<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, RequestFailure>
     where
         F: Future<Output = Result<T, RequestFailure>>,
     {
@@ -154,12 +154,12 @@ impl Backend for S3Backend {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
-        let read = self.patiently(|| self.read(key.as_str())).await;
+        let read = self.with_retries(|| self.read(key.as_str())).await;
         read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
     }
 
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
-        let read = self.patiently(|| self.read_dated(key.as_str())).await;
+        let read = self.with_retries(|| self.read_dated(key.as_str())).await;
         read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
     }
 

@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// The store at `location`, which must be there; it is only changed by what is written to it.
+    /// The store at `location`, which must exist. Opening it changes nothing.
     ///
     /// # Errors
     /// There is no such folder; the bucket cannot be reached or listed.
@@ -71,7 +71,7 @@ impl Store {
         Ok(Self::new(FolderBackend::create(path)?))
     }
 
-    /// The store in the folder at `path`, which must be there; it is only changed by what is written to it.
+    /// The store in the folder at `path`, which must exist. Opening it changes nothing.
     ///
     /// # Errors
     /// There is no such folder.
@@ -98,10 +98,10 @@ impl Store {
         self.record(result_key(job)?).await
     }
 
-    /// Keeps the result of a job, unless there is one; the first one stays.
+    /// Stores the result of a job, unless there is one: the first one stays.
     ///
-    /// The scores of the two are then compared, and a difference is warned of: two workers that compute the same job
-    /// come to the same numbers, unless their programs or devices differ.
+    /// The scores of the two are then compared, and a difference is logged as a warning. Two workers that compute the
+    /// same job get the same numbers unless their programs or devices differ.
     ///
     /// # Errors
     /// The result names another job than its meaning makes, or cannot be written; the one that is there is corrupt.
@@ -117,7 +117,7 @@ impl Store {
 
     async fn compare_with_first(&self, second: &JobResult) -> Result<(), StoreError> {
         let first = match self.result(&second.job).await {
-            // The result is stored: that it cannot be looked at just now takes nothing from that.
+            // The result is stored, even if it cannot be compared now.
             Err(error) if error.is_retryable() => None,
             first => first?,
         };
@@ -161,7 +161,7 @@ impl Store {
         Ok(self.backend.delete(&result_key(job)?).await?)
     }
 
-    /// Keeps why an attempt failed, in place of what was kept of the same attempt, if it was redelivered.
+    /// Stores why an attempt failed. Replaces the record of the same attempt if the job was redelivered.
     ///
     /// # Errors
     /// The record names another job than its meaning makes, or cannot be written.
@@ -237,19 +237,19 @@ impl Store {
         let mut listing = self.backend.list(Some(&folder)).await?;
         let mut jobs = HashSet::new();
         let mut listed = 0;
-        // Only a listing that has ended tells which jobs are not there.
+        // Only a complete listing shows which jobs are absent.
         while let Some(keys) = listing.next_page().await? {
             listed += keys.len();
             if listed > most {
                 return Ok(None);
             }
-            // A file that is no record is none of our business.
+            // Files that are not records are ignored.
             jobs.extend(keys.iter().filter_map(job_of));
         }
         Ok(Some(jobs))
     }
 
-    /// Forgets the failed attempts at `job`, and says how many there were.
+    /// Deletes the records of failed attempts at `job`, and returns how many there were.
     ///
     /// # Errors
     /// The store cannot be listed, or a record cannot be deleted.

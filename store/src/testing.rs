@@ -1,5 +1,5 @@
-//! What tests of backends, and of what uses a store, need: the rules of the seam, a backend in memory, a
-//! decorator that makes any backend fail, and an S3 server with faults on its way (feature `testing-s3`).
+//! For tests of backends and of code that uses a store: the rules of the contract, a backend in memory, a decorator
+//! that injects faults into any backend, and an S3 server with injected faults (feature `testing-s3`).
 
 mod contract;
 mod faults;

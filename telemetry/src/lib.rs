@@ -7,8 +7,6 @@
 //!
 //! The crate knows no job and no queue. Its caller decides which metrics to show.
 
-#![warn(clippy::match_bool)]
-
 mod endpoint;
 mod gpu;
 mod liveness;

@@ -3,7 +3,7 @@
 use crate::Failure;
 use queue::{RabbitQueue, RabbitSettings};
 use std::time::Duration;
-use store::{Location, Patience, S3Settings, Store, testing::S3Server};
+use store::{Location, RequestLimits, S3Settings, Store, testing::S3Server};
 
 /// Where the queue and the store of a cluster are.
 #[derive(Debug, Clone, clap::Args)]
@@ -76,19 +76,19 @@ impl Cluster {
 
     /// How the store's S3 server is reached.
     pub fn s3(&self) -> S3Settings {
-        let patience = Patience {
+        let limits = RequestLimits {
             first_pause: Duration::from_millis(20),
             longest_pause: Duration::from_millis(500),
             connect: Duration::from_secs(2),
             answer: ANSWER_LIMIT,
             stall: Duration::from_secs(2),
-            ..Patience::default()
+            ..RequestLimits::default()
         };
         S3Settings {
             endpoint: self.s3_endpoint.clone(),
             region: Some("us-east-1".to_owned()),
             credentials: Some(S3Server::credentials()),
-            patience,
+            limits,
             ..S3Settings::default()
         }
     }

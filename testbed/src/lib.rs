@@ -7,8 +7,6 @@
 //!
 //! Nothing depends on this crate; `scripts/chaos` and `scripts/load` run its programs.
 
-#![warn(clippy::match_bool)]
-
 pub mod args;
 pub mod attack;
 mod broker;

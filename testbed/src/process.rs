@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 /// A signal to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// End in good order.
+    /// End gracefully.
     Term,
     /// End at once.
     Kill,

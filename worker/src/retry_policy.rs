@@ -61,7 +61,33 @@ pub(crate) fn after_failure(
         JobError::Cancelled(_) => return AfterFailure::Discard,
         // No attempt was made, and none would help.
         JobError::Lost { .. } | JobError::CorruptResult(_) => return AfterFailure::DeadLetter,
-        _ => {}
+        JobError::Input(_)
+        | JobError::Artefact(_)
+        | JobError::Changed { .. }
+        | JobError::FileChanged(_)
+        | JobError::Adapter { .. }
+        | JobError::AdapterModule { .. }
+        | JobError::Base(_)
+        | JobError::Merge(_)
+        | JobError::Output(_)
+        | JobError::InputMerge(_)
+        | JobError::Tune(_)
+        | JobError::Statistics(_)
+        | JobError::Scratch { .. }
+        | JobError::Model(_)
+        | JobError::Data { .. }
+        | JobError::NoHead { .. }
+        | JobError::TooLarge { .. }
+        | JobError::MergeTooLarge { .. }
+        | JobError::Head { .. }
+        | JobError::Joint(_)
+        | JobError::Score { .. }
+        | JobError::Incomplete(_)
+        | JobError::Panicked(_)
+        | JobError::TimedOut(_)
+        | JobError::LoadTimedOut(_)
+        | JobError::ImpossibleResult(_)
+        | JobError::Precision { .. } => {}
     }
     let may_succeed = match tried {
         None => error.is_retryable() && attempt < limits.attempts,

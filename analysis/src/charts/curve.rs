@@ -142,7 +142,7 @@ fn rows(table: &DataFrame, xs: &[f64], band: Band) -> PolarsResult<Vec<(String, 
     let ends = |low: &str, high: &str| PolarsResult::Ok((numbers(table, low)?, numbers(table, high)?));
     let (lows, highs) = match band {
         Band::Quartiles => ends("lower quartile", "upper quartile")?,
-        _ => ends("min", "max")?,
+        Band::Seeds | Band::Ends | Band::None => ends("min", "max")?,
     };
     let row = |row: usize| {
         let method = methods[row].clone()?;

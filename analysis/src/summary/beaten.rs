@@ -59,7 +59,9 @@ impl Summary {
         let said_of = |better: &Better| format!("{} ({})", better.name, said(better.value));
         let named = |better: &Better| match better.kind {
             Kind::ZeroShot => format!("the base model, {},", said_of(better)),
-            _ => format!("the baseline {}", said_of(better)),
+            Kind::Finetuned | Kind::Baseline | Kind::Ensemble | Kind::Search => {
+                format!("the baseline {}", said_of(better))
+            }
         };
         let better = match others {
             [] => format!("{} is better", named(first)),
@@ -73,7 +75,7 @@ impl Summary {
         };
         let choice = match chosen.kind {
             Kind::Search => "; only what was searched is chosen",
-            _ => "",
+            Kind::ZeroShot | Kind::Finetuned | Kind::Baseline | Kind::Ensemble => "",
         };
         let tie = match first.is_tie {
             Some(true) => format!("; on the same examples {} and {} are a tie", first.name, chosen.name),

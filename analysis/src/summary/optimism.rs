@@ -4,8 +4,8 @@ use super::build::scores;
 use crate::Results;
 use jobs::{Outcome, Row, mean_accuracy};
 
-/// A sentence for each row that was tuned on a split of its own, of which the numbers on that split and on the report split are
-/// there.
+/// A sentence for each row that was tuned on a split of its own, of which the numbers on that split and on the report
+/// split are there.
 pub(super) fn optimism(outcome: &Outcome, results: &Results) -> Vec<String> {
     outcome.rows.iter().filter_map(|row| of_row(row, outcome, results)).collect()
 }

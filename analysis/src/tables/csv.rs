@@ -59,7 +59,7 @@ fn ends(cell: &Cell) -> [String; 2] {
     let end = |end: &Option<f64>| end.map(digits).unwrap_or_default();
     match cell {
         Cell::Measured { low, high, .. } => [end(low), end(high)],
-        _ => Default::default(),
+        Cell::Empty | Cell::Text(_) | Cell::Count(_) | Cell::Number(_) => Default::default(),
     }
 }
 

@@ -40,7 +40,11 @@ fn with_alignment(drawn: &str, table: &Table) -> String {
             .zip(&table.columns)
             .map(|(dashes, column)| match column.kind {
                 ColumnKind::Text => dashes.to_owned(),
-                _ => format!("{}:", &dashes[..dashes.len().saturating_sub(1)]),
+                ColumnKind::Share
+                | ColumnKind::Difference
+                | ColumnKind::Count
+                | ColumnKind::Seconds
+                | ColumnKind::Number => format!("{}:", &dashes[..dashes.len().saturating_sub(1)]),
             })
             .collect();
         *rule = format!("|{}|", cells.join("|"));

@@ -1,6 +1,9 @@
 //! The commands for sweeps on many machines.
 
-use super::{ComputeArgs, ConditionsArgs, ListenArgs, PoolArgs, Secret, StoreArgs, StoredSweepArgs, SweepArgs};
+use super::{
+    BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, Secret, StoreArgs, StoredSweepArgs,
+    SweepArgs,
+};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 use url::Url;
@@ -60,6 +63,7 @@ pub(crate) struct Worker {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("json", |arg| arg.help("Print one line of JSON per refresh")))]
 pub(crate) struct Watch {
     /// The sweep's name; optional if the store holds a single sweep
     #[arg(value_name = "NAME")]
@@ -72,12 +76,14 @@ pub(crate) struct Watch {
     /// Print the state once, and exit
     #[arg(long)]
     pub(crate) once: bool,
-    /// Print one line of JSON per refresh
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("queue", |arg| {
+    arg.help("Also remove the sweep's jobs from the queue on this broker, even if the store does not know the sweep")
+}))]
 pub(crate) struct Cancel {
     #[command(flatten)]
     pub(crate) sweep: StoredSweepArgs,
@@ -87,11 +93,8 @@ pub(crate) struct Cancel {
     /// Undo the cancellation: `bowline run` can then resume the sweep
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
-    /// Also remove the sweep's jobs from the queue on this broker, even if the store does not know the sweep
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
+    pub(crate) broker: BrokerArgs,
 }
 
 /// `bowline probe`

@@ -1,6 +1,6 @@
 //! `bowline failures`.
 
-use super::{OutputArgs, PoolArgs, Secret, StoreArgs, StoredSweepArgs};
+use super::{BrokerArgs, OutputArgs, StoreArgs, StoredSweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
@@ -42,15 +42,15 @@ pub(crate) struct FailuresShow {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("queue", |arg| {
+    arg.help("The broker; without it, only the failure records are deleted, and the next `bowline run` retries the jobs")
+}))]
 pub(crate) struct FailuresRetry {
     #[command(flatten)]
     pub(crate) sweep: StoredSweepArgs,
     /// Retry only this job, given by its id or a prefix of it; repeat it for each job
     #[arg(long = "job", value_name = "JOB")]
     pub(crate) jobs: Vec<String>,
-    /// The broker; without it, only the failure records are deleted, and the next `bowline run` retries the jobs
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
+    pub(crate) broker: BrokerArgs,
 }

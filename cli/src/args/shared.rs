@@ -51,9 +51,10 @@ pub(crate) struct PoolArgs {
     pub(crate) pool: String,
 }
 
-/// The queue that jobs are published to.
+/// A broker, and the pool whose queues are used on it. The help of `--queue` is that of a command that publishes jobs.
+/// Other commands replace it.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct PublishArgs {
+pub(crate) struct BrokerArgs {
     /// Publish the jobs to workers through this broker (`amqp://user:password@host/vhost`), and compute none here
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
@@ -61,7 +62,7 @@ pub(crate) struct PublishArgs {
     pub(crate) pool: PoolArgs,
 }
 
-impl PublishArgs {
+impl BrokerArgs {
     /// The pool whose workers compute the jobs; `None` if this process does.
     pub(crate) fn remote_pool(&self) -> Option<&str> {
         self.queue.as_ref().map(|_| self.pool.pool.as_str())
@@ -84,6 +85,14 @@ pub(crate) struct ConditionsArgs {
     /// Accept a store that ignores conditional writes: another process may then overwrite results and revisions
     #[arg(long)]
     pub(crate) unconditional_store: bool,
+}
+
+/// What a command does with corrupt results.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct RepairArgs {
+    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// The form of what a command prints.

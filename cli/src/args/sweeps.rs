@@ -1,6 +1,6 @@
 //! The commands for the sweeps in a store.
 
-use super::{ComputeArgs, ConditionsArgs, OutputArgs, PublishArgs, StoreArgs, StoredSweepArgs};
+use super::{BrokerArgs, ComputeArgs, ConditionsArgs, OutputArgs, StoreArgs, StoredSweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
@@ -25,7 +25,7 @@ pub(crate) struct Finish {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) publish: PublishArgs,
+    pub(crate) publish: BrokerArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -27,7 +27,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
     let mut sweeps = Sweeps::open(store, asked).await?;
     for (name, error) in &sweeps.broken {
-        let why = terminal::in_one_line(error);
+        let why = jobs::error_line(error);
         terminal::note(format_args!(
             "warning: {name} cannot be shown: {why}; `bowline run` on it once more mends that"
         ));
@@ -47,10 +47,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
         terminal::note(format_args!("the store {} holds no sweep to show", store.place()));
     }
     let format = if args.json { Output::Json } else { args.format };
-    let compared = match args.compare.is_empty() {
-        true => None,
-        false => Some(compare(args, &analysed)?),
-    };
+    let compared = if args.compare.is_empty() { None } else { Some(compare(args, &analysed)?) };
     match &compared {
         Some(tables) => print_tables(tables, format),
         None => print(args, format, &analysed),
@@ -69,9 +66,9 @@ impl Analysed {
         Side { outcome: &self.outcome, results: &self.results, summary: &self.summary }
     }
 
-    /// The tables that were asked for; else what a person wants first.
+    /// The requested tables; without a request, the most important ones.
     fn chosen(&self, asked: &[TableName]) -> Vec<&Table> {
-        // A sweep that goes on has nothing on the report split before its end.
+        // A running sweep has nothing on the report split before its end.
         let is_reported = self.summary.rows.iter().any(|row| row.splits.contains_key(&self.summary.splits.report));
         let split = if is_reported { &self.summary.splits.report } else { &self.summary.splits.select };
         let first = |table: &&Table| match kind(table) {
@@ -110,12 +107,12 @@ fn why_not(name: TableName) -> &'static str {
     }
 }
 
-/// Every problem is told once, whoever came upon it: those of a finished sweep by its summary.
+/// Prints every problem once. Those of a finished sweep are part of its summary.
 fn warn(frame: &Frame, failures: &Failures, analysed: &[Analysed]) {
     let is_told = |problem: &&Problem| analysed.iter().any(|sweep| problem.sweep() == Some(&sweep.outcome.sweep));
     let of_frame = Problem::in_words(frame.problems().iter().filter(|problem| !is_told(problem)));
     let of_sweeps = analysed.iter().flat_map(|sweep| sweep.summary.problems.iter().cloned());
-    let of_failures = failures.problems.iter().map(|problem| terminal::in_one_line(problem));
+    let of_failures = failures.problems.iter().map(|problem| jobs::error_line(problem));
     let all = of_frame.into_iter().chain(of_sweeps).chain(of_failures);
     all.for_each(|problem| terminal::note(format_args!("warning: {}", jobs::escaped(&problem))));
 }

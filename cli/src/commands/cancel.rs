@@ -10,20 +10,20 @@ use jobs::Cancellation;
 use queue::RabbitQueue;
 use store::{Store, StoreError};
 
-/// `bowline cancel`: drops what is left of a sweep, or takes that back.
+/// `bowline cancel`: drops the remaining jobs of a sweep, or undoes that.
 pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let name = &args.sweep.name;
-        if let Some(url) = args.queue.as_ref().filter(|_| !args.undo) {
-            let settings = rabbit_settings(url, &args.pool, args.sweep.store.s3.ca.as_ref(), None)?;
+        if let Some(url) = args.broker.queue.as_ref().filter(|_| !args.undo) {
+            let settings = rabbit_settings(url, &args.broker.pool, args.sweep.store.s3.ca.as_ref(), None)?;
             let dropped = RabbitQueue::connect(settings).await?.drop_sweep(name).await?;
             terminal::note(format_args!("`{}`: {dropped} jobs were in the queue, and are dropped", jobs::escaped(name)));
         }
         let store = match existing_store(&args.sweep.store).await {
             Ok(store) => store,
-            // The queue is all that there was to be done.
-            Err(Failure::Store(error)) if args.queue.is_some() && !args.undo => {
-                terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+            // Only the queue had to be cleared.
+            Err(Failure::Store(error)) if args.broker.queue.is_some() && !args.undo => {
+                terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -33,16 +33,16 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
         }
         let revision = newest_revision(&store, name).await?;
         let is_known = revision > 0;
-        // Workers look for it before they look for the sweep: jobs of one that was removed are dropped as well. The mark of such a
-        // one covers no revision, so that a new sweep of the name runs.
-        if is_known || (args.queue.is_some() && jobs::is_name(name)) {
+        // Workers look for the mark before they look for the sweep: jobs of a removed sweep are dropped as well. The
+        // mark of a removed sweep covers no revision, so that a new sweep of the name runs.
+        if is_known || (args.broker.queue.is_some() && jobs::is_name(name)) {
             let cancellation = Cancellation::new(revision, args.now, now_ms());
             store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
         }
-        // A run that is still there tells workers of the sweep until it has seen the mark.
+        // An active run announces the sweep to workers until it has seen the mark.
         store.remove_pool_entries(name).await?;
         if !is_known {
-            return match args.queue {
+            return match args.broker.queue {
                 Some(_) => Ok(()),
                 None => Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() })),
             };
@@ -66,7 +66,7 @@ async fn undo(store: &Store, name: &String) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest revision of the sweep of this name; 0 if the store holds none, as it holds none of a name that is none.
+/// The newest revision of the sweep of this name; 0 if the store holds none, or the name is not valid.
 async fn newest_revision(store: &Store, name: &str) -> Result<u32, Failure> {
     match store.newest_revision(name).await {
         Ok(revision) => Ok(revision),

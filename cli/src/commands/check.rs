@@ -39,7 +39,7 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
         let scoring = Scoring {
             split: &split,
             recipe: None,
-            repair: args.repair,
+            repair: args.repair.repair,
             statistics: args
                 .similarity
                 .then_some(StatisticsNeed { what: StatisticsKind::Grams, examples: args.examples.get() }),

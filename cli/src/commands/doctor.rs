@@ -17,10 +17,10 @@ use std::{
 };
 use url::Url;
 
-/// `bowline doctor`: tries out what a run needs.
+/// `bowline doctor`: tests what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let mut checks = vec![("device", check_device(args)), ("store", check_store(args))];
-    if let Some(url) = &args.queue {
+    if let Some(url) = &args.broker.queue {
         checks.push(("queue", check_queue(args, url)));
     }
     if let Some(base) = &args.base {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             Ok(text) => terminal::data(format_args!("{name:<8} ok      {text}")),
             Err(failure) => {
                 failed += 1;
-                terminal::data(format_args!("{name:<8} failed  {}", terminal::in_one_line(&failure)));
+                terminal::data(format_args!("{name:<8} failed  {}", jobs::error_line(&failure)));
             }
         }
     }
@@ -52,17 +52,15 @@ fn check_store(args: &args::Doctor) -> Result<String, Failure> {
         let store = open_store(&args.store).await?;
         Ok::<_, Failure>(store.check().await?)
     })?;
-    match report.is_sound() {
-        true => Ok(format!("{}: a second write of the same object is refused, as it must be", report.place)),
-        false => Err(Failure::Doctor(DoctorFailure::UnsoundStore {
-            place: report.place,
-            is_conditional: report.is_conditional,
-        })),
+    if report.is_sound() {
+        Ok(format!("{}: a second write of the same object is refused, as it must be", report.place))
+    } else {
+        Err(Failure::Doctor(DoctorFailure::UnsoundStore { place: report.place, is_conditional: report.is_conditional }))
     }
 }
 
 fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
-    let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+    let settings = rabbit_settings(url, &args.broker.pool, args.store.s3.ca.as_ref(), None)?;
     let management = args.management.as_ref().map(|url| {
         let expected = "an address such as `http://host:15672`";
         Url::parse(url.reveal()).map_err(|_| Failure::Argument {
@@ -94,7 +92,7 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
 /// The sweeps of the pool, which have queues of their own. The check of the store reports why it cannot be read.
 async fn pool_sweeps(args: &args::Doctor) -> Vec<String> {
     let Ok(store) = open_store(&args.store).await else { return Vec::new() };
-    store.pool_sweeps(&args.pool.pool).await.unwrap_or_default()
+    store.pool_sweeps(&args.broker.pool.pool).await.unwrap_or_default()
 }
 
 fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {

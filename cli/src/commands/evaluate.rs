@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let scoring = Scoring {
         split: &args.split,
         recipe,
-        repair: args.repair,
+        repair: args.repair.repair,
         statistics: None,
         store: &args.store,
         conditions: &args.conditions,
@@ -44,8 +44,8 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
 /// The evaluation of the base, of every adapter alone and of at most one recipe on one split.
 ///
-/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any; the sweep
-/// itself is not kept.
+/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any; the
+/// sweep itself is not kept.
 pub(crate) struct Scoring<'a> {
     /// The split.
     pub(crate) split: &'a str,
@@ -59,7 +59,7 @@ pub(crate) struct Scoring<'a> {
     pub(crate) compute: &'a args::ComputeArgs,
 }
 
-/// What an evaluation came to.
+/// The results of an evaluation.
 pub(crate) struct Scored {
     pub(crate) summary: Summary,
     /// Set if jobs failed.
@@ -104,13 +104,7 @@ impl Scoring<'_> {
             is_kept: false,
             ..Settings::default()
         };
-        let mut on_event = |event| match event {
-            Event::Phase(phase) => progress.phase(&phase.to_string()),
-            Event::Failed { label, errors, .. } => {
-                failures.push(jobs::escaped(&format!("{label} failed: {}", errors.join(": "))).into_owned());
-            }
-            _ => {}
-        };
+        let mut on_event = |event| record(event, &progress, &mut failures);
         let ran = runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending());
         let Done { outcome, counts } = ran.map_err(of_evaluation)?;
         drop(progress);
@@ -166,7 +160,25 @@ fn stored_statistics(inputs: &Inputs, frozen: &Frozen, need: StatisticsNeed) -> 
     frozen.statistics_specs(need).into_iter().map(of_task).collect()
 }
 
-/// What failed is always tried again here: no flag has to say so.
+/// Shows the phase, and collects the messages of failed jobs.
+fn record(event: Event, progress: &Progress, failures: &mut Vec<String>) {
+    match event {
+        Event::Phase(phase) => progress.phase(&phase.to_string()),
+        Event::Failed { label, errors, .. } => {
+            failures.push(jobs::escaped(&format!("{label} failed: {}", errors.join(": "))).into_owned());
+        }
+        Event::Revision(_)
+        | Event::Plan { .. }
+        | Event::Published { .. }
+        | Event::Finished { .. }
+        | Event::Written { .. }
+        | Event::NotWritten { .. }
+        | Event::WeakAdapter(_)
+        | Event::Best { .. } => {}
+    }
+}
+
+/// Failed jobs are always retried here, without a flag.
 fn of_evaluation(failure: Failure) -> Failure {
     match failure {
         Failure::Run(RunFailure::Coordinator(
@@ -176,8 +188,8 @@ fn of_evaluation(failure: Failure) -> Failure {
     }
 }
 
-/// Under a name that its content decides, which failures are recorded under, and which no sweep of the store has but those that
-/// older programs kept.
+/// The sweep under a name that its content decides. Failures are recorded under it. No sweep of the store has such a
+/// name, except those that older programs kept.
 fn named_by_content(frozen: Frozen) -> Frozen {
     let sweep = frozen.sweep();
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();

@@ -13,10 +13,10 @@ use jobs::{FailureRecord, JobId, JobSpec, Manifest};
 use queue::{JobPublisher, RabbitQueue};
 use store::Store;
 
-/// Jobs that are looked into at the same time.
+/// Jobs that are read at the same time.
 const CONCURRENT: usize = 32;
 
-/// `bowline failures`: what failed, why, and once more.
+/// `bowline failures`: lists failed jobs, shows attempts, and retries jobs.
 pub(crate) fn run(args: &args::Failures) -> Result<(), Failure> {
     let runtime = runtime()?;
     match &args.command {
@@ -55,7 +55,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     for record in store.failures(&job).await? {
         match record {
             Ok(record) => records.push(record),
-            Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
+            Err(error) => terminal::note(format_args!("warning: {}", jobs::error_line(&error))),
         }
     }
     let has_result = store.result(&job).await?.is_some() || store.artefact_result(&job).await?.is_some();
@@ -116,15 +116,17 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
         }
         failed.retain(|record| wanted.contains(&record.job));
     }
-    let queue = match &args.queue {
+    let queue = match &args.broker.queue {
         Some(url) if !failed.is_empty() => {
-            let settings = rabbit_settings(url, &args.pool, args.sweep.store.s3.ca.as_ref(), None)?;
+            let settings = rabbit_settings(url, &args.broker.pool, args.sweep.store.s3.ca.as_ref(), None)?;
             Some(RabbitQueue::connect(settings).await?)
         }
         _ => None,
     };
     let again = |record: &FailureRecord| {
-        let (store, queue, job) = (&store, &queue, frozen.job(record.spec.clone()));
+        let store = &store;
+        let queue = &queue;
+        let job = frozen.job(record.spec.clone());
         async move {
             store.clear_failures(&job.id()).await?;
             match queue {
@@ -157,11 +159,11 @@ async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>,
     Ok(failed::of_sweep(store, frozen, &failures).await?.into_iter().cloned().collect())
 }
 
-/// All failures of the store, after a word on those that cannot be read.
+/// All failures of the store. Prints a warning for those that cannot be read.
 async fn all_failed(store: &Store) -> Result<Failures, Failure> {
     let failures = Failures::of_store(store).await?;
     for problem in &failures.problems {
-        terminal::note(format_args!("warning: {}", terminal::in_one_line(problem)));
+        terminal::note(format_args!("warning: {}", jobs::error_line(problem)));
     }
     Ok(failures)
 }

@@ -19,9 +19,10 @@ use queue::{RabbitQueue, RabbitSettings};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
 
-/// `bowline finish`: ends the searches of a sweep where they are, and does what is left of it.
+/// `bowline finish`: ends the searches of a sweep now, and completes the rest.
 ///
-/// The wish stays in the store, so that a run under way ends its searches as well. The next `bowline run` goes on with them.
+/// The request stays in the store, so that an active run ends its searches as well. The next `bowline run` resumes
+/// them.
 pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     artefacts.give(store.clone(), runtime.handle().clone());
     let inputs = Arc::new(inputs_beside_a_store(&args.sweep.store.s3, &artefacts));
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
-    // A run has begun a later one since: this one is not begun again.
+    // A run has begun a later revision since. This one is not begun again.
     if resume.revision.is_new {
         let sweep = args.sweep.name.clone();
         let revision = frozen.revision();
@@ -57,8 +58,8 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
             Runner::local(runtime, interrupts, engine, store, Metrics::default())
         }
     };
-    let wish = Finish::new(frozen.revision(), now_ms());
-    runner.runtime.block_on(runner.store.put_document(&args.sweep.name, Finish::DOCUMENT, &wish))?;
+    let request = Finish::new(frozen.revision(), now_ms());
+    runner.runtime.block_on(runner.store.put_document(&args.sweep.name, Finish::DOCUMENT, &request))?;
     let ended = {
         let progress = Progress::start();
         let mut on_event = |event| match event {
@@ -66,7 +67,13 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
             Event::Failed { label, errors, .. } | Event::NotWritten { label, errors, .. } => {
                 progress.line(&format!("  {label} failed: {}", errors.join(": ")))
             }
-            _ => {}
+            Event::Revision(_)
+            | Event::Plan { .. }
+            | Event::Published { .. }
+            | Event::Finished { .. }
+            | Event::Written { .. }
+            | Event::WeakAdapter(_)
+            | Event::Best { .. } => {}
         };
         let pool = args.publish.remote_pool().map(str::to_owned);
         let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };

@@ -32,14 +32,14 @@ pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A merge on its way to a folder.
+/// A merge that is written to a folder.
 struct Merged {
     update: MergedUpdate,
     base: BaseHeader,
     /// The files of the base: the weights of a whole model are read while it is written.
     base_files: FilesInUse,
     card: Card,
-    /// What a person should know of the adapters.
+    /// Notes on the adapters.
     notes: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Merged {
         Ok(Self { update, base: read.base, base_files: read.base_files, card, notes: read.notes })
     }
 
-    /// The nearest merge of rank at most `rank`; says what is lost.
+    /// The nearest merge of rank at most `rank`; prints the loss.
     fn truncated(mut self, rank: usize) -> Result<Self, Failure> {
         if rank == 0 {
             return Err(Failure::Argument { argument: "--rank", value: "0".to_owned(), expected: "a positive number" });

@@ -24,9 +24,9 @@ struct Plan {
     jobs_at_most: u64,
     /// How many of them have a result in the store; `None` while inputs are missing or wrong.
     jobs_stored: Option<u64>,
-    /// The revision of the sweep that a run would make, or go on with; `None` while inputs are missing.
+    /// The revision of the sweep that a run would make or resume; `None` while inputs are missing.
     revision: Option<u32>,
-    /// What makes a revision that is not there yet another than the one before.
+    /// The changes of a revision that does not exist yet to the one before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
     /// Inputs on the hub and in buckets that are not in the caches.
@@ -43,10 +43,10 @@ struct Plan {
     /// What is measured of the tasks' own models first, for recipes that merge by it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     statistics: Vec<String>,
-    /// What a person should know beforehand.
+    /// Notes for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// What was not looked at, and why.
+    /// What was not checked, and why.
     unchecked: Vec<String>,
     /// What jobs would fail on.
     #[serde(serialize_with = "as_list")]
@@ -95,7 +95,8 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 
 /// The statistics that recipes of the sweep need, in words.
 fn statistics(sweep: &Sweep) -> Vec<String> {
-    let (tasks, split) = (sweep.tasks.len(), sweep.statistics_split());
+    let tasks = sweep.tasks.len();
+    let split = sweep.statistics_split();
     let in_words = |need: StatisticsNeed| {
         format!("{} of {tasks} tasks over the first {} examples of `{split}`", need.what.name(), need.examples)
     };
@@ -105,22 +106,23 @@ fn statistics(sweep: &Sweep) -> Vec<String> {
 /// What counts as missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
-    /// What failed for good, as far as it is tried again.
+    /// Permanent failures that are retried.
     pub(crate) retry: Retry,
     /// Corrupt results, which are set aside.
     pub(crate) repair: bool,
 }
 
-/// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
+/// The state of a sweep. A missing folder holds nothing, and is not created.
 pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, reading: Reading) -> Result<Resume, Failure> {
     let Reading { retry, repair } = reading;
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(match repair {
-        true => coordinator::repair(frozen, &store, retry).await?,
-        false => coordinator::survey(frozen, &store, retry).await?,
+    Ok(if repair {
+        coordinator::repair(frozen, &store, retry).await?
+    } else {
+        coordinator::survey(frozen, &store, retry).await?
     })
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
     let mut account = Account::of(&sweep.name);
     let ended = run_sweep(args, sweep, &file, &mut account);
-    hooks.tell(&account, &ended);
+    hooks.notify(&account, &ended);
     ended
 }
 
@@ -66,10 +66,10 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         None => None,
     };
     let frozen = ready(sweep, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
-    let reading = Reading { retry: retry(args), repair: args.repair };
+    let reading = Reading { retry: retry(args), repair: args.repair.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revision.number);
-    revised::tell(&resume.revision);
+    revised::print(&resume.revision);
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(async {
@@ -157,7 +157,7 @@ fn settings(args: &args::Run) -> Settings {
     Settings {
         window: args.window,
         retry: retry(args),
-        repair: args.repair,
+        repair: args.repair.repair,
         max_failures: args.max_failures,
         failure_streak: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,

@@ -25,7 +25,7 @@ struct Status {
     cancelled: bool,
 }
 
-/// A sweep that cannot be told of.
+/// A sweep that cannot be read.
 #[derive(Debug, Serialize)]
 struct Broken {
     sweep: String,
@@ -41,12 +41,13 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
             Some(name) => vec![name.clone()],
             None => Sweeps::names(&store).await?,
         };
-        let (mut states, mut broken) = (Vec::with_capacity(names.len()), Vec::new());
+        let mut states = Vec::with_capacity(names.len());
+        let mut broken = Vec::new();
         for name in names {
             match status(&store, name.clone()).await {
-                // A sweep that cannot go on does not hide the others.
+                // A sweep that cannot be read does not hide the others.
                 Err(failure) if args.name.is_none() => {
-                    broken.push(Broken { sweep: name, error: terminal::in_one_line(&failure) });
+                    broken.push(Broken { sweep: name, error: jobs::error_line(&failure) });
                 }
                 state => states.push(state?),
             }
@@ -102,7 +103,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         Err(error) if error.is_of_one_object() => false,
         outcome => outcome?.is_some_and(|outcome| outcome.revision >= revision),
     };
-    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.is_wished_of(revision));
+    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.is_requested_for(revision));
     Ok(Status {
         sweep: name,
         revision,

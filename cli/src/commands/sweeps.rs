@@ -1,4 +1,4 @@
-//! `bowline sweeps`: what a store holds, and what it need not hold any more.
+//! `bowline sweeps`: lists the sweeps in a store, and removes them.
 
 mod list;
 mod remove;

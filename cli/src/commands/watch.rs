@@ -18,28 +18,28 @@ use store::Store;
 use tokio::time::sleep;
 use workers::{Seen, millis, skew};
 
-/// A worker that was not heard of for so long is shown as missing.
+/// A worker whose heartbeat is older is shown as missing.
 const MISSING_AFTER_MS: u64 = 45_000;
 
-/// A worker that was not heard of for so long is not shown.
-const FORGOTTEN_AFTER_MS: u64 = 3_600_000;
+/// A worker whose heartbeat is older is not shown.
+const HIDDEN_AFTER_MS: u64 = 3_600_000;
 
 /// Kinds of failures that are shown.
 const MAX_KINDS: usize = 5;
 
-/// What one look finds, as `watch --json` prints it.
+/// The state of a sweep, as `watch --json` prints it.
 #[derive(Debug, Serialize)]
 struct Look {
     sweep: String,
     /// The newest revision.
     revision: u32,
     cancelled: bool,
-    /// What the coordinator told last; none has run yet without it.
+    /// The last progress of the coordinator; `None` if none has run yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
-    /// Milliseconds since the coordinator told that, by the store's clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    told_ms_ago: Option<u64>,
+    /// The age of the progress in milliseconds, by the store's clock.
+    #[serde(rename = "told_ms_ago", skip_serializing_if = "Option::is_none")]
+    progress_age_ms: Option<u64>,
     /// Milliseconds by which the coordinator's clock is ahead of the store's; negative where it is behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_ahead_ms: Option<i64>,
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &args::Watch) -> Result<(), Failure> {
         runtime.block_on(async {
             tokio::select! {
                 watched = watch(args) => watched,
-                // To stop watching is no failure.
+                // Interrupting `watch` is no failure.
                 () = signals.first() => Ok(()),
             }
         })
@@ -70,11 +70,12 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
     let mut block = Block::default();
     loop {
         let look = look(&store, &name).await?;
-        match args.json {
-            true => terminal::data(serde_json::to_string(&look).expect("a look is plain data")),
-            false => block.show(&text(&look)),
+        if args.output.json {
+            terminal::data(serde_json::to_string(&look).expect("a look is plain data"))
+        } else {
+            block.show(&text(&look))
         }
-        // Nobody reads on: `bowline watch --json | grep -m1 …` has what it wanted.
+        // The reader is gone: `bowline watch --json | grep -m1 …` has its line.
         if terminal::is_stdout_closed() {
             return Ok(());
         }
@@ -85,7 +86,7 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
     }
 }
 
-/// The sweep that is meant: the one asked for, or the only one.
+/// The sweep to watch: the requested one, or the only one.
 async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failure> {
     let no_sweep = |name: &str| Failure::Stored(StoredFailure::NoSweep { name: name.to_owned(), store: store.place() });
     if let Some(name) = asked {
@@ -106,33 +107,33 @@ async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     let progress = match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
         // The next one is written within seconds.
         Err(error) if error.is_of_one_object() => {
-            terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+            terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
             None
         }
         progress => progress?,
     };
-    // What an earlier revision came to is not how this one stands.
+    // The progress of an earlier revision says nothing about this one.
     let progress = progress.filter(|progress| progress.content.revision >= revision);
-    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_wished_of(revision));
+    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_requested_for(revision));
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.dated_workers::<WorkerStatus>().await? {
         match worker.map(|worker| Seen::new(worker, now)) {
-            Ok(worker) if worker.heard_ms_ago < FORGOTTEN_AFTER_MS => workers.push(worker),
+            Ok(worker) if worker.heartbeat_age_ms < HIDDEN_AFTER_MS => workers.push(worker),
             Ok(_) => {}
-            Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
+            Err(error) => terminal::note(format_args!("warning: {}", jobs::error_line(&error))),
         }
     }
-    let told_ms_ago = progress.as_ref().map(|told| millis(told.age(told.content.updated_ms, now)));
-    let clock_ahead_ms = progress.as_ref().and_then(|told| told.skew_ms(told.content.updated_ms));
-    let progress = progress.map(|told| told.content);
-    let left = progress.as_ref().map(|told| told.bound.saturating_sub(done(told)));
-    let rate = progress.as_ref().and_then(|told| told.rate);
+    let progress_age_ms = progress.as_ref().map(|progress| millis(progress.age(progress.content.updated_ms, now)));
+    let clock_ahead_ms = progress.as_ref().and_then(|progress| progress.skew_ms(progress.content.updated_ms));
+    let progress = progress.map(|progress| progress.content);
+    let left = progress.as_ref().map(|progress| progress.bound.saturating_sub(done(progress)));
+    let rate = progress.as_ref().and_then(|progress| progress.rate);
     Ok(Look {
         sweep: name.to_owned(),
         revision,
         cancelled,
-        told_ms_ago,
+        progress_age_ms,
         clock_ahead_ms,
         eta_s: left.zip(rate).map(|(left, rate)| left as f64 / rate),
         progress,
@@ -151,18 +152,18 @@ fn text(look: &Look) -> String {
     }
     let pool = look.progress.as_ref().and_then(|progress| progress.pool.as_deref());
     lines.extend(workers::lines(&look.workers, pool));
-    // Messages and names in it are those of others.
+    // Messages and names in it come from other programs.
     lines.iter().map(|line| jobs::escaped(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn headline(look: &Look) -> String {
-    let state = match (&look.progress, look.told_ms_ago) {
+    let state = match (&look.progress, look.progress_age_ms) {
         (None, _) => "no coordinator has run it yet".to_owned(),
         (Some(Progress { ended: Some(ended), .. }), _) => ended.clone(),
         (Some(progress), Some(ms)) if ms < MISSING_AFTER_MS => {
             progress.phase.clone().unwrap_or_else(|| "starting".to_owned())
         }
-        (Some(_), ms) => format!("no word of the coordinator for {}", span(ms.unwrap_or_default() as f64 / 1e3)),
+        (Some(_), ms) => format!("no heartbeat of the coordinator for {}", span(ms.unwrap_or_default() as f64 / 1e3)),
     };
     let cancelled = if look.cancelled { " (cancelled)" } else { "" };
     format!("{}{}: {state}{cancelled}", look.sweep, revised::behind_name(look.revision))
@@ -175,10 +176,9 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
         done(progress)
     )];
     let elapsed = span(progress.updated_ms.saturating_sub(progress.started_ms) as f64 / 1e3);
-    let rate = progress.rate.map(|rate| match rate < 1.0 {
-        true => format!(", {:.1} jobs/min", rate * 60.0),
-        false => format!(", {rate:.1} jobs/s"),
-    });
+    let rate = progress
+        .rate
+        .map(|rate| if rate < 1.0 { format!(", {:.1} jobs/min", rate * 60.0) } else { format!(", {rate:.1} jobs/s") });
     let eta = look.eta_s.filter(|_| progress.ended.is_none()).map(|eta| format!(", about {} to go", span(eta)));
     let skew = look.clock_ahead_ms.and_then(skew).map(|skew| format!("; the coordinator's {skew}"));
     let parts = [rate, eta, skew].map(Option::unwrap_or_default).concat();

@@ -16,13 +16,13 @@ use telemetry::follow_trace;
 use tokio::time::sleep;
 use worker::{DeviceThread, Engine, Limits, Machine, Worker, WorkerEnd};
 
-/// How often a worker tells the store that it is alive.
+/// How often a worker stores its heartbeat.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Different jobs in a row that fail for reasons of this machine before a worker ends.
 const OWN_FAULTS: u32 = 3;
 
-/// `bowline worker`: takes jobs until it is told to end, or there are none.
+/// `bowline worker`: takes jobs until it is asked to end, or there are none.
 pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let name = name(args)?;
     let runtime = runtime()?;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let ended = interrupts.graceful(2, |signals| {
         runtime.block_on(watching.with_heartbeat(async {
             let ended = worker.run_until(drains(signals.clone()), gives_up(signals, grace)).await;
-            // What was settled last is on its way; it arrives before the connection ends.
+            // The last settlement may still be in transit. It arrives before the connection ends.
             ahead.close().await;
             consumer.close().await;
             ended
@@ -125,16 +125,17 @@ fn name(args: &args::Worker) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// The host's name and the process id: told apart from every other worker that is alive.
+/// The host's name and the process id: different from every other live worker.
 fn default_name() -> String {
     format!("{}-{}", host(), process::id())
 }
 
-/// What stays the same when a supervisor starts the worker again: the host, and the name that it was given.
+/// The machine name, which stays the same when a supervisor restarts the worker: the host, and the name that it was
+/// given.
 fn machine(args: &args::Worker) -> String {
     match &args.name {
         Some(name) => format!("{name}@{}", host()),
-        // Workers of other devices of the host have their own troubles.
+        // Workers of other devices of the host have their own faults.
         None if args.compute.device != "cpu" => format!("{}@{}", args.compute.device.replace(':', "-"), host()),
         None => host(),
     }

@@ -3,7 +3,7 @@ use super::code;
 /// Why `doctor`, or a command that begins as it does, found something unsound.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoctorFailure {
-    /// The store does not keep what results rely on.
+    /// The store lacks guarantees that results need.
     #[error("the store {place} {}", unsound(.is_conditional))]
     UnsoundStore { place: String, is_conditional: bool },
     /// A check of `doctor` did not pass.
@@ -30,8 +30,9 @@ impl DoctorFailure {
 }
 
 fn unsound(is_conditional: &bool) -> &'static str {
-    match is_conditional {
-        true => "does not read, list or delete what was written",
-        false => "ignores the condition of a write: two workers could both store a result of one job",
+    if *is_conditional {
+        "does not read, list or delete what was written"
+    } else {
+        "ignores the condition of a write: two workers could both store a result of one job"
     }
 }

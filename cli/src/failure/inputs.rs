@@ -31,7 +31,7 @@ impl InputFailure {
             Self::Check(error) => code::of_input(error.is_retryable()),
             Self::Argument { source, .. } => code::of_input(source.is_retryable()),
             Self::Head { source, .. } => code::of_input(source.is_retryable()),
-            // The same command reads what the file holds then.
+            // The same command reads the new content of the file.
             Self::Changed(_) => code::UNAVAILABLE,
             Self::UnknownTask { .. } | Self::WeakAdapters { .. } => code::BAD_INPUT,
         }
@@ -42,9 +42,9 @@ impl InputFailure {
             Self::Check(CheckError::Memory { .. }) => {
                 Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
             }
-            Self::Changed(_) => {
-                Some("nothing is written of what was read; run the same command again once nobody writes to the file")
-            }
+            Self::Changed(_) => Some(
+                "nothing is written of what was read; run the same command again when no program writes to the file",
+            ),
             Self::WeakAdapters { .. } => Some(
                 "look at the order of the head's classes, at `lora_alpha`, and at the base that the adapter was trained on; \
                  a merge of such an adapter says little",

@@ -1,16 +1,16 @@
 use super::code;
 use std::path::PathBuf;
 
-/// Why there is nothing to give to a Kubernetes cluster.
+/// Why Kubernetes manifests cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum K8sFailure {
     /// A folder that is no overlay of `k8s/`.
     #[error("`{}` is no overlay: there is no `{}`", folder.display(), missing.join("kustomization.yaml").display())]
     Overlay { folder: PathBuf, missing: PathBuf },
-    /// A sweep file names something that is not there in a cluster.
+    /// A sweep file names something that does not exist in a cluster.
     #[error("`{}` names `{place}` under `{key}`, which lies beside the file on this machine alone", path.display())]
     LocalPlace { path: PathBuf, key: String, place: String },
-    /// A sweep file that no ConfigMap holds.
+    /// A sweep file that is too large for a ConfigMap.
     #[error("`{}` has {bytes} bytes, more than the {most} that a ConfigMap holds", path.display())]
     LargeSweep { path: PathBuf, bytes: usize, most: usize },
     /// A folder that holds another kustomization.

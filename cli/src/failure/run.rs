@@ -1,13 +1,13 @@
 use super::{code, queue, store};
 use coordinator::{CoordinatorError, StopReason};
 
-/// Why a sweep, or the evaluation of one recipe, did not run to a good end.
+/// Why a sweep, or the evaluation of one recipe, did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunFailure {
     /// An input of the sweep cannot be used.
     #[error("the sweep cannot start")]
     Freeze(#[from] coordinator::FreezeError),
-    /// The sweep cannot go on.
+    /// The sweep cannot continue.
     #[error("the sweep cannot go on")]
     Coordinator(#[from] CoordinatorError),
     /// The recipe cannot be evaluated.
@@ -44,7 +44,7 @@ pub(crate) enum RunFailure {
         corrupt: u64,
         total: u64,
     },
-    /// What is told of the end of a run cannot be sent as the command line says.
+    /// The notification about the end of a run cannot be sent as the command line says.
     #[error("`--on-end-url` does not work: {reason}")]
     Webhook { reason: String },
 }
@@ -116,7 +116,7 @@ impl RunFailure {
     }
 }
 
-const UNDO: &str = "`bowline cancel --undo NAME` takes it back; `bowline run` goes on then";
+const UNDO: &str = "`bowline cancel --undo NAME` undoes it; `bowline run` then resumes the sweep";
 
 fn coordinator_code(error: &CoordinatorError) -> u8 {
     match error {
@@ -136,7 +136,7 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
     }
 }
 
-/// What to do about what ended a run.
+/// What to do when a run ended early.
 fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
     match error {
         CoordinatorError::Cancelled { .. } => Some(UNDO),

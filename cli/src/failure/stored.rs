@@ -10,14 +10,14 @@ pub(crate) enum StoredFailure {
     #[error("the store {store} holds {}", several(names))]
     WhichSweep { store: String, names: Vec<String> },
     /// A run of the sweep is active.
-    #[error("a run of the sweep `{name}` seems to be active: it reported {heard} ago")]
-    AtWork { name: String, heard: String },
+    #[error("a run of the sweep `{name}` seems to be active: it reported {age} ago")]
+    Running { name: String, age: String },
     /// Another sweep cannot be read, so the shared results are unknown.
     #[error("cannot determine which results the sweep `{name}` shares with the sweep to remove")]
     Shared { name: String, source: Box<Failure> },
-    /// A question needs an answer, and no person is there to give it.
+    /// A removal needs a confirmation, and there is no terminal.
     #[error("removing the sweep `{name}` needs a confirmation, and standard input is no terminal")]
-    NobodyToAsk { name: String },
+    NotConfirmed { name: String },
     /// No failed job, or more than one, has such an id.
     #[error("`{text}` matches {}", matches(*found))]
     WhichJob { text: String, found: usize },
@@ -26,10 +26,10 @@ pub(crate) enum StoredFailure {
 impl StoredFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::NobodyToAsk { .. } => code::USAGE,
+            Self::NotConfirmed { .. } => code::USAGE,
             Self::NoSweep { .. }
             | Self::WhichSweep { .. }
-            | Self::AtWork { .. }
+            | Self::Running { .. }
             | Self::Shared { .. }
             | Self::WhichJob { .. } => code::BAD_INPUT,
         }
@@ -37,10 +37,10 @@ impl StoredFailure {
 
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::AtWork { .. } => {
+            Self::Running { .. } => {
                 Some("`bowline cancel` ends it; `--force` removes the sweep anyway, if you know that the run is dead")
             }
-            Self::NobodyToAsk { .. } => Some("`--yes` confirms"),
+            Self::NotConfirmed { .. } => Some("`--yes` confirms"),
             Self::Shared { .. } => Some("without `--results` all results stay, and the sweep can be removed"),
             Self::NoSweep { .. } | Self::WhichSweep { .. } | Self::WhichJob { .. } => None,
         }

@@ -2,10 +2,10 @@ use super::code;
 use std::{io, path::PathBuf};
 use worker::WorkerError;
 
-/// Why a worker, or what computes in a run of its own, cannot start or go on.
+/// Why a worker, on a cluster or in a run, cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerFailure {
-    /// The worker cannot go on.
+    /// The worker cannot continue.
     #[error("the worker cannot go on")]
     Worker(#[from] WorkerError),
     /// A folder that the worker may read cannot be found.

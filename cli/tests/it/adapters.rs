@@ -3,9 +3,11 @@ use std::fs;
 
 fn merge(place: &Place, recipe: &str, out: &str, more: &[&str]) -> crate::bowline::Ran {
     place.write("recipe.yaml", recipe);
-    let (base, adapters) = (mini8().join("base"), mini8().join("adapters"));
+    let base = mini8().join("base");
+    let adapters = mini8().join("adapters");
     let adapter = |task: &str| format!("{task}={}", adapters.join(task).display());
-    let (one, other) = (adapter("mnist"), adapter("icons"));
+    let one = adapter("mnist");
+    let other = adapter("icons");
     let args = ["merge", "--base", base.to_str().unwrap(), "--adapter", &one, "--adapter", &other];
     place.run(&[&args[..], &["--recipe", "recipe.yaml", "--out", out], more].concat())
 }
@@ -120,7 +122,8 @@ fn an_adapter_of_the_text_tower_is_merged_there_and_not_evaluated() {
 
 /// The names of the tensors that differ between two safetensors files with one header.
 fn changed_tensors(one: &std::path::Path, other: &std::path::Path) -> Vec<String> {
-    let (one, other) = (fs::read(one).unwrap(), fs::read(other).unwrap());
+    let one = fs::read(one).unwrap();
+    let other = fs::read(other).unwrap();
     let length = usize::try_from(u64::from_le_bytes(one[..8].try_into().unwrap())).unwrap();
     assert_eq!(one[..8 + length], other[..8 + length]);
     let header: serde_json::Value = serde_json::from_slice(&one[8..8 + length]).unwrap();

@@ -45,8 +45,8 @@ fn a_problem_is_told_once() {
     let ran = place.run(&["analyze", "--out", "out"]);
     ran.succeeds();
     let job = object.file_stem().unwrap().to_str().unwrap().to_owned();
-    let told = ran.stderr.lines().chain(ran.stdout.lines()).filter(|line| line.contains(&job)).count();
-    assert_eq!(told, 1, "{ran:?}");
+    let lines = ran.stderr.lines().chain(ran.stdout.lines()).filter(|line| line.contains(&job)).count();
+    assert_eq!(lines, 1, "{ran:?}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_sweep_that_goes_on_is_shown_as_far_as_it_has_come() {
     // What a coordinator that was killed leaves: no outcome, and results.
     fs::remove_file(place.path("bowline-results/sweeps/small/outcome.json")).unwrap();
     let finished = place.run(&["analyze", "--out", "out"]);
-    finished.fails(0, &["small has not finished: `bowline run` goes on with it"]);
+    finished.fails(0, &["small has not finished: `bowline run` resumes it"]);
     assert!(finished.stdout.contains("leads so far"), "{finished:?}");
     assert!(fs::read_to_string(place.path("out/small/report.html")).unwrap().contains("not finished: "));
     let json = place.run(&["analyze", "--json"]).json();

@@ -90,7 +90,7 @@ fn a_model_for_texts_is_shown_no_images() {
     ran.fails(65, &["is a language model, which reads texts, and the data of `optdigits` are images"]);
 }
 
-/// Ten classes of images, one of which is damaged, which only decoding tells.
+/// Ten classes of images, one of which is damaged, which only decoding detects.
 pub(crate) fn write_images_with_a_damaged_one(place: &Place) {
     for class in 0..10 {
         place.write(&format!("images/validation/{class}/a.png"), PNG);
@@ -214,14 +214,14 @@ fn classes_that_are_matched_by_place_are_noted_once() {
         ran.succeeds();
         ran.stdout + &ran.stderr
     };
-    let told = plan(&[&["-o", others], &head[..]].concat());
-    assert_eq!(told.matches("`mnist`: classes are matched by their place").count(), 1, "{told}");
-    assert!(told.contains("`zero` is `nought`, `one` is `i`"), "{told}");
-    let told = plan(&[]);
-    assert!(!told.contains("matched by their place") && !told.contains("alphabetical"), "{told}");
+    let printed = plan(&[&["-o", others], &head[..]].concat());
+    assert_eq!(printed.matches("`mnist`: classes are matched by their place").count(), 1, "{printed}");
+    assert!(printed.contains("`zero` is `nought`, `one` is `i`"), "{printed}");
+    let printed = plan(&[]);
+    assert!(!printed.contains("matched by their place") && !printed.contains("alphabetical"), "{printed}");
     for class in ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"] {
         place.write(&format!("images/validation/{class}/a.png"), PNG);
     }
-    let told = plan(&["-o", "tasks.mnist.data=images"]);
-    assert!(told.contains("`mnist`: the folders of classes in alphabetical order, `eight`, `five`"), "{told}");
+    let printed = plan(&["-o", "tasks.mnist.data=images"]);
+    assert!(printed.contains("`mnist`: the folders of classes in alphabetical order, `eight`, `five`"), "{printed}");
 }

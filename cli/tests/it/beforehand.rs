@@ -1,4 +1,4 @@
-//! What is told of inputs before anything is computed or fetched.
+//! Messages about inputs before anything is computed or fetched.
 
 use crate::{
     bowline::{Place, Ran, mini8},
@@ -171,7 +171,8 @@ fn what_is_elsewhere_does_not_keep_what_is_here_from_being_looked_at() {
 
 #[test]
 fn of_a_base_on_the_hub_headers_are_enough() {
-    let (place, hub) = (Place::new(), Hub::start(&[("owner/base", mini8().join("base"))]));
+    let place = Place::new();
+    let hub = Hub::start(&[("owner/base", mini8().join("base"))]);
     let base = "base=hf://owner/base";
     let ran = with_hub(&place, &hub, &["plan", "sweep.yaml", "-o", base]);
     let text = &ran.succeeds().stdout;
@@ -209,7 +210,8 @@ fn an_adapter_and_a_head_on_the_hub_are_held_against_the_base() {
         ("owner/rte", example("nli6/adapters/rte").into()),
         ("owner/heads", mini8().join("heads")),
     ];
-    let (place, hub) = (Place::new(), Hub::start(&repositories));
+    let place = Place::new();
+    let hub = Hub::start(&repositories);
     let plan = |changes: &[&str]| {
         let changes = changes.iter().flat_map(|change| ["-o", change]);
         with_hub(&place, &hub, &["plan", "sweep.yaml"].into_iter().chain(changes).collect::<Vec<_>>())
@@ -246,8 +248,8 @@ fn weights_that_tell_nothing_from_afar_are_said_not_to_be_checked() {
     place.write("pickled/adapter_model.bin", "a pickle");
     let hub = Hub::start(&[("owner/pickled", place.path("pickled"))]);
     let ran = with_hub(&place, &hub, &["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=hf://owner/pickled"]);
-    let told = "`hf://owner/pickled`: `adapter_model.bin` has no header that tells what it holds";
-    assert!(ran.succeeds().stdout.contains(told), "{}", ran.stdout);
+    let expected = "`hf://owner/pickled`: `adapter_model.bin` has no header that describes its content";
+    assert!(ran.succeeds().stdout.contains(expected), "{}", ran.stdout);
     assert!(ran.stdout.contains("hf://owner/pickled: 1 MiB in 2 files"), "{}", ran.stdout);
 }
 

@@ -69,7 +69,8 @@ fn a_corrupt_artefact_of_statistics_is_told_and_measured_again_on_request() {
 fn the_results_of_a_sweep_are_removed_with_the_statistics_that_no_other_sweep_has() {
     let place = Place::new();
     let run = |name: &str| {
-        let (name, recipe) = (format!("name={name}"), format!("recipe={RECIPE}"));
+        let name = format!("name={name}");
+        let recipe = format!("recipe={RECIPE}");
         let args = ["run", "sweep.yaml", "--input-cache", "cache", "-o", &name, "-o", &recipe];
         place.run(&args).succeeds();
     };

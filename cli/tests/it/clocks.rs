@@ -9,7 +9,7 @@ use std::{
 use store::Store;
 
 #[test]
-fn a_worker_is_missing_when_the_store_has_not_heard_of_it_and_not_when_its_clock_is_wrong() {
+fn a_worker_is_missing_when_its_heartbeat_is_old_and_not_when_its_clock_is_wrong() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let results = place.path("bowline-results");
@@ -21,12 +21,12 @@ fn a_worker_is_missing_when_the_store_has_not_heard_of_it_and_not_when_its_clock
     };
     put("behind", now_ms - 2 * 3_600_000);
     put("ahead-and-dead", now_ms + 24 * 3_600_000);
-    let told = File::options().write(true).open(results.join("workers/ahead-and-dead.json")).unwrap();
-    told.set_modified(SystemTime::now() - Duration::from_secs(120)).unwrap();
+    let file = File::options().write(true).open(results.join("workers/ahead-and-dead.json")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(120)).unwrap();
 
     let watched = place.run(&["watch", "small", "--once"]).succeeds().stdout.clone();
     let line = |name: &str| watched.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{watched}"));
     assert!(line("behind").contains("idle; clock 2 h 00 min behind"), "{watched}");
-    assert!(line("ahead-and-dead").contains("no word for 2 min"), "{watched}");
-    assert!(watched.contains("1 worker, 0 with a job; 1 not heard of"), "{watched}");
+    assert!(line("ahead-and-dead").contains("no heartbeat for 2 min"), "{watched}");
+    assert!(watched.contains("1 worker, 0 with a job; 1 missing"), "{watched}");
 }

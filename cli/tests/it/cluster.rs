@@ -31,8 +31,10 @@ const SKIPPED: &str = "skipped: BOWLINE_TEST_AMQP_URL and BOWLINE_TEST_S3_URL ar
 impl Cluster {
     /// `None` where there are no servers.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "tests learn of their servers from the environment")]
-        let (amqp, s3) = (env::var("BOWLINE_TEST_AMQP_URL").ok(), env::var("BOWLINE_TEST_S3_URL").ok());
+        #[expect(clippy::disallowed_methods, reason = "the environment names the servers of tests")]
+        let url = |name: &str| env::var(name).ok();
+        let amqp = url("BOWLINE_TEST_AMQP_URL");
+        let s3 = url("BOWLINE_TEST_S3_URL");
         let (Some(amqp), Some(s3)) = (amqp, s3) else {
             println!("{SKIPPED}");
             return None;
@@ -144,8 +146,8 @@ fn three_workers_over_broker_and_bucket_come_to_what_one_process_does() {
     let watched = cluster.run(&["watch", "mini8-knots-ties", "--once", "--json"]).succeeds().json();
     assert_eq!(watched["progress"]["ended"], "finished");
     assert_eq!(watched["workers"].as_array().unwrap().len(), 3, "{watched}");
-    for told in cluster.stop_workers() {
-        assert!(told.contains("waiting for jobs") && told.contains("the worker ends"), "{told}");
+    for stderr in cluster.stop_workers() {
+        assert!(stderr.contains("waiting for jobs") && stderr.contains("the worker ends"), "{stderr}");
     }
 
     let alone = cluster.place.run(&["run", sweep, "--store", "alone", "--json"]).succeeds().json();
@@ -154,7 +156,7 @@ fn three_workers_over_broker_and_bucket_come_to_what_one_process_does() {
     assert!(of_one.len() > 20, "{}", of_one.len());
     assert_eq!(decisive(&cluster.store()), of_one);
 
-    // Nothing is left to do, and nobody is there to do it.
+    // Nothing is left to do, and no worker is running.
     let again = cluster.run(&["run", sweep, "--pool", &pool, "--json"]).succeeds().json();
     assert_eq!(again["counts"]["run"], 0);
     assert_eq!(again["rows"], spread["rows"]);
@@ -171,17 +173,17 @@ fn a_worker_that_may_read_nothing_spoils_no_sweep_and_takes_no_job_when_it_comes
     // It may read nothing: after three jobs it is gone, and no job has failed for good.
     let mut running = cluster.command(&["run", "sweep.yaml", "--pool", &pool]).spawn().unwrap();
     let output = refusing.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("failed because of this worker") && told.contains("--root"), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains("failed because of this worker") && stderr.contains("--root"), "{stderr}");
     assert!(running.try_wait().unwrap().is_none(), "the sweep goes on");
 
     // Started again it takes no job, and none has failed for good.
     let refusing = cluster.command(&worker).spawn().unwrap();
     let output = refusing.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("this one waits") && told.contains("1 job failed because of this worker"), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains("this one waits") && stderr.contains("1 job failed because of this worker"), "{stderr}");
     let listed = cluster.run(&["failures", "list", "small"]).succeeds().stdout.clone();
     assert!(listed.contains("no job has failed"), "{listed}");
     assert!(running.try_wait().unwrap().is_none(), "the sweep waits");

@@ -11,10 +11,10 @@ fn a_command_of_the_users_hears_how_a_run_ended() {
     late.fails(75, &["the sweep was stopped: the run has used its time limit of 0 s", "said"]);
     let done = place.run(&["run", "sweep.yaml", "--threads", "1", "--json", "--on-end", hook]);
     assert_eq!(done.succeeds().json()["sweep"], "small");
-    let told = fs::read_to_string(place.path("ended.txt")).unwrap();
-    let lines: Vec<&str> = told.lines().map(str::trim_end).collect();
-    assert_eq!(lines.len(), 2, "{told}");
-    assert!(lines[0].starts_with("small: stopped 75 the sweep was stopped: "), "{told}");
+    let text = fs::read_to_string(place.path("ended.txt")).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("small: stopped 75 the sweep was stopped: "), "{text}");
     assert_eq!(lines[1], "small: finished 0");
     let failing = place.run(&["run", "sweep.yaml", "--threads", "1", "--on-end", "exit 3"]);
     assert!(failing.succeeds().stderr.contains("warning: the command of `--on-end` ended with"), "{}", failing.stderr);

@@ -1,4 +1,5 @@
-//! A small hub on loopback: repositories of models from folders, with what listing, fetching and reading parts of files takes.
+//! A small hub on loopback: repositories of models from folders, with what listing, fetching and reading parts of files
+//! takes.
 
 use serde_json::{Value, json};
 use std::{
@@ -82,7 +83,8 @@ impl Shared {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut lines = reader.by_ref().lines();
         let request = lines.next().transpose()?.unwrap_or_default();
-        let (mut range, mut length) = (None, 0);
+        let mut range = None;
+        let mut length = 0;
         while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
             let line = line.to_lowercase();
             range = line.strip_prefix("range: bytes=").map(str::to_owned).or(range);
@@ -90,7 +92,8 @@ impl Shared {
         }
         reader.take(length).read_to_end(&mut Vec::new())?;
         let mut words = request.split(' ');
-        let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let method = words.next().unwrap_or("");
+        let target = words.next().unwrap_or("");
         let path = target.split('?').next().unwrap_or("").trim_start_matches('/');
         let answer = self.look_up(method, path, range.as_deref()).unwrap_or(Answer {
             status: "404 Not Found",

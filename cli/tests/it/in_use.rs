@@ -70,7 +70,7 @@ impl Waiting {
     /// Lets the job go on that waits for one of its pipes; `false` if it has ended.
     fn go_on(&mut self) -> bool {
         loop {
-            // Opens only while somebody waits at the other end.
+            // Opens only while a process waits at the other end.
             let opens =
                 |pipe: &PathBuf| OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(pipe).is_ok();
             if let Some(open) = self.pipes.iter().position(opens) {

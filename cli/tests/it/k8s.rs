@@ -28,8 +28,8 @@ fn place() -> (Place, String) {
 fn a_sweep_file_becomes_a_kustomization_that_names_it_by_its_content() {
     let (place, overlay) = place();
     let render = |args: &[&str]| place.run(&[&["k8s", "render", "mini8.yaml", "--overlay", &overlay], args].concat());
-    let told = render(&["--write", "first"]).succeeds().stderr.clone();
-    assert!(told.contains("kubectl apply -k first"), "{told}");
+    let stderr = render(&["--write", "first"]).succeeds().stderr.clone();
+    assert!(stderr.contains("kubectl apply -k first"), "{stderr}");
     assert_eq!(fs::read_to_string(place.path("first/sweep.yaml")).unwrap(), SWEEP, "as it was written");
     let kustomization = |folder: &str| fs::read_to_string(place.path(folder).join("kustomization.yaml")).unwrap();
     let name = |text: &str| {

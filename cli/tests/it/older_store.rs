@@ -95,7 +95,7 @@ fn check(older: &Older) {
     assert_eq!(jobs::Digest::of(&weights).to_string(), WEIGHTS);
     let of_older = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/stores/version-2/sweeps/small/best");
     for name in ["adapter_config.json", "recipe.json", "README.md"] {
-        // How a card tells what was measured may change; how it describes the merge does not.
+        // The measurements in a card may be worded in another way. The description of the merge may not.
         let read = |folder: &Path| {
             let text = fs::read_to_string(folder.join(name)).unwrap();
             text.split("### ").next().unwrap_or_default().to_owned()

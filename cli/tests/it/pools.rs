@@ -25,7 +25,8 @@ async fn publisher(cluster: &Cluster) -> RabbitQueue {
 #[test]
 fn run_worker_and_watch_say_at_once_that_run_and_worker_are_in_different_pools() {
     let Some(cluster) = Cluster::new("pools") else { return };
-    let (cpu, a40) = (cluster.name.as_str(), format!("{}-a40", cluster.name));
+    let cpu = cluster.name.as_str();
+    let a40 = format!("{}-a40", cluster.name);
     let mut worker = start_worker(&cluster, cpu);
     worker.says("waiting for jobs");
     let mut run = Process::start(cluster.command(&["run", "sweep.yaml", "--pool", &a40]));
@@ -41,7 +42,7 @@ fn run_worker_and_watch_say_at_once_that_run_and_worker_are_in_different_pools()
     assert_eq!((&json["progress"]["pool"], &json["workers"][0]["pool"]), (&a40.as_str().into(), &cpu.into()), "{json}");
     assert!(json["workers"][0]["heard_ms_ago"].is_u64() && json["workers"][0]["clock_ahead_ms"].is_i64(), "{json}");
 
-    // One that is started now hears of it as well, and drains when its terminal goes away.
+    // One that is started now prints it as well, and drains when its terminal is closed.
     worker.signal("HUP");
     assert_eq!(worker.ends(), Some(0), "{}", worker.said());
     assert!(worker.said().contains("draining"), "{}", worker.said());
@@ -62,8 +63,9 @@ fn a_queue_is_empty_when_a_sweep_has_finished_whatever_was_doubled_on_the_way() 
     worker.signal("TERM");
     assert_eq!(worker.ends(), Some(0), "{}", worker.said());
 
-    // Messages come in double while nobody takes them: the run that ends takes its own away, and no other's.
-    let (runtime, store) = (runtime(), cluster.store());
+    // Messages are duplicated while no worker takes them. The run that ends removes its own messages, and no others.
+    let runtime = runtime();
+    let store = cluster.store();
     let results = runtime.block_on(async { store.results().await.unwrap().collect().await.unwrap() });
     let queue = runtime.block_on(publisher(&cluster));
     let waiting = || runtime.block_on(queue.waiting()).unwrap().unwrap();

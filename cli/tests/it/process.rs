@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long something that must happen may take on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Process {
     child: Child,
@@ -20,7 +20,8 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let (stdout, stderr) = (gather(child.stdout.take().unwrap()), gather(child.stderr.take().unwrap()));
+        let stdout = gather(child.stdout.take().unwrap());
+        let stderr = gather(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
@@ -60,7 +61,7 @@ impl Process {
             if let Some(found) = found(self) {
                 return found;
             }
-            assert!(start.elapsed() < PATIENCE, "`{what}` does not come: {}", self.said());
+            assert!(start.elapsed() < TIME_LIMIT, "`{what}` does not come: {}", self.said());
             sleep(Duration::from_millis(50));
         }
     }

@@ -32,9 +32,9 @@ fn the_advice_to_widen_a_range_can_be_followed() {
     assert!(!first.succeeds().stderr.contains("revision"), "{first:?}");
     assert!(first.stdout.contains("a wider range may hold a better one"), "{first:?}");
 
-    let told = "`searches.knots_ties.scaling`: 0.4, 0.6 → 0.4 to 0.8 in steps of 0.2";
+    let expected = "`searches.knots_ties.scaling`: 0.4, 0.6 → 0.4 to 0.8 in steps of 0.2";
     let plan = place.run(&with(&["plan", "sweep.yaml"], &WIDER)).succeeds().stdout.clone();
-    assert!(plan.contains("revision 2 of the sweep, 1 change to revision 1") && plan.contains(told), "{plan}");
+    assert!(plan.contains("revision 2 of the sweep, 1 change to revision 1") && plan.contains(expected), "{plan}");
     let plan = place.run(&with(&["plan", "sweep.yaml", "--json"], &WIDER)).succeeds().json();
     let change = serde_json::json!({
         "kind": "value", "key": "searches.knots_ties.scaling", "from": "0.4, 0.6", "to": "0.4 to 0.8 in steps of 0.2",
@@ -43,12 +43,12 @@ fn the_advice_to_widen_a_range_can_be_followed() {
     assert!(!place.path("bowline-results/sweeps/small/revisions").exists(), "a plan makes nothing");
 
     let ran = place.run(&with(&["run", "sweep.yaml", "--json"], &WIDER));
-    assert!(ran.succeeds().stderr.contains(told) && ran.stderr.contains("small (revision 2): 2 tasks"), "{ran:?}");
+    assert!(ran.succeeds().stderr.contains(expected) && ran.stderr.contains("small (revision 2): 2 tasks"), "{ran:?}");
     let document = ran.json();
     assert_eq!((&document["version"], &document["revision"]), (&2.into(), &2.into()));
     assert_eq!(document["counts"], serde_json::json!({"run": 1, "reused": 5, "failed": 0}));
     let again = place.run(&with(&["run", "sweep.yaml", "--json"], &WIDER));
-    assert!(!again.succeeds().stderr.contains(told), "{again:?}");
+    assert!(!again.succeeds().stderr.contains(expected), "{again:?}");
     assert_eq!(again.json()["counts"], serde_json::json!({"run": 0, "reused": 6, "failed": 0}));
 
     assert!(place.run(&["watch", "--once"]).succeeds().stdout.starts_with("small (revision 2): finished"));
@@ -62,7 +62,8 @@ fn the_advice_to_widen_a_range_can_be_followed() {
 #[test]
 fn what_was_chosen_lies_alone_in_its_folder_and_is_of_the_inputs_as_they_are() {
     let place = Place::new();
-    let (adapter, other) = (place.path("adapter"), mini8().join("adapters/optdigits"));
+    let adapter = place.path("adapter");
+    let other = mini8().join("adapters/optdigits");
     copy(&mini8().join("adapters/mnist"), &adapter);
     let mine = format!("tasks.mnist.adapter={}", adapter.display());
     let run = |more: &[&str]| place.run(&with(&["run", "sweep.yaml", "-o", &mine, "--json"], more));
@@ -122,12 +123,12 @@ fn sweeps_are_listed_and_removed() {
 
     place.run(&["sweeps", "remove", "small"]).fails(2, &["needs a confirmation", "--yes"]);
     place.run(&["sweeps", "remove", "none", "--yes"]).fails(65, &["holds no sweep named `none`"]);
-    // A coordinator that was heard of just now, by its own word.
+    // A coordinator that has just stored its progress, by its own clock.
     let progress = place.path("bowline-results/sweeps/small/progress.json");
-    let mut told: serde_json::Value = serde_json::from_slice(&fs::read(&progress).unwrap()).unwrap();
-    told.as_object_mut().unwrap().remove("ended");
-    told["updated_ms"] = u64::try_from(now_ms()).unwrap().into();
-    fs::write(&progress, told.to_string()).unwrap();
+    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&progress).unwrap()).unwrap();
+    document.as_object_mut().unwrap().remove("ended");
+    document["updated_ms"] = u64::try_from(now_ms()).unwrap().into();
+    fs::write(&progress, document.to_string()).unwrap();
     let remove = ["sweeps", "remove", "small", "--results", "--yes"];
     place.run(&remove).fails(65, &["a run of the sweep `small` seems to be active", "--force"]);
     // Workers of a pool looked for its jobs.

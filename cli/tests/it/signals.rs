@@ -19,7 +19,7 @@ fn at_work() -> Place {
 }
 
 #[test]
-fn a_watch_ends_when_nobody_reads_it_any_more() {
+fn a_watch_ends_when_its_reader_is_gone() {
     let place = at_work();
     for json in [&["--json"][..], &[]] {
         let mut command = place.command(&[&["watch", "small", "--interval", "1"][..], json].concat());
@@ -34,7 +34,7 @@ fn a_watch_ends_when_nobody_reads_it_any_more() {
 }
 
 #[test]
-fn a_run_goes_on_and_says_how_it_ended_when_nobody_reads_it() {
+fn a_run_continues_and_reports_its_end_when_its_reader_is_gone() {
     let place = Place::new();
     let bowline = env!("CARGO_BIN_EXE_bowline");
     let script = format!("{bowline} -v run sweep.yaml --threads 1 2>&1 | head -1; exit ${{PIPESTATUS[0]}}");
@@ -76,10 +76,10 @@ fn a_command_that_was_started_to_outlive_its_terminal_does() {
     let mut watch = Process::start(command);
     watch.prints("small");
     watch.signal("HUP");
-    // It looks at the sweep twice more: it heard nothing.
+    // It reads the sweep twice more, because it received no signal.
     let path = place.path("bowline-results/sweeps/small/progress.json");
-    let told = fs::read_to_string(&path).unwrap();
-    fs::write(&path, told.replace(r#""bound":"#, r#""phase":"still there","bound":"#)).unwrap();
+    let document = fs::read_to_string(&path).unwrap();
+    fs::write(&path, document.replace(r#""bound":"#, r#""phase":"still there","bound":"#)).unwrap();
     watch.prints("still there");
     assert!(watch.is_running());
     watch.signal("TERM");

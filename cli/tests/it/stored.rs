@@ -60,9 +60,12 @@ fn an_edited_result_is_one_corrupt_job_until_it_is_repaired() {
         fs::remove_dir_all(place.path("bowline-results/sweeps/small/parts")).ok();
         let path = merges(&place)[0].clone();
         edit(&path, change);
-        let told = "the stored result of the job is corrupt; `bowline run --repair` computes it again";
+        let expected = "the stored result of the job is corrupt; `bowline run --repair` computes it again";
         let failed = place.run(RUN);
-        failed.fails(3, &["1 of 5 jobs failed", told, "hint: the stored results are corrupt; `bowline run --repair`"]);
+        failed.fails(
+            3,
+            &["1 of 5 jobs failed", expected, "hint: the stored results are corrupt; `bowline run --repair`"],
+        );
         assert!(!failed.stderr.contains("--retry-failed"), "it would try nothing: {}", failed.stderr);
         assert!(!failed.stdout.contains("1000.0"), "{}", failed.stdout);
         let state = place.run(&["status", "--json"]).succeeds().json();

@@ -14,8 +14,8 @@ fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
 
     let second = place.run(&["run", "sweep.yaml", "--json"]);
     let page = place.path("bowline-results/sweeps/small/report.html");
-    let told = "bowline-results/sweeps/small/report.html\n";
-    assert!(second.succeeds().stderr.contains(told) && page.exists(), "{}", second.stderr);
+    let expected = "bowline-results/sweeps/small/report.html\n";
+    assert!(second.succeeds().stderr.contains(expected) && page.exists(), "{}", second.stderr);
     let second = second.json();
     assert_eq!(second["counts"], serde_json::json!({"run": 0, "reused": 5, "failed": 0}));
     assert_eq!(second["rows"], first["rows"]);
@@ -64,7 +64,8 @@ fn a_recipe_is_evaluated_beside_the_references() {
 fn an_old_name_of_a_preset_is_said_and_finds_the_results_of_the_new_one() {
     let place = Place::new();
     let run = |name: &str, recipe: &str| {
-        let (name, recipe) = (format!("name={name}"), format!("recipe={recipe}"));
+        let name = format!("name={name}");
+        let recipe = format!("recipe={recipe}");
         place.run(&["run", "sweep.yaml", "--json", "-o", &name, "-o", &recipe])
     };
     let new = run("new", "{preset: iso_c}");

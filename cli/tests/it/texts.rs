@@ -105,7 +105,8 @@ fn what_jobs_would_fail_on_is_told_before_any_is_computed() {
 
 #[test]
 fn a_plan_notes_what_the_base_does_not_take() {
-    let (place, sweep) = (Place::new(), example("task-arithmetic.yaml"));
+    let place = Place::new();
+    let sweep = example("task-arithmetic.yaml");
     let plan = |change: &str| place.run(&["plan", &sweep, "-o", change]).succeeds().stdout.clone();
     let few = plan(&base_with(&place, r#""vocab_size": 1024"#, r#""vocab_size": 1024"#));
     assert!(few.contains("the base takes 512 tokens") && few.contains("`snli`, `mnli`"), "{few}");
@@ -144,7 +145,8 @@ fn llama_3_8b() -> Vec<Tensors> {
     ]
 }
 
-/// Writes a safetensors file whose header is whole and whose data, without `fill`, is a hole that takes no room on the disk.
+/// Writes a safetensors file whose header is whole and whose data, without `fill`, is a hole that takes no room on the
+/// disk.
 fn write_tensors(path: &Path, tensors: &Tensors, fill: Option<&[u8; 2]>) {
     let mut header = serde_json::Map::new();
     let mut end = 0;

@@ -1,5 +1,5 @@
-//! What a worker and a run show of themselves: probes in every state, numbers beside the run's own counts, spans at a collector,
-//! logs in JSON.
+//! What a worker and a run show of themselves: probes in every state, numbers beside the run's own counts, spans at a
+//! collector, logs in JSON.
 
 use crate::{
     bowline::mini8,
@@ -21,7 +21,7 @@ use std::{
 };
 
 /// How long something that must happen may take on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// A process that shows itself at an address.
 struct Shown {
@@ -32,9 +32,10 @@ struct Shown {
 impl Shown {
     fn start(mut command: Command) -> Self {
         let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
-        let (lines, told) = (Arc::default(), child.stderr.take().unwrap());
+        let lines = Arc::default();
+        let stderr = child.stderr.take().unwrap();
         let kept: Arc<Mutex<Vec<String>>> = Arc::clone(&lines);
-        thread::spawn(move || BufReader::new(told).lines().for_each(|line| kept.lock().unwrap().push(line.unwrap())));
+        thread::spawn(move || BufReader::new(stderr).lines().for_each(|line| kept.lock().unwrap().push(line.unwrap())));
         Self { child, lines }
     }
 
@@ -45,7 +46,7 @@ impl Shown {
         rest.split_once(": ").unwrap().0.to_owned()
     }
 
-    /// The status and the body, or `None` where nobody listens.
+    /// The status and the body, or `None` if no process listens.
     fn ask(&self, path: &str) -> Option<(u16, String)> {
         ask(&self.address(), path)
     }
@@ -115,7 +116,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(start.elapsed() < TIME_LIMIT, "{what}: not within {TIME_LIMIT:?}");
         sleep(Duration::from_millis(20));
     }
 }
@@ -130,8 +131,8 @@ fn settles(shown: &Shown, path: &str, status: u16, word: &str) {
 fn a_worker_answers_probes_in_every_state_of_its_life() {
     let Some(cluster) = Cluster::new("probes") else { return };
     let runtime = runtime();
-    let (broker_host, s3_host) =
-        (cluster.amqp.rsplit_once('@').unwrap().1, cluster.s3.strip_prefix("http://").unwrap());
+    let broker_host = cluster.amqp.rsplit_once('@').unwrap().1;
+    let s3_host = cluster.s3.strip_prefix("http://").unwrap();
     let (broker, s3) = runtime.block_on(async {
         (Proxy::before(broker_host).await.unwrap(), Proxy::before(s3_host.trim_end_matches('/')).await.unwrap())
     });
@@ -186,7 +187,7 @@ fn a_sweep_on_a_cluster_is_counted_and_its_jobs_are_traced_from_end_to_end() {
     let own = ["worker", "--threads", "1", "--log-format", "json", "--root", root.to_str().unwrap()];
     let mut workers: Vec<Shown> = (0..2).map(|_| Shown::start(traced(&own))).collect();
     let mut run = Shown::start(traced(&["run", "sweep.yaml", "--json"]));
-    // While it runs, its own endpoint tells how far it is.
+    // While it runs, its own endpoint shows its progress.
     until("jobs are done", || {
         let (_, text) = run.ask("/metrics")?;
         let metrics = Metrics::read(&text);
@@ -253,7 +254,7 @@ fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
     // It is counted when the broker has confirmed it, a moment later.
     let deferred = "bowline_jobs_settled_total{outcome=\"deferred\"}";
     until("it is counted", || (worker.metrics().get(deferred) > 0.5).then_some(()));
-    until("people are told", || {
+    until("the warning is printed", || {
         let watched = cluster.run(&["watch", "small", "--once"]).succeeds().stdout.clone();
         watched.contains("leaves 1 to workers of another version").then_some(())
     });
@@ -267,7 +268,7 @@ fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
         queue.consumer().unwrap()
     };
     runtime.block_on(async {
-        let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("it comes").unwrap().unwrap();
+        let delivery = tokio::time::timeout(TIME_LIMIT, consumer.next()).await.expect("it comes").unwrap().unwrap();
         assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&later, 1, 0));
         delivery.ack().await.unwrap();
         consumer.close().await;
@@ -349,7 +350,8 @@ fn collect(stream: &mut &TcpStream, kept: &Mutex<Vec<(String, Span)>>) -> Option
 /// Each job has a trace of its own that leads from the run through a worker.
 fn check_traces(spans: &[(String, Span)], jobs: usize) {
     let named = |name: &str| spans.iter().filter(|(_, span)| span.name == name).collect::<Vec<_>>();
-    let (published, taken) = (named("publish"), named("job"));
+    let published = named("publish");
+    let taken = named("job");
     assert_eq!((published.len(), taken.len()), (jobs, jobs));
     let mut evaluations = 0;
     for (service, job) in &taken {
@@ -362,7 +364,8 @@ fn check_traces(spans: &[(String, Span)], jobs: usize) {
         };
         assert_eq!(within("store"), 1, "{job:?}");
         evaluations += usize::from(within("evaluate") >= 1);
-        let (start, end) = (job.start_time_unix_nano, job.end_time_unix_nano);
+        let start = job.start_time_unix_nano;
+        let end = job.end_time_unix_nano;
         assert!(publish.start_time_unix_nano <= start && start < end, "{publish:?} {job:?}");
     }
     assert_eq!(evaluations, jobs - 1, "all but the one that writes");

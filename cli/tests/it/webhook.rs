@@ -1,4 +1,4 @@
-//! What a URL hears of the end of a run.
+//! The notification of a URL about the end of a run.
 
 use crate::bowline::Place;
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn server(statuses: &'static [&'static str]) -> (String, Receiver<Request>) {
 }
 
 #[test]
-fn a_url_hears_how_a_run_ended_and_its_secrets_are_shown_to_nobody() {
+fn a_url_is_notified_how_a_run_ended_and_its_secrets_are_not_shown() {
     let place = Place::new();
     let (address, requests) = server(&["503 Service Unavailable", "204 No Content", "404 Not Found"]);
     let url = format!("http://user:hunter2@{address}/services/hush?key=whisper");
@@ -56,26 +56,27 @@ fn a_url_hears_how_a_run_ended_and_its_secrets_are_shown_to_nobody() {
     };
     // The first answer may pass: it is asked once more.
     let summary = run(&["--json"]).succeeds().json();
-    let (first, second) = (requests.recv().unwrap(), requests.recv().unwrap());
+    let first = requests.recv().unwrap();
+    let second = requests.recv().unwrap();
     assert_eq!(first.body, second.body);
     assert!(second.head.starts_with("POST /services/hush?key=whisper HTTP/1.1\r\n"), "{}", second.head);
     assert!(second.head.to_lowercase().contains("authorization: basic "), "{}", second.head);
-    let told = &second.body;
-    assert_eq!((&told["sweep"], &told["ended"], &told["exit_code"]), (&"small".into(), &"finished".into(), &0.into()));
-    assert_eq!((&told["revision"], &told["counts"]), (&1.into(), &summary["counts"]));
+    let body = &second.body;
+    assert_eq!((&body["sweep"], &body["ended"], &body["exit_code"]), (&"small".into(), &"finished".into(), &0.into()));
+    assert_eq!((&body["revision"], &body["counts"]), (&1.into(), &summary["counts"]));
     let winner = summary["rows"].as_array().unwrap().iter().find(|row| row["is_chosen"] == true).unwrap();
     for key in ["name", "value", "recipe"] {
-        assert_eq!(told["winner"][key], winner[key], "{told}");
+        assert_eq!(body["winner"][key], winner[key], "{body}");
     }
-    assert!(told["text"].as_str().unwrap().starts_with("small: finished; "), "{told}");
+    assert!(body["text"].as_str().unwrap().starts_with("small: finished; "), "{body}");
 
     // One that does not take it changes nothing.
     let stopped = run(&["--max-time", "0", "-o", "name=other"]);
     stopped
         .fails(75, &["warning: `--on-end-url` (http://127.0.0.1:", "received no notice: the answer was 404 Not Found"]);
-    let told = requests.recv().unwrap().body;
-    assert_eq!((&told["ended"], &told["exit_code"], &told["winner"]), (&"stopped".into(), &75.into(), &Value::Null));
-    assert!(told["message"].as_str().unwrap().contains("has used its time limit"), "{told}");
+    let body = requests.recv().unwrap().body;
+    assert_eq!((&body["ended"], &body["exit_code"], &body["winner"]), (&"stopped".into(), &75.into(), &Value::Null));
+    assert!(body["message"].as_str().unwrap().contains("has used its time limit"), "{body}");
 }
 
 #[test]

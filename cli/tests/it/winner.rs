@@ -26,8 +26,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Run and worker reach the bucket by a server each, and have a cache each. When all inputs are looked at and jobs wait, the run's
-/// cache goes away, and its server refuses every input from then on.
+/// Run and worker reach the bucket by a server each, and have a cache each. When all inputs are looked at and jobs
+/// wait, the run's cache goes away, and its server refuses every input from then on.
 #[test]
 fn a_run_on_a_cluster_opens_neither_base_nor_adapters_after_it_has_looked_at_them() {
     #[expect(clippy::disallowed_methods, reason = "tests learn of their servers from the environment")]

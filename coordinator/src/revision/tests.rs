@@ -268,17 +268,18 @@ async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
 #[tokio::test]
 async fn a_superseded_run_does_not_take_the_sweep_back_while_the_other_is_active() {
     let store = Store::new(MemoryBackend::new());
-    let (first, versions) = (frozen(&[]), BTreeMap::new());
+    let first = frozen(&[]);
+    let versions = BTreeMap::new();
     store_revision(&store, &first, &versions).await.unwrap();
     store_revision(&store, &frozen(&["method=grid"]), &versions).await.unwrap();
-    let tell = async |revision: u32, updated_ms: u64, ended: Option<&str>| {
+    let store_progress = async |revision: u32, updated_ms: u64, ended: Option<&str>| {
         let progress = serde_json::json!({
             "version": 2, "revision": revision, "bound": 1, "run": 0, "reused": 0, "failed": 0, "outstanding": 1,
             "started_ms": 0, "updated_ms": updated_ms, "ended": ended,
         });
         store.put_document("small", Progress::DOCUMENT, &progress).await.unwrap();
     };
-    tell(2, now_ms(), None).await;
+    store_progress(2, now_ms(), None).await;
     let error = store_revision(&store, &first, &versions).await.unwrap_err();
     assert!(matches!(error, CoordinatorError::Superseded { revision: 1, newest: 2, .. }), "{error}");
     // A new file is no earlier revision.
@@ -286,7 +287,7 @@ async fn a_superseded_run_does_not_take_the_sweep_back_while_the_other_is_active
     for (revision, updated_ms, ended) in
         [(2, now_ms() - 60_000, None), (2, now_ms(), Some("finished")), (1, now_ms(), None)]
     {
-        tell(revision, updated_ms, ended).await;
+        store_progress(revision, updated_ms, ended).await;
         let back = revision_of(&store, &first).await.unwrap();
         assert_eq!((back.number, back.follows.unwrap().is_active), (3, false), "{ended:?}");
     }

@@ -1,7 +1,7 @@
 //! The loop of a run: it executes the decisions of the state, and reads the clock and the store for it.
 
 use super::{
-    farewell::{Farewell, farewell},
+    final_documents::{FinalDocuments, final_documents},
     state::Action,
     sweep_run::{Services, SweepRun},
 };
@@ -13,7 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 /// The longest time for each of the writes with which a run ends. A run that ends because the store is unreachable does
 /// not wait for it here.
-const FAREWELL: Duration = Duration::from_secs(5);
+const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// The status of a worker without a heartbeat for this long is removed.
 const REMOVED_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -113,15 +113,15 @@ impl SweepRun<'_> {
     /// Writes the documents with which a run ends.
     pub(super) async fn end(&mut self, ended: &Result<Ended, CoordinatorError>) {
         self.flush();
-        let Some(farewell) = farewell(ended, self.state.counts().failed) else { return };
-        let Farewell { ended, drops_jobs, leaves_pool } = farewell;
+        let Some(documents) = final_documents(ended, self.state.counts().failed) else { return };
+        let FinalDocuments { ended, drops_jobs, leaves_pool } = documents;
         if drops_jobs {
-            let _ = timeout(FAREWELL, self.drop_remaining_jobs(ended.clone())).await;
+            let _ = timeout(END_LIMIT, self.drop_remaining_jobs(ended.clone())).await;
         }
         if leaves_pool {
-            let _ = timeout(FAREWELL, self.leave_pool()).await;
+            let _ = timeout(END_LIMIT, self.leave_pool()).await;
         }
-        let _ = timeout(FAREWELL, self.store_progress(Some(ended))).await;
+        let _ = timeout(END_LIMIT, self.store_progress(Some(ended))).await;
     }
 }
 

@@ -242,7 +242,8 @@ async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
 #[tokio::test]
 async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by_the_next_run() {
     for method in ["linear", "grid"] {
-        let (fixture, method) = (Fixture::new(), format!("method={method}"));
+        let fixture = Fixture::new();
+        let method = format!("method={method}");
         let overrides = [method.as_str()];
         let undisturbed = Fixture::new().run(&overrides).await;
         let resume = survey(&frozen(&overrides), &fixture.store, Retry::Machines).await.unwrap();

@@ -66,7 +66,7 @@ fn draw(values: &Values, number: u64) -> Value {
     }
 }
 
-/// Six significant digits are enough to tell recipes apart, and short enough to type them again.
+/// Six significant digits are enough to distinguish recipes, and short enough to type them again.
 fn rounded(value: f64, min: f64, max: f64) -> Value {
     let rounded = format!("{value:.5e}").parse().unwrap_or(value);
     Value::from(f64::clamp(rounded, min, max))

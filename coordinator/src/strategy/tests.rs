@@ -50,7 +50,8 @@ fn finish(
     pick: &dyn Fn(usize) -> usize,
 ) -> (Choice, Vec<Candidate>) {
     let mut state = SearchState::new(search, method, ranking.clone()).unwrap();
-    let (mut requested, mut open) = (Vec::new(), Vec::new());
+    let mut requested = Vec::new();
+    let mut open = Vec::new();
     loop {
         match state.next(known).unwrap() {
             NextPoint::Evaluate(candidate) => {
@@ -202,7 +203,8 @@ fn neighbours_in_a_grid_share_the_expensive_steps() {
         .iter()
         .map(|point| (point.spec.axis.as_deref().unwrap(), density(point), scaling(point)))
         .collect();
-    let (c, r) = ("columns", "rows");
+    let c = "columns";
+    let r = "rows";
     let expected = [
         (c, 0.3, 0.1),
         (c, 0.3, 0.2),
@@ -300,7 +302,8 @@ fn random_draws_are_reproducible_and_more_trials_only_add() {
         |key: &str, log| Parameter { key: key.to_owned(), values: Values::Continuous { min: 0.01, max: 1.0, log } };
     let search = search(vec![range("scaling", false), range("density", true)]);
     let draw = |trials, seed| in_order(&search, Method::Random { trials, seed }, Ties::Last, &hill).1;
-    let (few, many) = (draw(5, 7), draw(20, 7));
+    let few = draw(5, 7);
+    let many = draw(20, 7);
     assert_eq!((few.len(), many.len()), (5, 20));
     assert_eq!(few, many[..5]);
     assert_ne!(pairs(&few), pairs(&draw(5, 8)));

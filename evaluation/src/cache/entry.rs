@@ -10,8 +10,8 @@ use std::{
 };
 use tempfile::{NamedTempFile, PersistError};
 
-/// A kind of cache files: a body, a header as JSON, its length in eight bytes, the kind's mark, and the blake3 hash of all
-/// before the hash.
+/// A kind of cache files: a body, a header as JSON, its length in eight bytes, the kind's mark, and the blake3 hash of
+/// all before the hash.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     /// The end of the files' names.
@@ -37,8 +37,8 @@ impl Entry {
         &self.map[..self.size]
     }
 
-    /// Fails unless the file holds what it held when it was opened. Of processes that make the same file at a time one replaces
-    /// what the other has mapped, so a change of names and links is none.
+    /// Fails unless the file holds what it held when it was opened. Of processes that make the same file at a time one
+    /// replaces what the other has mapped, so a change of names and links is none.
     ///
     /// # Errors
     /// Says what became of the file.
@@ -47,8 +47,8 @@ impl Entry {
     }
 }
 
-/// Maps a finished file: its header, and the file. `None` if there is no file, or a damaged one, or one whose header does not fit
-/// to the length of the body.
+/// Maps a finished file: its header, and the file. `None` if there is no file, or a damaged one, or one whose header
+/// does not fit to the length of the body.
 pub(crate) fn load<H: DeserializeOwned>(
     path: &Path,
     kind: Kind,

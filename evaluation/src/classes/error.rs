@@ -47,7 +47,7 @@ pub enum ClassError {
         /// The head's.
         head: Vec<String>,
     },
-    /// Another number of classes, and nobody knows which rows are theirs.
+    /// Another number of classes, and it is not known which rows are theirs.
     #[error(
         "the head has {head} classes, the data set has {}: {}; a head that names its rows (`classes` in its metadata) need not have \
          the same ones",

@@ -55,7 +55,7 @@ pub(crate) fn listed(names: &[String]) -> String {
 pub(super) struct Comparable(Vec<String>);
 
 impl Comparable {
-    /// Both lists without what does not tell names apart, or as they are if that would make two names of one list the same.
+    /// Both lists in the form that is compared, or as they are if that would make two names of one list the same.
     pub(super) fn both(one: &[String], other: &[String]) -> (Self, Self) {
         let loose = |names: &[String]| Self(names.iter().map(|name| spelled_loosely(name)).collect());
         let a = loose(one);
@@ -78,8 +78,8 @@ impl Comparable {
         self.0.len()
     }
 
-    /// The place in `other` of what each name stands for, where each name of one side holds exactly one of the other as whole
-    /// words, one to one.
+    /// The place in `other` of what each name stands for, where each name of one side holds exactly one of the other as
+    /// whole words, one to one.
     pub(super) fn rows_by_words(&self, other: &Self) -> Option<Vec<Option<usize>>> {
         let of_longer = |longer: &Self, shorter: &Self| {
             let places: Vec<usize> = longer.iter().map(|name| only_one_within(name, shorter)).collect::<Option<_>>()?;
@@ -113,8 +113,8 @@ fn spelled_loosely(name: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the names are sorted as texts and bear numbers that are not in their own order: 10 goes before 2, `v1_c10` before
-/// `v1_c2`, and -1 before -2.
+/// Whether the names are sorted as texts and bear numbers that are not in their own order: 10 goes before 2, `v1_c10`
+/// before `v1_c2`, and -1 before -2.
 pub(super) fn counted_otherwise(names: &[String]) -> bool {
     names.is_sorted() && !(decimals_rise(names) || (numbers_rise(names) && leading_numbers_rise(names)))
 }
@@ -156,8 +156,8 @@ impl Number {
     }
 }
 
-/// The whole numbers in a name, and what stands before, between and after them. A minus is a sign where no letter and no
-/// digit goes before it.
+/// The whole numbers in a name, and what stands before, between and after them. A minus is a sign where no letter and
+/// no digit goes before it.
 fn words_and_numbers(name: &str) -> (Vec<&str>, Vec<Number>) {
     let mut words = Vec::new();
     let mut numbers = Vec::new();

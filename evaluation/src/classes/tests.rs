@@ -117,7 +117,7 @@ fn numbered_names_are_as_doubtful_as_numbers() {
         &["-1", "0", "1"],
         &["0.10", "0.25", "0.5"],
         &["a-1", "a-2"],
-        // Not sorted: somebody gave the order.
+        // Not sorted: the order was given.
         &["c2", "c1", "c10"],
     ] {
         assert!(!is_doubtful(plain), "{plain:?}");

@@ -40,11 +40,12 @@ impl<'a> Decoder<'a> {
     /// Decodes an image, turns it upright as its EXIF data say, makes it RGB as PIL's `convert("RGB")` does, and
     /// preprocesses it.
     ///
-    /// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file that is cut
-    /// short is no image, though most of one could be made up.
+    /// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file
+    /// that is cut short is no image, though most of one could be made up.
     ///
     /// # Errors
-    /// Names the file and the row. An image that claims more pixels than are read is refused before memory is taken for them.
+    /// Names the file and the row. An image that claims more pixels than are read is refused before memory is taken for
+    /// them.
     pub(crate) fn decode(&self, example: Example) -> Result<Rgb, DataError> {
         let Example { path, row, image, .. } = example;
         let (decoded, row) = match image {
@@ -59,7 +60,7 @@ impl<'a> Decoder<'a> {
         let failed = read_error(path);
         let file = File::open(path).map_err(&failed)?;
         let length = file.metadata().map_err(&failed)?.len();
-        // A long file is read while nobody else decodes: its bytes count, too.
+        // A long file is read while no other thread decodes: its bytes count as well.
         let alone = (length > SMALL_ENCODED_BYTES).then(|| self.gate.take(DECODING_BYTES));
         let bytes = read_at_most(file, ENCODED_BYTES).map_err(&failed)?;
         Ok(self.decode_held(&bytes, alone.is_some()))
@@ -111,13 +112,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// What a decoder makes of an image. Where an image contradicts itself, decoders panic now and then: that of PNG over a palette
-/// that ends within a colour.
+/// What a decoder makes of an image. Where an image contradicts itself, decoders panic now and then: that of PNG over a
+/// palette that ends within a colour.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageProblem> {
     catch_unwind(AssertUnwindSafe(decode)).map_err(|_| ImageProblem::Contradiction)?.map_err(ImageProblem::from)
 }
 
-/// The format of an image that is whole as far as its end tells.
+/// The format of an image that is complete according to its end.
 fn format(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
     match image::guess_format(bytes).ok() {
         Some(ImageFormat::Png) => Ok(ImageFormat::Png),
@@ -139,7 +140,8 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
 /// Drops alpha without blending, repeats grey, and cuts 16-bit colours to their high byte. PIL keeps 16-bit *grey* as
 /// whole numbers and clips those above 255.
 fn rgb(image: DynamicImage) -> Rgb {
-    let (width, height) = (image.width(), image.height());
+    let width = image.width();
+    let height = image.height();
     let high = |level: u16| (level >> 8) as u8;
     let clipped = |level: u16| u8::try_from(level).unwrap_or(u8::MAX);
     // The exact size at once: a vector that grows takes up to three times as much.

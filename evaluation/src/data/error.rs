@@ -176,8 +176,8 @@ fn list(names: &[String]) -> String {
 }
 
 impl DataError {
-    /// True if the same call may succeed later without a person doing anything: the system was interrupted, too slow, out
-    /// of memory or out of reach. A missing, forbidden or damaged file is never tried again.
+    /// True if the same call may succeed later without a person doing anything: the system was interrupted, too slow,
+    /// out of memory or out of reach. A missing, forbidden or damaged file is never tried again.
     pub fn is_retryable(&self) -> bool {
         may_pass(self)
     }

@@ -1,4 +1,4 @@
-//! What a split holds, told without decoding its images.
+//! The content of a split, without decoding its images.
 
 use super::{
     DataError, DataOutline, Raw, Reader, Source,
@@ -18,12 +18,12 @@ use std::{
 /// Bytes of encoded images that a look at a split reads at most: some seconds.
 const LOOK_BYTES: u64 = 256 << 20;
 
-/// Bytes at the beginning of an image that tell its format.
+/// Bytes at the beginning of an image that identify its format.
 const MAGIC_BYTES: u64 = 64;
 
 impl Source<'_> {
-    /// Looks at headers and columns, and whether the selected rows are there. Of the files no more need be readable than their
-    /// footers. The outline knows no labels.
+    /// Looks at headers and columns, and whether the selected rows are there. Of the files no more need be readable
+    /// than their footers. The outline knows no labels.
     ///
     /// # Errors
     /// All that is wrong: for each file and column the first error.
@@ -37,8 +37,9 @@ impl Source<'_> {
         Ok(DataOutline::of_headers(reader.classes(), rows.len() as u64))
     }
 
-    /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the images: the
-    /// first one is decoded, of others beginning and end are looked at, up to some hundred megabytes of them.
+    /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the
+    /// images: the first one is decoded, of others beginning and end are looked at, up to some hundred megabytes of
+    /// them.
     ///
     /// Labels are counted against the class names of the data set, or against `classes` where it states none.
     ///
@@ -64,7 +65,20 @@ impl Source<'_> {
             DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
                 column == self.image_column && column != self.label_column
             }
-            _ => false,
+            DataError::Read { .. }
+            | DataError::Format { .. }
+            | DataError::Kind { .. }
+            | DataError::Missing { .. }
+            | DataError::Image { .. }
+            | DataError::Label { .. }
+            | DataError::NoClass { .. }
+            | DataError::ClassNames { .. }
+            | DataError::OtherClassNames { .. }
+            | DataError::TooLarge { .. }
+            | DataError::Row { .. }
+            | DataError::Empty { .. }
+            | DataError::TooFewRows { .. }
+            | DataError::Size { .. } => false,
         };
         if let DataFiles::Parquet(paths) = self.files
             && errors.iter().all(is_of_images)

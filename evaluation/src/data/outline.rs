@@ -1,8 +1,8 @@
 use crate::{ClassError, Match, classes::head_rows};
 use std::collections::BTreeMap;
 
-/// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label. No image
-/// was decoded and no text tokenised.
+/// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label.
+/// No image was decoded and no text tokenised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataOutline {
     rows: u64,
@@ -30,7 +30,8 @@ impl DataOutline {
         self.classes.as_deref()
     }
 
-    /// The labels that occur among the rows taken, each with the number of its rows. Of texts these are classes of the head.
+    /// The labels that occur among the rows taken, each with the number of its rows. Of texts these are classes of the
+    /// head.
     pub fn labels(&self) -> &BTreeMap<u32, u64> {
         &self.labels
     }
@@ -41,8 +42,8 @@ impl DataOutline {
         classes.filter(|(label, _)| !self.labels.contains_key(label)).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of images, and tells how
-    /// they are matched; `None` where the data set does not name them.
+    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of images,
+    /// and returns how they are matched; `None` where the data set does not name them.
     ///
     /// # Errors
     /// What [`accuracy`](crate::accuracy) would say of the classes.

@@ -65,7 +65,8 @@ impl ParquetSet {
 
     fn values(&self, path: &Path, row: u64, values: Row) -> Result<(i128, Vec<u8>), DataError> {
         let missing = |column: &str, what| DataError::Missing { path: path.into(), row, column: column.into(), what };
-        let (mut label, mut bytes) = (None, None);
+        let mut label = None;
+        let mut bytes = None;
         for (name, value) in values.into_columns() {
             if name == self.label {
                 label = integer(&value);

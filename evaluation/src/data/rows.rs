@@ -100,11 +100,13 @@ mod tests {
     #[test]
     fn numpys_orders_are_followed_to_the_last_row() {
         for golden in goldens()["orders"].as_array().unwrap() {
-            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            let rows = golden["rows"].as_u64().unwrap();
+            let seed = golden["seed"].as_u64().unwrap();
             assert_eq!(train_test_split(rows, 0.0, 1.0, seed), numbers(&golden["order"]), "{rows} rows, seed {seed}");
         }
         for golden in goldens()["long"].as_array().unwrap() {
-            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            let rows = golden["rows"].as_u64().unwrap();
+            let seed = golden["seed"].as_u64().unwrap();
             let order = train_test_split(rows, 0.0, 1.0, seed);
             let sum = (1..).zip(&order).fold(0_u64, |sum, (i, row)| sum.wrapping_add(row.wrapping_mul(i)));
             assert_eq!((&order[..8], sum), (&numbers(&golden["first"])[..], golden["sum"].as_u64().unwrap()), "{rows}");
@@ -114,7 +116,8 @@ mod tests {
     #[test]
     fn the_parts_are_those_of_a_train_test_split() {
         for golden in goldens()["splits"].as_array().unwrap() {
-            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            let rows = golden["rows"].as_u64().unwrap();
+            let seed = golden["seed"].as_u64().unwrap();
             let share = golden["share"].as_f64().unwrap();
             assert_eq!(train_test_split(rows, 0.0, share, seed), numbers(&golden["test"]), "{rows} rows, {share}");
             assert_eq!(train_test_split(rows, share, 1.0, seed), numbers(&golden["train"]), "{rows} rows, {share}");

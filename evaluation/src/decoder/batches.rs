@@ -21,7 +21,9 @@ pub(crate) fn batches(texts: &Texts, budget: Budget) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|text| std::cmp::Reverse(length(text)));
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let (mut tokens, mut pairs, mut longest) = (0, 0, 0);
+    let mut tokens = 0;
+    let mut pairs = 0;
+    let mut longest = 0;
     for text in order {
         let own = length(&text);
         let cost = if budget.padded { longest } else { own };
@@ -41,7 +43,9 @@ pub(crate) fn batches(texts: &Texts, budget: Budget) -> Vec<Vec<usize>> {
 /// Refuses texts that the model cannot take.
 pub(crate) fn check(texts: &Texts, config: &DecoderConfig) -> Result<(), ModelError> {
     for text in 0..texts.len() {
-        let (ids, positions, vocabulary) = (texts.ids(text), config.positions, config.vocabulary);
+        let ids = texts.ids(text);
+        let positions = config.positions;
+        let vocabulary = config.vocabulary;
         let refuse = |problem| Err(ModelError::Text { text, problem });
         if ids.is_empty() {
             return refuse(TextProblem::Empty);

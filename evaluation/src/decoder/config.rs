@@ -19,7 +19,8 @@ use file::File;
 use jobs::Precision;
 use std::path::Path;
 
-/// The `config.json` of a Llama or of a family like it, with the defaults of Hugging Face transformers for what it leaves out.
+/// The `config.json` of a Llama or of a family like it, with the defaults of Hugging Face transformers for what it
+/// leaves out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
     /// The family that the model is of, such as `Llama` or `Qwen3`.
@@ -73,15 +74,16 @@ impl DecoderConfig {
         Ok(File::read(path)?.unknown_keys())
     }
 
-    /// The place of the token whose final state stands for a text of these tokens: the last that is not the padding token.
+    /// The place of the token whose final state stands for a text of these tokens: the last that is not the padding
+    /// token.
     ///
-    /// Without a padding token it is the last token; in a text of padding tokens alone, the first. Tokens before the place
-    /// may be padding tokens; they are seen as any other.
+    /// Without a padding token it is the last token; in a text of padding tokens alone, the first. Tokens before the
+    /// place may be padding tokens; they are seen as any other.
     ///
     /// # Source
-    /// transformers from 4.49 on, `modeling_layers.py`, `GenericForSequenceClassification.forward`, with each text in a batch
-    /// of its own or padded with the model's padding token. Before, the token ahead of the first padding token was taken,
-    /// which differs where one stands within a text.
+    /// transformers from 4.49 on, `modeling_layers.py`, `GenericForSequenceClassification.forward`, with each text in a
+    /// batch of its own or padded with the model's padding token. Before, the token ahead of the first padding token
+    /// was taken, which differs where one stands within a text.
     ///
     /// # Examples
     /// With padding token 9, the texts `[1, 5, 9]`, `[1, 9, 5]` and `[9, 9]` are read at places 1, 2 and 0.

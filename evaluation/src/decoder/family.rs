@@ -1,7 +1,7 @@
-//! What tells one family of decoders from the others: its settings, their defaults, and the parts of its layers.
+//! The differences of a family of decoders from the others: its settings, their defaults, and the parts of its layers.
 //!
-//! A family is one file: the keys of its `config.json` that others do not have or read otherwise, its defaults, and what
-//! follows from its settings for the layers. All else is the same code for all of them.
+//! A family is one file: the keys of its `config.json` that others do not have or read otherwise, its defaults, and
+//! what follows from its settings for the layers. All else is the same code for all of them.
 
 mod llama;
 mod mistral;

@@ -49,7 +49,8 @@ pub(super) fn bf16(bits: u16) -> f32 {
 pub(super) fn f16(bits: u16) -> f32 {
     /// 2^112, the difference of the exponents' offsets.
     const REBASE: f32 = f32::from_bits((127 + 112) << 23);
-    let (sign, magnitude) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7fff) << 13);
+    let sign = u32::from(bits & 0x8000) << 16;
+    let magnitude = u32::from(bits & 0x7fff) << 13;
     let finite = (f32::from_bits(magnitude) * REBASE).to_bits();
     let special = magnitude | 0x7f80_0000;
     f32::from_bits(sign | if magnitude < 0x0f80_0000 { finite } else { special })

@@ -22,9 +22,9 @@ pub struct DecoderPlacement {
 impl DecoderConfig {
     /// Estimates the memory of this model with updates of the named modules.
     ///
-    /// On the processor, matrices are held as panels of 64 outputs; half-width ones of the wanted format stay in the file.
-    /// Activations count what a batch holds at its peak: states, queries, keys and values, the inner layer and scores.
-    /// Buffers of the device's own libraries come on top.
+    /// On the processor, matrices are held as panels of 64 outputs; half-width ones of the wanted format stay in the
+    /// file. Activations count what a batch holds at its peak: states, queries, keys and values, the inner layer and
+    /// scores. Buffers of the device's own libraries come on top.
     ///
     /// # Errors
     /// [`ModelError::Module`] for a name that is no [module](crate::DecoderModel::modules) of such a model.

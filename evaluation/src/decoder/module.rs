@@ -37,7 +37,9 @@ impl ModuleKind {
 
     /// Outputs and inputs.
     pub(crate) fn shape(self, config: &DecoderConfig) -> [usize; 2] {
-        let (width, queries, mlp) = (config.width, config.query_width(), config.mlp_width);
+        let width = config.width;
+        let queries = config.query_width();
+        let mlp = config.mlp_width;
         match self {
             Self::Query => [queries, width],
             Self::Key | Self::Value => [config.kv_width(), width],

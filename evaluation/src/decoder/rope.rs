@@ -45,8 +45,9 @@ impl Rope {
 impl DecoderConfig {
     /// The rotary frequencies, `rope_theta^(-2i / head_width)` for pair `i` of a head, in radians per position.
     ///
-    /// With `llama3` scaling, a frequency whose wavelength is above `original / low_freq_factor` is divided by `factor`,
-    /// one below `original / high_freq_factor` stays, and between the two lies a blend, linear in `original / wavelength`.
+    /// With `llama3` scaling, a frequency whose wavelength is above `original / low_freq_factor` is divided by
+    /// `factor`, one below `original / high_freq_factor` stays, and between the two lies a blend, linear in `original /
+    /// wavelength`.
     ///
     /// # Numerics
     /// `f32`, as in transformers.
@@ -63,7 +64,8 @@ impl DecoderConfig {
 impl RopeScaling {
     fn apply(&self, frequency: f32) -> f32 {
         let wavelength = 2.0 * std::f32::consts::PI / frequency;
-        let (low, high) = (self.low_freq_factor, self.high_freq_factor);
+        let low = self.low_freq_factor;
+        let high = self.high_freq_factor;
         if wavelength < self.original_positions / high {
             return frequency;
         }

@@ -94,8 +94,8 @@ pub fn configuration(folder: &Path) -> Result<Box<dyn Configuration>, ModelError
 
 /// Looks at a model folder from outside: its configuration, with which the headers of its weights agree.
 ///
-/// Checks names and shapes of all tensors that evaluation reads, and of a model for images that its image processor makes
-/// images of the size that it takes. Of weights no more than headers is read.
+/// Checks names and shapes of all tensors that evaluation reads, and of a model for images that its image processor
+/// makes images of the size that it takes. Of weights no more than headers is read.
 ///
 /// # Errors
 /// As [`ModelFamily::open`].

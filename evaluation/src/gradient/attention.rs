@@ -45,7 +45,8 @@ impl Heads {
         self.kv_heads * self.head_width
     }
 
-    /// Writes `softmax(q · kᵀ / √head_width) · v` to `to`, and appends the shares `[heads, queries, tokens]` to `shares`.
+    /// Writes `softmax(q · kᵀ / √head_width) · v` to `to`, and appends the shares `[heads, queries, tokens]` to
+    /// `shares`.
     pub(super) fn forward<T: Real>(&self, to: &mut [T], seen: Seen<'_, T>, shares: &mut Vec<T>) {
         let (count, tokens) = self.sizes(seen);
         let square = View::dense(count, tokens);
@@ -53,7 +54,8 @@ impl Heads {
             let start = shares.len();
             shares.resize(start + count * tokens, T::ZERO);
             let scores = &mut shares[start..];
-            let (query, key) = (self.query(count, head), self.key(tokens, head));
+            let query = self.query(count, head);
+            let key = self.key(tokens, head);
             let keys = (seen.keys, key.transposed());
             matmul((&mut *scores, square), false, self.scale(), (seen.queries, query), keys);
             self.softmax(scores, tokens, seen.position);
@@ -69,7 +71,8 @@ impl Heads {
         let square = View::dense(count, tokens);
         let mut by_shares = vec![T::ZERO; count * tokens];
         for (head, shares) in shares.chunks_exact(count * tokens).enumerate() {
-            let (query, key) = (self.query(count, head), self.key(tokens, head));
+            let query = self.query(count, head);
+            let key = self.key(tokens, head);
             let shares_of = (shares, square.transposed());
             matmul((&mut *to.values, key), true, T::ONE, shares_of, (deltas, query));
             matmul((&mut by_shares, square), false, T::ONE, (deltas, query), (seen.values, key.transposed()));

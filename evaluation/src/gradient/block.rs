@@ -156,7 +156,8 @@ impl<T: Real> Block<T> {
         if let Some(gate) = &self.gate {
             let mut by_gate = product(&by_inner, &tape.up);
             self.curve.backward(&mut by_gate, &tape.gate);
-            let (inputs, projected) = (&tape.inner_normed, &tape.seen.gate);
+            let inputs = &tape.inner_normed;
+            let projected = &tape.seen.gate;
             let step = BackwardStep { inputs, deltas: &by_gate, projected, examples };
             gate.backward(Some(&mut by_normed), step, pass.scales, pass.see);
             by_inner = product(&by_inner, &self.curve.forward(&tape.gate));
@@ -179,15 +180,18 @@ impl<T: Real> Block<T> {
         let layout = pass.layout;
         let asked_examples = if tape.is_pooled { &layout.singles } else { &layout.examples };
         let mut by_context = vec![T::ZERO; tape.context.len()];
-        let (inputs, projected) = (&tape.context, &tape.seen.out);
+        let inputs = &tape.context;
+        let projected = &tape.seen.out;
         let step = BackwardStep { inputs, deltas: &by_middle, projected, examples: asked_examples };
         self.out.backward(Some(&mut by_context), step, pass.scales, pass.see);
         let [by_queries, by_keys, by_values] = self.seen_backward(&by_context, tape, layout);
         let width = self.query.inputs();
         let asked = tape.asked.as_deref().unwrap_or(&tape.normed);
-        let (mut by_asked, mut by_normed) = (vec![T::ZERO; asked.len()], vec![T::ZERO; tape.normed.len()]);
+        let mut by_asked = vec![T::ZERO; asked.len()];
+        let mut by_normed = vec![T::ZERO; tape.normed.len()];
         let to = is_wanted.then_some(&mut *by_asked);
-        let (projected, examples) = (&tape.seen.query, asked_examples);
+        let projected = &tape.seen.query;
+        let examples = asked_examples;
         let step = BackwardStep { inputs: asked, deltas: &by_queries, projected, examples };
         self.query.backward(to, step, pass.scales, pass.see);
         let parts = [(&self.key, &by_keys, &tape.seen.key), (&self.value, &by_values, &tape.seen.value)];
@@ -244,7 +248,8 @@ impl<T: Real> Block<T> {
         layout: &Layout,
         [queries, keys, values]: [&'a [T]; 3],
     ) -> (Range<usize>, Seen<'a, T>) {
-        let (query_width, kv_width) = (self.heads.query_width(), self.heads.kv_width());
+        let query_width = self.heads.query_width();
+        let kv_width = self.heads.kv_width();
         let rows = &layout.examples[example];
         let (asked, position) =
             if is_pooled { (example..example + 1, layout.pooled[example] - rows.start) } else { (rows.clone(), 0) };

@@ -60,7 +60,8 @@ fn norm<T: Real>(read: &NormWeights, eps: f32) -> Norm<T> {
 
 fn block<T: Real>(config: &ClipConfig, read: &BlockWeights) -> Block<T> {
     let encoder = &config.vision.encoder;
-    let (width, eps) = (encoder.width, encoder.layer_norm_eps);
+    let width = encoder.width;
+    let eps = encoder.layer_norm_eps;
     let part = |read: &LinearWeights, columns: std::ops::Range<usize>| {
         let frozen = Frozen::by_inputs(&read.weight, read.bias.len(), columns.clone());
         Linear::new(frozen, Some(&read.bias[columns]))

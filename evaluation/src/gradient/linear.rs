@@ -75,13 +75,15 @@ impl<T: Real> Linear<T> {
 
     /// The outputs, and the inputs as the directions see them.
     pub(super) fn forward(&self, x: &[T], scales: &Scales<T>) -> (Vec<T>, Projected<T>) {
-        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let inputs = self.inputs();
+        let outputs = self.outputs();
         let rows = x.len() / inputs;
         let mut y = match &self.bias {
             Some(bias) => bias.repeat(rows),
             None => vec![T::ZERO; rows * outputs],
         };
-        let (x, y_view) = ((x, View::dense(rows, inputs)), View::dense(rows, outputs));
+        let x = (x, View::dense(rows, inputs));
+        let y_view = View::dense(rows, outputs);
         matmul((&mut y, y_view), self.bias.is_some(), T::ONE, x, (&self.frozen.values, self.frozen.view));
         let Some(factors) = &self.factors else { return (y, Vec::new()) };
         let count = factors.directions;
@@ -104,7 +106,8 @@ impl<T: Real> Linear<T> {
         see: &mut dyn FnMut(ModuleGradient<'_, T>),
     ) {
         let BackwardStep { inputs: x, deltas, projected, examples } = step;
-        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let inputs = self.inputs();
+        let outputs = self.outputs();
         let rows = deltas.len() / outputs;
         let deltas_of = (deltas, View::dense(rows, outputs));
         let mut pulled = Vec::new();

@@ -56,7 +56,8 @@ impl<T: Real> Norm<T> {
             let rows = to.chunks_exact_mut(width).zip(deltas.chunks_exact(width)).zip(from.chunks_exact(width));
             for ((to, deltas), from) in rows {
                 let Spread { mean, inverse } = self.spread(from);
-                let (mut level, mut along) = (T::ZERO, T::ZERO);
+                let mut level = T::ZERO;
+                let mut along = T::ZERO;
                 for ((delta, x), w) in deltas.iter().zip(from).zip(&*self.weight) {
                     let gradient = *delta * *w;
                     level += gradient;

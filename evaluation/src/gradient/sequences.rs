@@ -45,10 +45,12 @@ impl Sequences {
         &self.states[start * self.width..end * self.width]
     }
 
-    /// Divides examples into groups of about `rows` tokens, in their order: a group depends on nothing but the examples.
+    /// Divides examples into groups of about `rows` tokens, in their order: a group depends on nothing but the
+    /// examples.
     pub(super) fn groups<'a>(&self, examples: &'a [usize], rows: usize) -> Vec<&'a [usize]> {
         let mut groups = Vec::new();
-        let (mut start, mut held) = (0, 0);
+        let mut start = 0;
+        let mut held = 0;
         for (place, example) in examples.iter().enumerate() {
             let own = self.tokens(*example);
             if held > 0 && held + own > rows {

@@ -33,12 +33,12 @@ pub(super) enum Slot {
 
 /// An image tower or a decoder with the low-rank updates of several tasks, `W + Σ_j c_j b_j a_jᵀ`, and its gradients.
 ///
-/// The scales c of all directions come with each call, so that one tower serves every merge of the tasks, and each task's
-/// own model as well. A clone shares every matrix.
+/// The scales c of all directions come with each call, so that one tower serves every merge of the tasks, and each
+/// task's own model as well. A clone shares every matrix.
 ///
 /// # Numerics
-/// In `T`, `f32` or `f64`, whatever the base is stored in. A group of examples runs on one thread, and groups do not depend
-/// on the number of threads.
+/// In `T`, `f32` or `f64`, whatever the base is stored in. A group of examples runs on one thread, and groups do not
+/// depend on the number of threads.
 #[derive(Clone)]
 pub struct GradientTower<T> {
     pub(super) blocks: Vec<Block<T>>,
@@ -70,8 +70,8 @@ impl<T: Real> GradientTower<T> {
     /// The same tower with these updates: of each task, pairs of a module's name and its factors.
     ///
     /// # Errors
-    /// [`ModelError::Module`]: a module that the tower does not have or that comes twice in a task, factors of another shape,
-    /// values that are not finite, an update that is no product of factors.
+    /// [`ModelError::Module`]: a module that the tower does not have or that comes twice in a task, factors of another
+    /// shape, values that are not finite, an update that is no product of factors.
     pub fn with_tasks<'a>(mut self, tasks: &[Vec<(&'a str, Delta<'a>)>]) -> Result<Self, ModelError> {
         let mut by_name: BTreeMap<&str, Vec<Option<TaskFactors<'_>>>> = BTreeMap::new();
         for (task, updates) in tasks.iter().enumerate() {
@@ -270,8 +270,8 @@ impl<T: Real> Recorded<'_, T> {
         &self.features
     }
 
-    /// Runs the tower backward, given the gradient of a loss by the features, and hands every adapted module to `see`, from
-    /// the last to the first.
+    /// Runs the tower backward, given the gradient of a loss by the features, and hands every adapted module to `see`,
+    /// from the last to the first.
     ///
     /// `scales` are those of the forward pass. The gradient of the loss by a direction's scale is the sum over rows of
     /// [`projected`](ModuleGradient::projected) · [`pulled`](ModuleGradient::pulled); that by the whole matrix would be
@@ -281,7 +281,9 @@ impl<T: Real> Recorded<'_, T> {
         let mut by_normed = vec![T::ZERO; self.normed.len()];
         match &tower.projection {
             Some(projection) => {
-                let (inputs, projected, examples) = (&*self.normed, &*self.projected, &*self.layout.singles);
+                let inputs = &*self.normed;
+                let projected = &*self.projected;
+                let examples = &*self.layout.singles;
                 let step = BackwardStep { inputs, deltas, projected, examples };
                 projection.backward(Some(&mut by_normed), step, scales, see);
             }

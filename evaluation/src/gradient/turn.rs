@@ -18,7 +18,8 @@ fn turn<T: Real>(rows: &mut [T], width: usize, rope: &Rope, positions: impl Iter
         for head in row.chunks_exact_mut(2 * rope.half) {
             let (first, second) = head.split_at_mut(rope.half);
             for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
-                let (cos, sin) = (T::of(f64::from(*cos)), T::of(f64::from(*sin)) * sense);
+                let cos = T::of(f64::from(*cos));
+                let sin = T::of(f64::from(*sin)) * sense;
                 let turned = *a * cos - *b * sin;
                 *b = *b * cos + *a * sin;
                 *a = turned;

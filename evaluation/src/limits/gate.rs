@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Lets threads take memory as long as all together stay within a capacity.
 ///
-/// Whoever holds a share must not wait for another one, nor for a task of the same pool of threads.
+/// A thread that holds a share must not wait for another one, nor for a task of the same thread pool.
 pub(crate) struct Gate {
     capacity: u64,
     taken: Mutex<u64>,
@@ -22,7 +22,7 @@ impl Gate {
         Self { capacity, taken: Mutex::new(0), freed: Condvar::new() }
     }
 
-    /// Waits until `bytes` are free. What is more than the capacity waits until nobody else holds any.
+    /// Waits until `bytes` are free. A request above the capacity waits until no other share is held.
     pub(crate) fn take(&self, bytes: u64) -> Share<'_> {
         let bytes = bytes.min(self.capacity);
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,10 +48,13 @@ mod tests {
     #[test]
     fn threads_hold_no_more_than_the_capacity_together() {
         let gate = Gate::new(10);
-        let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let held = AtomicU64::new(0);
+        let most = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for bytes in [3, 4, 5, 6, 10, 1, 2, 99] {
-                let (gate, held, most) = (&gate, &held, &most);
+                let gate = &gate;
+                let held = &held;
+                let most = &most;
                 scope.spawn(move || {
                     for _ in 0..100 {
                         let share = gate.take(bytes);

@@ -128,7 +128,8 @@ fn find(config: &ClipConfig, module: &str) -> Result<ModuleRange, ModelError> {
 
 fn locate(config: &ClipConfig, module: &str) -> Option<ModuleRange> {
     let encoder = &config.vision.encoder;
-    let (width, mlp) = (encoder.width, encoder.mlp_width);
+    let width = encoder.width;
+    let mlp = encoder.mlp_width;
     let whole = |matrix, outputs, inputs| ModuleRange { matrix, outputs, inputs, column: 0, columns: outputs };
     if module == "visual_projection" {
         return Some(whole(TowerMatrix::Projection, config.projection, width));

@@ -26,7 +26,8 @@ impl Weights {
     /// Opens the files without reading the weights: `model.safetensors` if it is there, or else the shards that
     /// `model.safetensors.index.json` names. A model's digest is made of the same files, so no others may be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, ModelError> {
-        let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+        let single = folder.join("model.safetensors");
+        let index = folder.join("model.safetensors.index.json");
         let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"].map(|name| folder.join(name));
         if !single.is_file()
             && !index.is_file()
@@ -145,7 +146,8 @@ impl Weights {
     }
 
     fn block(&self, at: &str, config: &EncoderConfig) -> Result<BlockWeights, ModelError> {
-        let (width, mlp) = (config.width, config.mlp_width);
+        let width = config.width;
+        let mlp = config.mlp_width;
         let biased = |name: &str, outputs: usize, inputs: usize| {
             let key = format!("{at}.{name}");
             let weight = self.linear(&key, outputs, inputs)?;
@@ -184,10 +186,13 @@ pub(crate) struct VisionWeights {
 }
 
 impl Weights {
-    /// Checks that all tensors that [`vision`](Self::vision) reads are there, with the shapes that the configuration gives them.
+    /// Checks that all tensors that [`vision`](Self::vision) reads are there, with the shapes that the configuration
+    /// gives them.
     pub(crate) fn check_vision(&self, config: &ClipConfig) -> Result<(), ModelError> {
-        let (vision, width) = (&config.vision, config.vision.encoder.width);
-        let (patch, at) = (vision.patch_size, "vision_model.embeddings");
+        let vision = &config.vision;
+        let width = config.vision.encoder.width;
+        let patch = vision.patch_size;
+        let at = "vision_model.embeddings";
         let check = |key: &str, shape: &[usize]| self.find(key, shape).map(drop);
         let biased = |key: &str, shape: &[usize]| {
             check(&format!("{key}.weight"), shape)?;
@@ -205,15 +210,17 @@ impl Weights {
         let is_projection = |module: &Module| module.name == "visual_projection";
         for module in patch::modules(config) {
             let shape = [module.outputs, module.inputs];
-            match is_projection(&module) {
-                true => check(&format!("{}.weight", module.name), &shape)?,
-                false => biased(&module.name, &shape)?,
+            if is_projection(&module) {
+                check(&format!("{}.weight", module.name), &shape)?
+            } else {
+                biased(&module.name, &shape)?
             }
         }
         biased("vision_model.post_layernorm", &[width])
     }
 
-    /// Checks that all tensors that a text tower is read from are there, with the shapes that the configuration gives them.
+    /// Checks that all tensors that a text tower is read from are there, with the shapes that the configuration gives
+    /// them.
     pub(crate) fn check_text(&self, config: &ClipConfig) -> Result<(), ModelError> {
         let (text, EncoderConfig { width, mlp_width, layers, .. }) = (&config.text, config.text.encoder);
         let check = |key: &str, shape: &[usize]| self.find(key, shape).map(drop);
@@ -239,8 +246,10 @@ impl Weights {
 
     /// Reads the image tower and its projection.
     pub(crate) fn vision(&self, config: &ClipConfig) -> Result<VisionWeights, ModelError> {
-        let (vision, width) = (&config.vision, config.vision.encoder.width);
-        let (patch, tokens) = (vision.patch_size, vision.tokens());
+        let vision = &config.vision;
+        let width = config.vision.encoder.width;
+        let patch = vision.patch_size;
+        let tokens = vision.tokens();
         let at = "vision_model.embeddings";
         let class = self.get(&format!("{at}.class_embedding"), &[width])?;
         let mut position = self.get(&format!("{at}.position_embedding.weight"), &[tokens, width])?;

@@ -15,8 +15,9 @@ use serde_json::Value;
 use std::path::Path;
 use surroundings::Surroundings;
 
-/// Notes on flags of `tokenizer_config.json` that `tokenizer.json` does not follow, and on what a model that `lacks_padding`
-/// makes of its tokens. Files that cannot be read give no notes here; where they are needed, they are refused.
+/// Notes on flags of `tokenizer_config.json` that `tokenizer.json` does not follow, and on what a model that
+/// `lacks_padding` makes of its tokens. Files that cannot be read give no notes here; where they are needed, they are
+/// refused.
 pub(crate) fn notes(folder: &Path, lacks_padding: bool) -> Vec<String> {
     let read = |name: &str| object(&folder.join(name)).unwrap_or_default();
     let flags = Flags { config: read("tokenizer_config.json"), map: read("special_tokens_map.json") };
@@ -54,7 +55,7 @@ impl Flags {
         let token = |key: &str, there: &[String]| self.token(key).or_else(|| there.first().cloned());
         let begin = token("bos_token", &around.before);
         let end = token("eos_token", &around.after);
-        // A token that nobody names is not there either.
+        // A token without a name does not exist.
         let wanted = |is_there: bool, token: &Option<String>| is_there.then(|| token.clone().unwrap_or_default());
         let wanted = [wanted(bos, &begin), wanted(eos, &end)];
         if around.are(&wanted) {

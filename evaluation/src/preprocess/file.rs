@@ -122,7 +122,7 @@ impl File {
         Ok(())
     }
 
-    /// Refuses steps that nobody knows: a step changes images.
+    /// Refuses unknown steps: a step changes images.
     fn check_steps(&self) -> Result<(), ModelError> {
         let is_step =
             |key: &str| key.starts_with("do_") && !IMAGES.iter().copied().flatten().any(|(known, _)| *known == key);

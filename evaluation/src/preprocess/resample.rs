@@ -9,14 +9,16 @@ struct Window {
     weights: Vec<i32>,
 }
 
-/// Resizes as PIL does: along the rows and along the columns, each in fixed point, rounded and clipped to bytes in between.
+/// Resizes as PIL does: along the rows and along the columns, each in fixed point, rounded and clipped to bytes in
+/// between.
 ///
-/// Rows are first, unless the image becomes lower, and that by more than twice as many pixels as it becomes narrower: as
-/// in Pillow 13. Its forerunners always take the rows first, which differs by a few levels in such tall images.
+/// Rows are first, unless the image becomes lower, and that by more than twice as many pixels as it becomes narrower:
+/// as in Pillow 13. Its forerunners always take the rows first, which differs by a few levels in such tall images.
 ///
 /// # Numerics
-/// With `s = max(in / out, 1)`, output pixel `i` weighs input `j` by `f((j − c + ½) / s)`, `c = (i + ½) · in / out`, over
-/// the inputs within the filter's reach times `s` of `c`; weights are divided by their sum in `f64` and rounded to 22 bits.
+/// With `s = max(in / out, 1)`, output pixel `i` weighs input `j` by `f((j − c + ½) / s)`, `c = (i + ½) · in / out`,
+/// over the inputs within the filter's reach times `s` of `c`; weights are divided by their sum in `f64` and rounded to
+/// 22 bits.
 pub(super) fn resample(image: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
     if rows_are_first([image.height, image.width], [height, width]) {
         along_columns(along_rows(image, width, filter), height, filter)

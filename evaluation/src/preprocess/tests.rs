@@ -2,7 +2,7 @@ use super::{
     keys::{IMAGES, PROCESSOR},
     *,
 };
-use crate::settings::walk::walk;
+use crate::settings::table_cases::check_table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ fn image(width: u32, height: u32) -> Rgb {
 #[test]
 fn the_shorter_edge_is_exact_and_the_longer_rounds_down() {
     let resize = Resize::ShortestEdge(7, Filter::Bicubic);
-    let (tall, wide) = (resize.apply(image(3, 5)), resize.apply(image(10, 3)));
+    let tall = resize.apply(image(3, 5));
+    let wide = resize.apply(image(10, 3));
     assert_eq!((tall.width, tall.height), (7, 11));
     assert_eq!((wide.width, wide.height), (23, 7));
 }
@@ -68,12 +69,12 @@ fn every_key_does_what_its_table_says() {
         ("image_processor_type", json!({"image_processor_type": "ViTImageProcessor"})),
         ("feature_extractor_type", json!({"feature_extractor_type": "ViTFeatureExtractor"})),
     ]);
-    walk(IMAGES, &json!({}), &changed, old);
-    walk(IMAGES, &json!({"image_processor_type": "CLIPImageProcessor"}), &changed, |images| {
+    check_table(IMAGES, &json!({}), &changed, old);
+    check_table(IMAGES, &json!({"image_processor_type": "CLIPImageProcessor"}), &changed, |images| {
         new(&json!({ "image_processor": images }))
     });
     let changed = BTreeMap::from([("image_processor", json!({"image_processor": {"do_resize": false}}))]);
-    walk(PROCESSOR, &json!({"image_processor": {"do_resize": true}}), &changed, new);
+    check_table(PROCESSOR, &json!({"image_processor": {"do_resize": true}}), &changed, new);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 use super::{PerTaskScore, ScoreError, Vectors, each_row, first_largest, place};
 use crate::{Features, Head};
 
-/// Counts the texts whose largest score is that of their class, masked classes aside; of equal scores the first class counts.
+/// Counts the texts whose largest score is that of their class, masked classes aside; of equal scores the first class
+/// counts.
 ///
 /// score = features · headᵀ
 ///
 /// # Shapes
-/// Features `[texts, width]`, head `[classes, width]`; `masked` are classes of the head that the data set does not have.
+/// Features `[texts, width]`, head `[classes, width]`; `masked` are classes of the head that the data set does not
+/// have.
 ///
 /// # Numerics
 /// `f32`, and no vector is scaled: a head was trained on the features as they are. A score that is not finite is an

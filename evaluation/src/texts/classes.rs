@@ -3,8 +3,8 @@ use jobs::TextSpec;
 
 /// The class names that a data set of texts states, and the numbers that its labels have by them.
 ///
-/// A label is the number of its class in the head, so a name has to stand at the same place on both sides. Classes whose rows are
-/// left out and classes that are masked need no name on the other side.
+/// A label is the number of its class in the head, so a name has to stand at the same place on both sides. Classes
+/// whose rows are left out and classes that are masked need no name on the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextClasses {
     names: Vec<String>,
@@ -44,7 +44,7 @@ impl TextClasses {
         rows.map(|(_, name)| name.clone()).collect()
     }
 
-    /// Checks that the rows of a head bear the names of the `labels` that occur, and tells how they are matched.
+    /// Checks that the rows of a head have the names of the `labels` that occur, and returns how they are matched.
     ///
     /// # Errors
     /// Those of [`head_rows`](crate::head_rows); a name whose label is not its row, or that has none.
@@ -54,7 +54,9 @@ impl TextClasses {
         let found = head_rows(&self.names, Some(&names), names.len())?;
         for label in labels {
             let Some(place) = self.labels.iter().position(|known| *known == label) else { continue };
-            let (name, data, head) = (|| self.names[place].clone(), || self.names.clone(), || head.to_vec());
+            let name = || self.names[place].clone();
+            let data = || self.names.clone();
+            let head = || head.to_vec();
             match found.rows[place].map(|row| rows[row]) {
                 None => return Err(ClassError::Absent { name: name(), head: head() }),
                 Some(row) if row != label => {

@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// The first line tells which columns there are; one that a later line lacks is nothing there.
+/// The first line defines the columns. A column that a later line lacks is empty there.
 fn check(path: &Path, columns: Columns<'_>, object: &Map<String, Value>) -> Result<(), DataError> {
     let mut wanted = columns.texts.iter().map(String::as_str).chain([columns.label]);
     match wanted.find(|column| !object.contains_key(*column)) {
@@ -122,7 +122,8 @@ fn cell(value: Option<Value>) -> Cell {
     }
 }
 
-/// A number that is not written as a whole one, or is a large one. `1.0`, as pandas writes numbers beside missing ones, is 1.
+/// A number that is not written as a whole one, or is a large one. `1.0`, as pandas writes numbers beside missing ones,
+/// is 1.
 fn other_number(number: &serde_json::Number) -> Cell {
     /// Above it, neighbours are more than 1 apart.
     const EXACT: f64 = (1u64 << 53) as f64;

@@ -20,28 +20,30 @@ impl Labels<'_> {
 
     /// The class in the head that a row's label stands for.
     pub(super) fn class(&self, row: &RawRow) -> Result<u32, TextError> {
-        let (at, column) = (|| row.at.clone(), || self.column.to_owned());
+        let at = || row.at.clone();
+        let column = || self.column.to_owned();
         let spellings = self.spellings(&row.label);
         let label = match (&row.label, spellings.first()) {
             (Cell::Nothing, _) => return Err(TextError::Missing { at: at(), column: column(), what: "label" }),
             (_, Some(label)) => label.clone(),
             (other, None) => {
-                let (found, expected) = (other.kind(), "a whole number or a text");
+                let found = other.kind();
+                let expected = "a whole number or a text";
                 return Err(TextError::Wrong { at: at(), column: column(), found, expected });
             }
         };
-        let class = match self.spec.labels.is_empty() {
-            true => {
-                label.parse().map_err(|_| TextError::NoClass { at: at(), column: column(), label: label.clone() })?
-            }
-            false => *spellings.iter().find_map(|label| self.spec.labels.get(label)).ok_or_else(|| {
+        let class = if self.spec.labels.is_empty() {
+            label.parse().map_err(|_| TextError::NoClass { at: at(), column: column(), label: label.clone() })?
+        } else {
+            *spellings.iter().find_map(|label| self.spec.labels.get(label)).ok_or_else(|| {
                 let known = self.spec.labels.keys().cloned().collect();
                 TextError::Unknown { at: at(), column: column(), label: label.clone(), known }
-            })?,
+            })?
         };
-        match self.spec.mask_classes.contains(&class) {
-            true => Err(TextError::Masked { at: at(), column: column(), label, class }),
-            false => Ok(class),
+        if self.spec.mask_classes.contains(&class) {
+            Err(TextError::Masked { at: at(), column: column(), label, class })
+        } else {
+            Ok(class)
         }
     }
 

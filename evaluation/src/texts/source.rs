@@ -134,7 +134,8 @@ impl TextSource<'_> {
 
 /// A text of spaces alone is one, as it is for Hugging Face's tokenizers; one without any character is not.
 fn text(row: &RawRow, cell: &Cell, column: &str) -> Result<Arc<str>, TextError> {
-    let (at, column) = (row.at.clone(), column.to_owned());
+    let at = row.at.clone();
+    let column = column.to_owned();
     match cell {
         Cell::Text(text) if text.is_empty() => Err(TextError::Empty { at, column }),
         Cell::Text(text) => {

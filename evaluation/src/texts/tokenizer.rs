@@ -12,8 +12,8 @@ use tokenizers::{Encoding, PostProcessor, TruncationParams, truncate_encodings};
 
 /// Turns texts and pairs of texts into token ids, as a `tokenizer.json` says.
 ///
-/// Special tokens are those of its post-processor: Llama 3 puts `<|begin_of_text|>` before each text of a pair, and nothing at
-/// the end. What the file says of padding and truncation does not count.
+/// Special tokens are those of its post-processor: Llama 3 puts `<|begin_of_text|>` before each text of a pair, and
+/// nothing at the end. What the file says of padding and truncation does not count.
 pub struct PairTokenizer {
     path: PathBuf,
     inner: BoundedTokenizer,
@@ -28,8 +28,8 @@ pub(super) struct Tokens {
 }
 
 impl PairTokenizer {
-    /// Opens a `tokenizer.json`. A text or pair that comes to more than `max_length` tokens, special ones included, is cut from
-    /// the right, the longer text of a pair first: `longest_first`, as Hugging Face's tokenizers do it.
+    /// Opens a `tokenizer.json`. A text or pair that comes to more than `max_length` tokens, special ones included, is
+    /// cut from the right, the longer text of a pair first: `longest_first`, as Hugging Face's tokenizers do it.
     ///
     /// # Errors
     /// The file cannot be read, is no tokenizer, or leaves no room for a text within `max_length`.
@@ -57,8 +57,8 @@ impl PairTokenizer {
     /// Checks that a model with `vocabulary` token ids has all that this tokenizer may give.
     ///
     /// # Errors
-    /// Names the token of the largest id. Texts need not have it: some tokenizers know tokens that their model was never
-    /// given, such as one for padding.
+    /// Names the token of the largest id. Texts need not have it: some tokenizers know tokens that their model was
+    /// never given, such as one for padding.
     pub fn check_vocabulary(&self, vocabulary: usize) -> Result<(), TextError> {
         match self.inner.inner().get_vocab(true).into_values().max().filter(|id| *id as usize >= vocabulary) {
             Some(id) => Err(self.beyond(id, vocabulary)),
@@ -73,12 +73,12 @@ impl PairTokenizer {
 
     /// The tokens of a row. A text that the tokenizer makes too long is named by its row.
     pub(super) fn encode_row(&self, row: &Labelled) -> Result<Tokens, TextError> {
-        self.encode(&row.first, row.second.as_deref()).map_err(|error| match &error {
-            TextError::Tokenizer { source, .. } => match exceeded(&**source) {
+        self.encode(&row.first, row.second.as_deref()).map_err(|error| {
+            let TextError::Tokenizer { source, .. } = &error else { return error };
+            match exceeded(&**source) {
                 Some(source) => TextError::TooLarge { at: row.at.clone(), source: source.clone() },
                 None => error,
-            },
-            _ => error,
+            }
         })
     }
 
@@ -93,8 +93,8 @@ impl PairTokenizer {
         Ok(Tokens { ids: cut.get_ids().to_vec(), is_truncated: true })
     }
 
-    /// Left to itself, version 0.23 of the library stops to read each text of a pair at `longest` tokens, before it knows
-    /// which of them is the longer one.
+    /// Left to itself, version 0.23 of the library stops to read each text of a pair at `longest` tokens, before it
+    /// knows which of them is the longer one.
     fn cut(&self, first: &str, second: Option<&str>, longest: usize) -> tokenizers::Result<Encoding> {
         let whole = self.inner.encode(first, None, false)?;
         let other = second.map(|second| self.inner.encode(second, None, false)).transpose()?;
@@ -105,7 +105,7 @@ impl PairTokenizer {
         self.inner.inner().post_process(whole, other, true)
     }
 
-    /// What tells its tokens from those of others.
+    /// What distinguishes its tokens from those of other tokenizers.
     pub(super) fn meaning(&self) -> String {
         format!("{} {:?}", self.digest.to_hex(), self.max_length)
     }

@@ -12,7 +12,8 @@ pub(super) struct Moments<'a> {
 
 /// Moves parameters by one step of Adam; `step` counts from 1.
 ///
-/// m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², θ ← θ − rate · m̂ / (√v̂ + 1e-8), with m̂ = m / (1 − 0.9ⁿ), v̂ = v / (1 − 0.999ⁿ).
+/// m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², θ ← θ − rate · m̂ / (√v̂ + 1e-8), with m̂ = m / (1 − 0.9ⁿ), v̂ = v / (1 −
+/// 0.999ⁿ).
 ///
 /// # Source
 /// Kingma and Ba (arXiv:1412.6980), algorithm 1; `torch.optim.Adam` with its defaults.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Check {
     /// Steps made before.
     pub step: usize,
-    /// The share of tuning examples for which the merge and the task's own model name the same class, averaged over the tasks.
+    /// The share of tuning examples for which the merge and the task's own model name the same class, averaged over the
+    /// tasks.
     pub agreement: f64,
     /// The coefficients at the time.
     pub coefficients: Vec<f64>,

@@ -7,8 +7,8 @@ use rand_chacha::{
 
 /// The examples of a task that a step takes, counted from 0: batch after batch, pass after pass over all of them.
 ///
-/// Without a seed, the order is that of the examples. With one, each pass has an order of its own, which depends on seed, task
-/// and pass alone. A batch takes no more than all examples.
+/// Without a seed, the order is that of the examples. With one, each pass has an order of its own, which depends on
+/// seed, task and pass alone. A batch takes no more than all examples.
 pub(super) fn batch(step: usize, size: usize, examples: usize, task: usize, seed: Option<u64>) -> Vec<usize> {
     let size = size.min(examples);
     let Some(seed) = seed else {

@@ -38,8 +38,8 @@ impl TuneState {
         self.losses.len()
     }
 
-    /// What the run has learned: the coefficients of the check with the best agreement, or those of the last step if nothing
-    /// is checked.
+    /// What the run has learned: the coefficients of the check with the best agreement, or those of the last step if
+    /// nothing is checked.
     pub fn learned(&self) -> &[f64] {
         best(&self.checks).map_or(&self.coefficients, |check| &check.coefficients)
     }

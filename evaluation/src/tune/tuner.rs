@@ -27,8 +27,8 @@ pub struct TuneTask {
 /// Learns coefficients.
 ///
 /// # Numerics
-/// Passes are in `T`, losses, sums over examples and Adam in `f64`. The numbers do not depend on the threads of the current
-/// rayon pool.
+/// Passes are in `T`, losses, sums over examples and Adam in `f64`. The numbers do not depend on the threads of the
+/// current rayon pool.
 pub struct Tuner<T> {
     tower: GradientTower<T>,
     tasks: Vec<TuneTask>,
@@ -57,8 +57,8 @@ impl<T: Real> Tuner<T> {
     /// Prepares a run. What the tasks' own models predict is computed here, if the objective or the guard needs it.
     ///
     /// # Errors
-    /// Settings that cannot be followed, no tasks or examples, no labels where these are needed, heads of another width, or the
-    /// caller cancels.
+    /// Settings that cannot be followed, no tasks or examples, no labels where these are needed, heads of another
+    /// width, or the caller cancels.
     pub fn new(
         tower: GradientTower<T>,
         tasks: Vec<TuneTask>,
@@ -123,8 +123,8 @@ impl<T: Real> Tuner<T> {
     /// Makes one step, with the checks of the guard before the first and after each.
     ///
     /// # Errors
-    /// A loss or gradient that is not finite; then the state stays as it was before the step. The state is one of another run,
-    /// or the caller cancels.
+    /// A loss or gradient that is not finite; then the state stays as it was before the step. The state is one of
+    /// another run, or the caller cancels.
     pub fn step(&self, state: &mut TuneState, watch: &Watch<'_>) -> Result<(), TuneError> {
         let expected = self.coefficients.len();
         if [&state.coefficients, &state.means, &state.squares].iter().any(|part| part.len() != expected) {
@@ -231,9 +231,10 @@ impl<T: Real> Tuner<T> {
         let quiet = Watch { progress: None, ..*watch };
         let features = self.tower.features(sequences, &all, scales, &quiet)?;
         let predictions: Vec<Vec<f64>> = readout.logits(&features).iter().map(|logits| shares(logits)).collect();
-        match predictions.iter().flatten().all(|share| share.is_finite()) {
-            true => Ok(predictions),
-            false => Err(self.not_finite(task, step)),
+        if predictions.iter().flatten().all(|share| share.is_finite()) {
+            Ok(predictions)
+        } else {
+            Err(self.not_finite(task, step))
         }
     }
 

@@ -115,7 +115,8 @@ fn a_tokenizer_that_cannot_be_used_is_named() {
 #[test]
 fn tokens_that_the_model_does_not_have_are_named() {
     let texts = lines(&line("A man.", "x", 0), &single()).unwrap();
-    let (path, tokenizer) = (nli6("base/tokenizer.json"), tokenizer(None));
+    let path = nli6("base/tokenizer.json");
+    let tokenizer = tokenizer(None);
     texts.check_vocabulary(&tokenizer, 1001).unwrap();
     let error = shortened(&texts.check_vocabulary(&tokenizer, 1000).unwrap_err().to_string(), &path);
     let wanted = "`tokenizer.json` gives the token `<|begin_of_text|>` the id 1000, and the base has 1000 ids (`vocab_size` in \

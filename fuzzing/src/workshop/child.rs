@@ -20,7 +20,7 @@ const MOST_CPU: Duration = Duration::from_secs(20);
 /// Time that passes without an end of one input, where a reader waits for something.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// How often the parent hears of the tally.
+/// How often the parent receives the tally.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// What a child is to do.
@@ -38,7 +38,7 @@ pub struct Order {
     pub findings: PathBuf,
 }
 
-/// Reads inputs until the time is over, and tells `parent` of them as lines of JSON.
+/// Reads inputs until the time is over, and reports them to `parent` as lines of JSON.
 ///
 /// # Errors
 /// There is no such target, or a folder cannot be written to.
@@ -53,7 +53,7 @@ pub fn work(order: &Order, mut parent: impl Write) -> io::Result<()> {
     let mut known = HashSet::new();
     let watch = Watch::begin();
     let begun = Instant::now();
-    let mut told = begun;
+    let mut reported = begun;
     let mut waiting = session.seeds();
     while begun.elapsed() < order.time {
         let input = waiting.pop().unwrap_or_else(|| session.next_input());
@@ -76,15 +76,15 @@ pub fn work(order: &Order, mut parent: impl Write) -> io::Result<()> {
             }
         }
         tally.kinds = session.kinds() as u64;
-        if told.elapsed() >= EVERY {
-            told = Instant::now();
-            tell(&mut parent, tally)?;
+        if reported.elapsed() >= EVERY {
+            reported = Instant::now();
+            report(&mut parent, tally)?;
         }
     }
-    tell(&mut parent, tally)
+    report(&mut parent, tally)
 }
 
-fn tell(parent: &mut impl Write, tally: Tally) -> io::Result<()> {
+fn report(parent: &mut impl Write, tally: Tally) -> io::Result<()> {
     serde_json::to_writer(&mut *parent, &tally)?;
     parent.write_all(b"\n")?;
     parent.flush()
@@ -111,8 +111,9 @@ impl Watch {
                 let used = cpu::used().saturating_sub(Duration::from_millis(watched.cpu_ms.load(Relaxed)));
                 let passed = watched.since_ms.fetch_add(100, Relaxed);
                 if used > MOST_CPU || Duration::from_millis(passed) > LONGEST {
-                    let told = format!("one input took {used:?} of processor time, {:?} in all\n", started.elapsed());
-                    drop(io::stderr().write_all(told.as_bytes()));
+                    let message =
+                        format!("one input took {used:?} of processor time, {:?} in all\n", started.elapsed());
+                    drop(io::stderr().write_all(message.as_bytes()));
                     process::abort();
                 }
             }

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Address space of a child, in KiB. Much more than a reading may allocate: it is there for libraries in C and for stacks,
-/// which the count of allocated bytes does not see.
+/// Address space of a child, in KiB. Much more than a reading may allocate: it is there for libraries in C and for
+/// stacks, which the count of allocated bytes does not see.
 const ADDRESS_SPACE_KIB: u64 = 8 << 20;
 
 /// Bytes that are kept of the beginning and of the end of what a child said.
@@ -53,7 +53,7 @@ pub fn run(workshop: &Workshop, target: &str, seed: u64, time: Duration) -> io::
     Ok(tally)
 }
 
-/// Runs one child to its end: how it ended, and what it told last.
+/// Runs one child to its end, and returns how it ended and its last report.
 fn child(workshop: &Workshop, order: &Order) -> io::Result<(ExitStatus, Tally)> {
     let errors = File::create(order.folder.join("errors"))?;
     let mut child = Command::new("sh")

@@ -73,7 +73,7 @@ impl Cache {
         download(partial)?;
         let digest = FileDigests::hash(partial).map_err(|source| self.failed(partial, source))?;
         let blob = self.blob(digest);
-        // Others may read it: another file in its place would be a change to them.
+        // Other processes may read the blob, and would see a replaced file as a change.
         if self.is_whole(digest) {
             let _ = fs::remove_file(partial);
             return Ok(digest);

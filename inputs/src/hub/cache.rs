@@ -20,7 +20,7 @@ impl Snapshot {
         Self { root, commit }
     }
 
-    /// What `cache` has of a repository at the revision of `hub`, without asking anyone.
+    /// What `cache` has of a repository at the revision of `hub`, without the network.
     pub(super) fn cached(cache: &Path, hub: &HubRef) -> Result<Self, NotCached> {
         let repository = repository(cache, hub);
         if !repository.is_dir() {

@@ -146,7 +146,8 @@ fn a_file_that_the_cache_lacks_is_named() {
 fn an_interrupted_download_is_not_taken_for_a_whole_one() {
     let images = [("test/cat/1.png", "one"), ("test/cat/2.png", "two")];
     let cache = cache_with("datasets--owner--name", &images);
-    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name"));
+    let inputs = offline(&cache);
+    let spec = mnist("hf://datasets/owner/name");
     let whole = inputs.data(&spec, "test").unwrap();
     let repository = cache.path().join("datasets--owner--name");
     fs::create_dir(repository.join("blobs")).unwrap();
@@ -154,7 +155,11 @@ fn an_interrupted_download_is_not_taken_for_a_whole_one() {
     fs::write(&partial, "").unwrap();
     let error = inputs.data(&spec, "test").unwrap_err().to_string();
     assert!(error.contains("only in part") && error.contains("00ff.incomplete"), "{error}");
-    assert_eq!(inputs.expecting(whole.digest).data(&spec, "test").unwrap(), whole, "its digest tells that it is whole");
+    assert_eq!(
+        inputs.expecting(whole.digest).data(&spec, "test").unwrap(),
+        whole,
+        "its digest shows that it is complete"
+    );
     fs::remove_file(partial).unwrap();
     let link = repository.join("snapshots").join(COMMIT).join("test/cat/3.png");
     std::os::unix::fs::symlink("../../../../blobs/gone", link).unwrap();
@@ -165,7 +170,8 @@ fn an_interrupted_download_is_not_taken_for_a_whole_one() {
 #[test]
 fn a_reference_to_one_cached_file_of_a_data_set_is_told_to_name_the_folder() {
     let cache = cache_with("datasets--owner--name", &[("test.parquet", "table")]);
-    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name/test.parquet"));
+    let inputs = offline(&cache);
+    let spec = mnist("hf://datasets/owner/name/test.parquet");
     for error in [inputs.data(&spec, "test").unwrap_err(), inputs.list_data(&spec, "test").unwrap_err()] {
         assert!(error.to_string().contains("test.parquet` is not a folder: name the one that the files"), "{error}");
         assert!(!error.is_retryable());
@@ -192,7 +198,7 @@ fn only_the_files_that_are_needed_are_fetched_and_the_commit_is_told() {
     assert_eq!(adapter.commit.as_deref(), Some(COMMIT));
     assert_eq!(fs::read_to_string(adapter.path.join("adapter_model.safetensors")).unwrap(), "weights");
     assert_eq!(hub.fetched(), ["adapter_config.json", "adapter_model.safetensors"]);
-    // What was fetched is found again without the network.
+    // Fetched files are found again without the network.
     assert_eq!(offline(&cache).adapter(&reference("hf://owner/name")).unwrap(), adapter);
 }
 
@@ -229,7 +235,7 @@ fn when_the_hub_is_out_of_reach_the_cache_serves() {
 }
 
 #[test]
-fn whoever_knows_the_digest_does_not_ask_the_hub() {
+fn a_caller_that_knows_the_digest_does_not_ask_the_hub() {
     let cache = cache_with("models--owner--name", &ADAPTER);
     // This hub would say that there is no such repository.
     let hub = FakeHub::start("models", "owner/other", COMMIT, &ADAPTER);

@@ -59,7 +59,7 @@ impl SplitFiles {
     pub(crate) fn beside(&self) -> &[String] {
         match self {
             Self::Images { beside, .. } if !self.absent_classes().is_empty() => beside,
-            _ => &[],
+            Self::Images { .. } | Self::Parquet(_) | Self::Jsonl(_) | Self::Idx { .. } => &[],
         }
     }
 
@@ -67,7 +67,9 @@ impl SplitFiles {
     pub(crate) fn concerns(&self, name: &str) -> bool {
         match self {
             Self::Images { folder, .. } => is_within(name, folder),
-            _ => self.names().iter().any(|own| own == name || is_within(own, name)),
+            Self::Parquet(_) | Self::Jsonl(_) | Self::Idx { .. } => {
+                self.names().iter().any(|own| own == name || is_within(own, name))
+            }
         }
     }
 }

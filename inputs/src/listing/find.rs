@@ -14,7 +14,7 @@ impl Inputs {
     /// The files of a [model](Self::model), without their content; of weights in shards the index is read.
     ///
     /// # Errors
-    /// As [`model`](Self::model), but for what only the content tells.
+    /// As [`model`](Self::model), except errors in the content.
     pub fn list_model(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let folder = self.list_folder(reference)?;
         let role = "a model";
@@ -36,7 +36,7 @@ impl Inputs {
     /// The files of an [adapter](Self::adapter), without their content.
     ///
     /// # Errors
-    /// As [`adapter`](Self::adapter), but for what only the content tells.
+    /// As [`adapter`](Self::adapter), except errors in the content.
     pub fn list_adapter(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let folder = self.list_folder(reference)?;
         let names = self.picked(reference, &folder, "an adapter", adapter_files)?;
@@ -46,7 +46,7 @@ impl Inputs {
     /// A single [file](Self::file), without its content.
     ///
     /// # Errors
-    /// As [`file`](Self::file), but for what only the content tells.
+    /// As [`file`](Self::file), except errors in the content.
     pub fn list_file(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let not_a_file = || InputError::NotA { reference: reference.to_string(), expected: "file" };
         let missing = || InputError::Missing { reference: reference.to_string() };
@@ -86,13 +86,13 @@ impl Inputs {
     /// The files of a [split](Self::data), without their content, and the rows that its rule takes.
     ///
     /// # Errors
-    /// As [`data`](Self::data), but for what only the content tells.
+    /// As [`data`](Self::data), except errors in the content.
     pub fn list_data(&self, spec: &DataSpec, split: &str) -> Result<ListedData, InputError> {
         let source = &spec.source;
         let rows = rows(self, spec, split, None)?;
         let folder = self.list_folder(source).map_err(|error| as_folder(source, error))?;
         let files = picked_split(spec, split, &folder.entries()).map_err(|error| self.offline_or(source, error))?;
-        // What lies in the hub's cache may be a part of it.
+        // The hub's cache may hold only a part of it.
         if let (InputRef::Hub(hub), ListedFolder::Folder { .. }) = (source, &folder)
             && let Some(partial) = self.hub.cut_off_download(hub)
         {
@@ -133,7 +133,7 @@ impl Inputs {
     fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
         match reference {
             InputRef::Hub(hub) if self.is_offline() => self.hub.partial(hub, error),
-            _ => error,
+            InputRef::Hub(_) | InputRef::Path(_) | InputRef::S3(_) | InputRef::Artefact(_) => error,
         }
     }
 

@@ -33,14 +33,15 @@ fn reference(text: &str) -> InputRef {
     InputRef::parse(text, Path::new("/"), HubKind::Model).unwrap()
 }
 
-/// As another process would have them: what they share with others lies in the cache.
+/// As in another process: only the cache is shared.
 fn inputs(bucket: &Arc<FakeBucket>, cache: &Path) -> Inputs {
     let objects = ObjectSettings { remote: Arc::clone(bucket) as _, cache: cache.to_owned() };
     Inputs::new(Settings { objects: Some(objects), ..Settings::default() })
 }
 
 fn spec(source: InputRef) -> DataSpec {
-    let (image_column, label_column) = ("image".to_owned(), "label".to_owned());
+    let image_column = "image".to_owned();
+    let label_column = "label".to_owned();
     DataSpec { source, image_column, label_column, text: None, splits: BTreeMap::new() }
 }
 
@@ -87,7 +88,8 @@ fn a_model_whose_digest_holds_more_than_its_files_is_found_by_it_in_the_cache() 
         ("m/preprocessor_config.json", r#"{"size": 32}"#),
         ("m/processor_config.json", same),
     ];
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&files));
+    let cache = TempDir::new().unwrap();
     let model = reference("s3://bucket/m");
     let located = inputs(&bucket, cache.path()).model(&model).unwrap();
     let counted = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
@@ -102,7 +104,8 @@ fn a_model_whose_digest_holds_more_than_its_files_is_found_by_it_in_the_cache() 
 
 #[test]
 fn the_files_that_count_are_fetched_and_only_once() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let adapter = reference("s3://bucket/a");
     let first = inputs(&bucket, cache.path());
     assert!(!first.is_local(&adapter));
@@ -112,12 +115,12 @@ fn the_files_that_count_are_fetched_and_only_once() {
     assert_eq!(fs::read_to_string(located.path.join("adapter_model.safetensors")).unwrap(), "weights");
     for inputs in [&first, &inputs(&bucket, cache.path())] {
         assert_eq!(inputs.adapter(&adapter).unwrap(), located);
-        assert_eq!(bucket.calls(), ["list a"], "the listing tells that nothing changed");
+        assert_eq!(bucket.calls(), ["list a"], "the listing shows that nothing changed");
     }
 }
 
 #[test]
-fn whoever_knows_the_digest_needs_no_bucket() {
+fn a_caller_that_knows_the_digest_needs_no_bucket() {
     let mut objects = ADAPTER.to_vec();
     objects.extend([
         ("base/config.json", "{}"),
@@ -127,7 +130,8 @@ fn whoever_knows_the_digest_needs_no_bucket() {
         ("data/test/dog/1.png", "dog"),
         ("rows.json", "[1]"),
     ]);
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&objects)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&objects));
+    let cache = TempDir::new().unwrap();
     let first = inputs(&bucket, cache.path());
     let base = first.model(&reference("s3://bucket/base")).unwrap();
     let adapter = first.adapter(&reference("s3://bucket/a")).unwrap();
@@ -150,7 +154,8 @@ fn whoever_knows_the_digest_needs_no_bucket() {
 
 #[test]
 fn what_is_not_what_was_expected_is_looked_for_in_the_bucket() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let inputs = inputs(&bucket, cache.path());
     let other = Digest::of(b"another adapter");
     let found = inputs.expecting(other).adapter(&reference("s3://bucket/a")).unwrap();
@@ -160,8 +165,10 @@ fn what_is_not_what_was_expected_is_looked_for_in_the_bucket() {
 
 #[test]
 fn an_object_that_was_replaced_is_fetched_anew_and_the_old_one_stays_known() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
-    let (inputs, adapter) = (inputs(&bucket, cache.path()), reference("s3://bucket/a"));
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
+    let inputs = inputs(&bucket, cache.path());
+    let adapter = reference("s3://bucket/a");
     let old = inputs.adapter(&adapter).unwrap();
     bucket.put("a/adapter_model.safetensors", b"changed");
     bucket.calls();
@@ -174,7 +181,8 @@ fn an_object_that_was_replaced_is_fetched_anew_and_the_old_one_stays_known() {
 
 #[test]
 fn what_may_have_changed_unseen_is_fetched_every_time() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&[("h", "old head")]).untold()), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&[("h", "old head")]).untold());
+    let cache = TempDir::new().unwrap();
     let inputs = inputs(&bucket, cache.path());
     let old = inputs.file(&reference("s3://bucket/h")).unwrap();
     bucket.put("h", b"new head");
@@ -186,7 +194,8 @@ fn what_may_have_changed_unseen_is_fetched_every_time() {
 
 #[test]
 fn many_at_a_time_fetch_an_object_once() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let start = Barrier::new(8);
     let found: Vec<Located> = thread::scope(|scope| {
         let run = || {
@@ -204,7 +213,8 @@ fn many_at_a_time_fetch_an_object_once() {
 
 #[test]
 fn a_cached_file_that_was_cut_off_or_altered_is_fetched_again() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let adapter = reference("s3://bucket/a");
     let located = inputs(&bucket, cache.path()).adapter(&adapter).unwrap();
     let weights = fs::canonicalize(located.path.join("adapter_model.safetensors")).unwrap();
@@ -228,7 +238,8 @@ fn a_cached_file_that_was_cut_off_or_altered_is_fetched_again() {
 fn a_blob_in_use_stays_when_another_object_has_the_same_content() {
     let mut objects = ADAPTER.to_vec();
     objects.extend([("b/adapter_config.json", "{}"), ("b/adapter_model.safetensors", "others")]);
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&objects)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&objects));
+    let cache = TempDir::new().unwrap();
     let inputs = inputs(&bucket, cache.path());
     let located = inputs.adapter(&reference("s3://bucket/a")).unwrap();
     inputs.adapter(&reference("s3://bucket/b")).unwrap();
@@ -239,7 +250,8 @@ fn a_blob_in_use_stays_when_another_object_has_the_same_content() {
 
 #[test]
 fn records_that_are_damaged_cost_a_download_and_no_more() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let adapter = reference("s3://bucket/a");
     let located = inputs(&bucket, cache.path()).adapter(&adapter).unwrap();
     for kind in ["objects", "contents", "places"] {
@@ -255,8 +267,10 @@ fn records_that_are_damaged_cost_a_download_and_no_more() {
 
 #[test]
 fn what_is_replaced_between_listing_and_fetching_is_listed_again() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
-    let (inputs, adapter) = (inputs(&bucket, cache.path()), reference("s3://bucket/a"));
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
+    let inputs = inputs(&bucket, cache.path());
+    let adapter = reference("s3://bucket/a");
     bucket.fetches_fail(&[Fault::IsReplaced]);
     let located = inputs.adapter(&adapter).unwrap();
     assert_eq!(bucket.calls().iter().filter(|call| *call == "list a").count(), 2);
@@ -264,7 +278,7 @@ fn what_is_replaced_between_listing_and_fetching_is_listed_again() {
     let both = [content("adapter_config.json"), content("adapter_model.safetensors")].concat();
     assert_eq!(both.matches('!').count(), 1, "{both}");
     assert_eq!(inputs.adapter(&adapter).unwrap(), located);
-    // Where nothing stays as it is, somebody should try later.
+    // If objects are replaced again and again, the error is retryable.
     bucket.put("h", b"head");
     bucket.fetches_fail(&[Fault::IsReplaced; 3]);
     let error = inputs.file(&reference("s3://bucket/h")).unwrap_err();
@@ -275,7 +289,8 @@ fn what_is_replaced_between_listing_and_fetching_is_listed_again() {
 
 #[test]
 fn what_the_store_says_is_told_and_whether_it_may_pass() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&[("h", "head")])), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&[("h", "head")]));
+    let cache = TempDir::new().unwrap();
     let inputs = inputs(&bucket, cache.path());
     for (problem, is_retryable) in [(Problem::Unavailable, true), (Problem::Permission, false)] {
         bucket.listing_fails(problem);
@@ -293,8 +308,10 @@ fn what_the_store_says_is_told_and_whether_it_may_pass() {
 
 #[test]
 fn a_download_that_is_cut_off_leaves_nothing_half() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&[("d/h", "head")])), TempDir::new().unwrap());
-    let (inputs, head) = (inputs(&bucket, cache.path()), reference("s3://bucket/d/h"));
+    let bucket = Arc::new(FakeBucket::with(&[("d/h", "head")]));
+    let cache = TempDir::new().unwrap();
+    let inputs = inputs(&bucket, cache.path());
+    let head = reference("s3://bucket/d/h");
     bucket.fetches_fail(&[Fault::CutOff; 3]);
     let error = inputs.file(&head).unwrap_err();
     assert_eq!(error.to_string(), "of `s3://bucket/d/h` came 2 of 4 bytes");
@@ -307,7 +324,8 @@ fn a_download_that_is_cut_off_leaves_nothing_half() {
 
 #[test]
 fn what_is_not_in_the_bucket_is_named() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let inputs = inputs(&bucket, cache.path());
     let error = |text: &str| inputs.file(&reference(text)).unwrap_err();
     let gone = error("s3://bucket/a/adapter");
@@ -341,7 +359,8 @@ fn a_cache_that_cannot_be_written_is_named() {
 
 #[test]
 fn roots_do_not_keep_from_what_was_fetched() {
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let cache = TempDir::new().unwrap();
     let objects = ObjectSettings { remote: bucket, cache: cache.path().to_owned() };
     let inputs = Inputs::new(Settings { objects: Some(objects), roots: Some(Vec::new()), ..Settings::default() });
     inputs.adapter(&reference("s3://bucket/a")).unwrap();
@@ -351,8 +370,10 @@ fn roots_do_not_keep_from_what_was_fetched() {
 
 #[test]
 fn the_whole_cache_can_be_moved() {
-    let (bucket, place) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
-    let (here, there) = (place.path().join("here"), place.path().join("there"));
+    let bucket = Arc::new(FakeBucket::with(&ADAPTER));
+    let place = TempDir::new().unwrap();
+    let here = place.path().join("here");
+    let there = place.path().join("there");
     let located = inputs(&bucket, &here).adapter(&reference("s3://bucket/a")).unwrap();
     fs::rename(here, &there).unwrap();
     let nothing = Arc::new(FakeBucket::default());
@@ -364,7 +385,8 @@ fn the_whole_cache_can_be_moved() {
 #[test]
 fn classes_of_other_splits_are_known_where_only_the_cache_serves() {
     let files = [("d/test/cat/1.png", "one"), ("d/train/ant/1.png", "two"), ("d/train/cat/1.png", "three")];
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&files));
+    let cache = TempDir::new().unwrap();
     let spec = spec(reference("s3://bucket/d"));
     let data = inputs(&bucket, cache.path()).data(&spec, "test").unwrap();
     let jobs::DataFiles::ImageFolder { classes, .. } = &data.files else { panic!() };
@@ -378,7 +400,8 @@ fn classes_of_other_splits_are_known_where_only_the_cache_serves() {
 #[test]
 fn an_object_that_no_folder_can_hold_is_not_left_out_of_a_split() {
     let files = [("d/test/cat/1.png", "one"), ("d/test/cat//2.png", "two")];
-    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let bucket = Arc::new(FakeBucket::with(&files));
+    let cache = TempDir::new().unwrap();
     let error = inputs(&bucket, cache.path()).data(&spec(reference("s3://bucket/d")), "test").unwrap_err().to_string();
     assert!(error.contains("holds `test/cat//2.png`, whose key is no path that a file can have"), "{error}");
 }

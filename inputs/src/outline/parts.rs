@@ -1,10 +1,10 @@
-//! Which part of a file tells what it holds.
+//! Which part of a file describes its content.
 
 use super::SMALL_BYTES;
 use crate::InputError;
 use std::ops::Range;
 
-/// What is read at first of the end that tells the most; most headers are shorter.
+/// How much of the header or footer is read first. Most are shorter.
 const FIRST_BYTES: u64 = 64 << 10;
 
 /// The largest header or footer that is fetched.
@@ -30,7 +30,7 @@ pub(super) struct Piece {
 type Read<'a> = &'a dyn Fn(Range<u64>) -> Result<Vec<u8>, InputError>;
 
 impl Part {
-    /// What of a file of this name and size is read; `None` if no part of it tells anything.
+    /// The part of a file of this name and size that is read; `None` if no part describes its content.
     pub(super) fn of(name: &str, bytes: u64) -> Option<Self> {
         match name.rsplit_once('.')?.1 {
             // Configurations and tokenizers.
@@ -41,7 +41,7 @@ impl Part {
         }
     }
 
-    /// Reads it of a file of this size.
+    /// Reads the part of a file of this size.
     pub(super) fn read(self, bytes: u64, read: Read<'_>) -> Result<Piece, InputError> {
         match self {
             Self::Whole => Ok(Piece { at: 0, content: read(0..bytes)? }),

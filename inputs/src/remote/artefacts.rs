@@ -4,11 +4,10 @@ use std::{fmt, ops::Range, path::Path, sync::OnceLock};
 use store::{Action, BackendError, Problem, Store, StoreError};
 use tokio::runtime::Handle;
 
-/// The place of artefacts among buckets: no bucket has such a name, so that neither takes the other's place in the
-/// cache.
+/// The name of artefacts among buckets: no bucket can have it, so that they do not collide in the cache.
 pub(crate) const ARTEFACTS: &str = "artefact:";
 
-/// The files that other jobs made, out of the store that they lie in.
+/// The files that other jobs made, read from the store.
 ///
 /// A store may be given later than inputs are set up; without one, there are no artefacts. Calls block, and must come
 /// from no async thread.
@@ -18,7 +17,7 @@ pub struct Artefacts {
 }
 
 impl Artefacts {
-    /// Uses `store` from now on, on the threads of `runtime`; what was given first stays.
+    /// Uses `store` from now on, on the threads of `runtime`. The first store stays.
     pub fn give(&self, store: Store, runtime: Handle) {
         let _ = self.store.set((store, runtime));
     }
@@ -70,7 +69,7 @@ impl Remote for Artefacts {
         Ok(self.of_key(key)?.map(|(_, object, _)| object))
     }
 
-    /// What is fetched is what the job made: the store holds it against its digest.
+    /// The fetched file is what the job made: the store checks its digest.
     fn fetch(&self, _bucket: &str, key: &str, path: &Path) -> Result<RemoteObject, BackendError> {
         let missing = || BackendError {
             action: Action::Read,
@@ -85,7 +84,7 @@ impl Remote for Artefacts {
         Ok(object)
     }
 
-    /// Artefacts are fetched whole: nothing looks at their headers from outside.
+    /// Artefacts are fetched whole: their headers are not read separately.
     fn part(&self, _bucket: &str, key: &str, _range: Range<u64>) -> Result<Vec<u8>, BackendError> {
         Err(BackendError {
             action: Action::Read,
@@ -96,7 +95,7 @@ impl Remote for Artefacts {
     }
 }
 
-/// What the store says, as what lies behind a seam of objects does.
+/// The error of the store as an error of a backend.
 fn failed(object: &str, error: StoreError) -> BackendError {
     match error {
         StoreError::Backend(error) => error,

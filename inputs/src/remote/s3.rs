@@ -38,8 +38,8 @@ impl S3Remote {
         Ok(self.runtime.get_or_init(|| built))
     }
 
-    /// The whole of `bucket`. What is asked of a server first, to see that it is there, is about `folder`: credentials
-    /// may be good for that and no more.
+    /// The whole of `bucket`. The first request, which checks that the bucket exists, lists `folder`: the credentials
+    /// may allow only that.
     async fn bucket(&self, bucket: &str, folder: &str) -> Result<S3Backend, BackendError> {
         let wrong = |error| BackendError {
             action: Action::Open,

@@ -141,7 +141,8 @@ fn a_file_in_a_folder_that_is_a_link_out_of_the_root_is_refused() {
 #[test]
 fn the_error_names_path_and_roots_and_what_to_do() {
     let place = Place::new();
-    let (outside, inside) = (place.path("outside/adapter"), place.path("inside"));
+    let outside = place.path("outside/adapter");
+    let inside = place.path("inside");
     let error = place.inputs().adapter(&place.at("outside/adapter")).unwrap_err();
     let expected = format!(
         "`{}` lies outside the folders that may be read here, which are `{}`; add it with `--root`",
@@ -221,7 +222,7 @@ fn an_error_tells_nothing_of_what_a_file_holds() {
     fs::write(place.path("inside/model/model.safetensors.index.json"), r#"{"weight_map": "TOPSECRET"}"#).unwrap();
     let found = place.found("inside");
     for error in [found[0].as_ref().unwrap_err(), found[4].as_ref().unwrap_err()] {
-        let told = format!("{error} {:?}", std::error::Error::source(error));
-        assert!(told.contains("a value is of another kind at line 1, column") && !told.contains("SECRET"), "{told}");
+        let text = format!("{error} {:?}", std::error::Error::source(error));
+        assert!(text.contains("a value is of another kind at line 1, column") && !text.contains("SECRET"), "{text}");
     }
 }

@@ -1,8 +1,8 @@
-//! What references must keep to, whoever wrote them.
+//! The rules for all references, in sweep files and in messages.
 
 use super::{HubRef, InputRefError, S3Ref};
 
-/// Looks whether owner, name and revision are words, and the path one that leads down. `text` is what messages show.
+/// Checks that owner, name and revision are words, and that the path leads down. Messages show `text`.
 pub(super) fn check_hub(hub: &HubRef, text: impl Fn() -> String) -> Result<(), InputRefError> {
     let (owner, name) = hub.repository.split_once('/').unwrap_or((&hub.repository, ""));
     if !is_word(owner) || !is_word(name) || hub.revision.as_deref().is_some_and(|revision| !is_word(revision)) {

@@ -36,10 +36,7 @@ impl TryFrom<WireS3Ref> for S3Ref {
 
     fn try_from(WireS3Ref { bucket, key }: WireS3Ref) -> Result<Self, InputRefError> {
         let s3 = Self { bucket, key };
-        match rules::is_s3(&s3) {
-            true => Ok(s3),
-            false => Err(InputRefError::Bucket(s3.to_string().escape_debug().to_string())),
-        }
+        if rules::is_s3(&s3) { Ok(s3) } else { Err(InputRefError::Bucket(s3.to_string().escape_debug().to_string())) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which recipes and subjects only newer programs can read.
 //!
-//! A program refuses a recipe with a key or a word that it does not know. It cannot tell such a document from a damaged
-//! one, so a document with a newer recipe has a newer version.
+//! A program refuses a recipe with a key or a word that it does not know. It cannot distinguish such a document from a
+//! damaged one, so a document with a newer recipe has a newer version.
 
 use crate::{JobSpec, Meaning, Parameter, Recipe, RecipeSpec, Subject, Sweep, Values};
 use serde_json::Value;

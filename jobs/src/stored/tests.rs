@@ -167,7 +167,8 @@ fn check_versions(spec: &JobSpec, of_job: u64, of_output: u64) {
     assert_eq!(version(&failure), of_job);
     assert_eq!(serde_json::from_value::<FailureRecord>(serde_json::to_value(&failure).unwrap()).unwrap(), failure);
     let run = serde_json::from_str(RUN).unwrap();
-    let (job, timings) = (spec.id(), Timings::default());
+    let job = spec.id();
+    let timings = Timings::default();
     if let Some(meaning) = spec.as_evaluation() {
         let result = JobResult { job, meaning: meaning.clone(), scores: Vec::new(), merge: None, timings, run };
         assert_eq!(version(&result), of_output);

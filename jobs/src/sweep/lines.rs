@@ -33,8 +33,8 @@ enum Content {
 }
 
 impl Lines {
-    /// Reads the lines of a text that [`Sweep::from_yaml`](crate::Sweep::from_yaml) takes with the same overrides. Of a text that is
-    /// no YAML no line is known.
+    /// Reads the lines of a text that [`Sweep::from_yaml`](crate::Sweep::from_yaml) takes with the same overrides. Of a
+    /// text that is no YAML no line is known.
     pub fn of(text: &str, overrides: &[String]) -> Self {
         let options = serde_saphyr::options! { strict_booleans: true };
         let root: Content = serde_saphyr::from_str_with_options(text, options).unwrap_or_default();
@@ -42,8 +42,8 @@ impl Lines {
         Self { root, overridden }
     }
 
-    /// The line, counted from 1, of a key such as `tasks[1].data.source`, or of the nearest key around it. `None` for what the
-    /// command line gave, and for what is in no line of its own.
+    /// The line, counted from 1, of a key such as `tasks[1].data.source`, or of the nearest key around it. `None` for
+    /// what the command line gave, and for what is in no line of its own.
     pub fn line(&self, key: &str) -> Option<usize> {
         let steps = steps(key);
         if self.overridden.iter().any(|overridden| steps.starts_with(overridden)) {

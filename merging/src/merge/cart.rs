@@ -6,9 +6,9 @@ use faer::Mat;
 /// With M̄ = (1/n)Σₜ Mₜ: M = M̄ + s·Σₜ rank_k(Mₜ − M̄), where rank_k is the nearest matrix of rank k.
 ///
 /// # Shapes
-/// `tasks` `[p, q]` each, of the tasks that take part: one of weight 0 or without the module would draw the mean, and so
-/// the differences, towards 0; `kept` = k = ⌈share·D⌉, where D is the number of directions of the space: min(O, I) in `full`
-/// and min(p, q) in `core`. Result `[p, q]`.
+/// `tasks` `[p, q]` each, of the tasks that take part: one of weight 0 or without the module would draw the mean, and
+/// so the differences, towards 0; `kept` = k = ⌈share·D⌉, where D is the number of directions of the space: min(O, I)
+/// in `full` and min(p, q) in `core`. Result `[p, q]`.
 ///
 /// # Numerics
 /// SVDs in `f64`. With k = min(p, q) and s = 1/n the result is the mean: the differences add up to zero.

@@ -2,8 +2,8 @@ use super::NUMERICALLY_THERE;
 use crate::linalg::{self, NoConvergence, ThinSvd};
 use faer::Mat;
 
-/// Singular values of the stacked directions below this count as this: the authors clamp the eigenvalues, which are their
-/// squares, at 1e-6.
+/// Singular values of the stacked directions below this count as this: the authors clamp the eigenvalues, which are
+/// their squares, at 1e-6.
 const WHITENING_FLOOR: f64 = 1e-3;
 
 /// What smoothed singular values approach.
@@ -39,9 +39,9 @@ pub(crate) struct Cover {
 impl Cover {
     /// DC-Merge: every task's spectrum is smoothed, and all tasks get coordinates in one pair of whitened bases.
     ///
-    /// Of Mₜ = UₜΣₜVₜᵀ, Kₜ leading triplets stay, and their σ become (1 − s)σ + s·σ*, where σ* are all equal (`average`)
-    /// or fall as K : … : 1 (`linear`), with the sum of the σ. So Dₜ = Uₜ diag(σ) Vₜᵀ. Ũ = X(XᵀX)^(−1/2) with
-    /// X = [U₁ … U_T], which is its polar factor; Ṽ likewise; Cₜ = ŨᵀDₜṼ. Any merge of the cores, after which
+    /// Of Mₜ = UₜΣₜVₜᵀ, Kₜ leading triplets stay, and their σ become (1 − s)σ + s·σ*, where σ* are all equal
+    /// (`average`) or fall as K : … : 1 (`linear`), with the sum of the σ. So Dₜ = Uₜ diag(σ) Vₜᵀ. Ũ = X(XᵀX)^(−1/2)
+    /// with X = [U₁ … U_T], which is its polar factor; Ṽ likewise; Cₜ = ŨᵀDₜṼ. Any merge of the cores, after which
     /// `mask: block` keeps the T blocks on the diagonal, gives ΔW = ŨCṼᵀ.
     ///
     /// # Shapes

@@ -17,9 +17,9 @@ const MOST_ROUNDS: usize = 300;
 /// `gram`: ⟨xᵢ, xⱼ⟩, `[N, N]`; `clusters` k, at most N. Result: the cluster of every point, from 0; none is empty.
 ///
 /// # Numerics
-/// `f64`. ‖x − mean‖² = ⟨x, x⟩ − 2·mean⟨x, y⟩ + mean⟨y, z⟩ over the members y, z. Of equal distances the first cluster is
-/// taken. Random numbers come from `words` alone, in a fixed order, so the result is the same on any machine up to the
-/// rounding of `gram`. A round costs O(N² + N·k).
+/// `f64`. ‖x − mean‖² = ⟨x, x⟩ − 2·mean⟨x, y⟩ + mean⟨y, z⟩ over the members y, z. Of equal distances the first cluster
+/// is taken. Random numbers come from `words` alone, in a fixed order, so the result is the same on any machine up to
+/// the rounding of `gram`. A round costs O(N² + N·k).
 ///
 /// # Source
 /// Lloyd (1982); k-means++ (Arthur and Vassilvitskii, 2007); ten attempts as in scikit-learn, whose random numbers

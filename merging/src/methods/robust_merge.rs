@@ -31,9 +31,9 @@ struct Part {
 /// or `None` if ranks differ.
 ///
 /// # Numerics
-/// `f64`. Of d entries those stay that are at least as large as the ⌊d·(1 − density)⌋-th smallest, so
-/// d − ⌊d·(1 − density)⌋ + 1 stay where all differ. A row of A that loses everything has the scale 0. The result changes
-/// if directions of an adapter are permuted or rotated, although its update does not.
+/// `f64`. Of d entries those stay that are at least as large as the ⌊d·(1 − density)⌋-th smallest, so d − ⌊d·(1 −
+/// density)⌋ + 1 stay where all differ. A row of A that loses everything has the scale 0. The result changes if
+/// directions of an adapter are permuted or rotated, although its update does not.
 ///
 /// # Source
 /// RobustMerge (arXiv:2502.17159) and its code, which adds up 2·Ã and 2·B̃: its update is four times this one

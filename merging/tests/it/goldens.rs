@@ -85,8 +85,8 @@ fn merged(update: &MergedUpdate, layer: &str) -> Matrix {
 /// Masks are random: this many are averaged, as in the goldens.
 const SEEDS: u64 = 5;
 
-/// Every golden with a fixed outcome. `knots_ties_max_*` and `knots_ties_signs_*` depend on the signs that an SVD routine happens
-/// to pick: the first is a record only, the second has a test of its own.
+/// Every golden with a fixed outcome. `knots_ties_max_*` and `knots_ties_signs_*` depend on the signs that an SVD
+/// routine happens to pick: the first is a record only, the second has a test of its own.
 fn fixed() -> Vec<String> {
     let files = fs::read_dir(root().join("testdata/mini8/goldens")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -168,8 +168,9 @@ fn random_drops_have_the_mean_norm_of_the_reference() {
     }
 }
 
-/// What the reference makes of ties of signs, the negative values, depends on the sign that an SVD routine happened to give each
-/// direction. So its norm lies between those of the best and the worst choice of signs; ours is that of the sum's signs.
+/// What the reference makes of ties of signs, the negative values, depends on the sign that an SVD routine happened to
+/// give each direction. So its norm lies between those of the best and the worst choice of signs; ours is that of the
+/// sum's signs.
 #[test]
 fn votes_by_sign_lie_within_what_signs_of_directions_leave_open() {
     for name in ["knots_ties_signs_k100_a0.6", "knots_ties_signs_k10_a0.6"] {

@@ -1,5 +1,5 @@
-//! Merges of the reference implementation on the language tasks: grouped queries give matrices of two shapes, of which the
-//! smaller has fewer directions than the adapters have ranks.
+//! Merges of the reference implementation on the language tasks: grouped queries give matrices of two shapes, of which
+//! the smaller has fewer directions than the adapters have ranks.
 
 use crate::fixtures::root;
 use jobs::RecipeSpec;

@@ -252,9 +252,10 @@ fn plain_ties(tasks: &[Matrix], density: f64) -> Vec<f64> {
         .map(|task| {
             let mut sizes: Vec<f32> = task.data().iter().map(|x| x.abs()).collect();
             sizes.sort_by(f32::total_cmp);
-            let threshold = match density < 1.0 {
-                true => sizes[sizes.len() - (sizes.len() as f64 * density).floor() as usize - 1],
-                false => 0.0,
+            let threshold = if density < 1.0 {
+                sizes[sizes.len() - (sizes.len() as f64 * density).floor() as usize - 1]
+            } else {
+                0.0
             };
             task.data().iter().map(|x| if x.abs() >= threshold { f64::from(*x) } else { 0.0 }).collect()
         })

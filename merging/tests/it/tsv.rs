@@ -1,5 +1,5 @@
-//! TSV-Merge where the ranks add up to more than a weight has directions, and where they differ, against the rule in NumPy
-//! (`testdata/tsv/make_goldens.py`).
+//! TSV-Merge where the ranks add up to more than a weight has directions, and where they differ, against the rule in
+//! NumPy (`testdata/tsv/make_goldens.py`).
 
 use crate::fixtures::{Kind, adapter, adapters, dense, distance, root};
 use crate::steps::recipe;
@@ -133,8 +133,8 @@ fn spectrum(matrix: &Mat<f64>) -> Vec<f64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// That the columns are orthonormal on both sides is that the merge has the kept singular values, and no others: so its
-    /// norm is theirs.
+    /// That the columns are orthonormal on both sides is that the merge has the kept singular values, and no others: so
+    /// its norm is theirs.
     #[test]
     fn the_merge_has_the_kept_singular_values(
         ranks in prop::collection::vec(1usize..9, 2..6), rows in 6usize..30, cols in 6usize..30, seed: u64,

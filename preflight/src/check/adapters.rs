@@ -18,7 +18,7 @@ pub(super) struct Seen {
     pub(super) modules: Vec<String>,
     /// The shape of the head that it brings, if that is one matrix.
     pub(super) head: Option<[usize; 2]>,
-    /// What it says of itself.
+    /// Its statement of origin.
     pub(super) origin: Origin,
 }
 
@@ -68,7 +68,7 @@ impl Check<'_> {
         })
     }
 
-    /// Whether the weights are left to those who need them.
+    /// Whether checking the weights is left to workers.
     fn is_left(&self, files: &Outline) -> bool {
         let weights = ["adapter_model.safetensors", "adapter_model.bin"].map(|name| files.path().join(name).metadata());
         let bytes = weights.into_iter().flatten().map(|file| file.len()).max();

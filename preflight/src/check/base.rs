@@ -7,7 +7,7 @@ use jobs::{Benchmark, HeadSpec, Task};
 use merging::BaseHeader;
 use std::path::Path;
 
-/// A base as far as it could be looked at.
+/// A base as far as it could be read.
 pub(super) struct Base {
     files: inputs::Outline,
     /// What adapters are matched to.
@@ -17,7 +17,7 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// Where its files can be looked at. The numbers of its weights may be missing there.
+    /// Where its files can be read. The numbers of its weights may be missing there.
     pub(super) fn folder(&self) -> &Path {
         self.files.path()
     }
@@ -27,14 +27,14 @@ impl Base {
         self.files.is_whole()
     }
 
-    /// Notes what is wrong with one of its files.
+    /// Records a problem of one of its files.
     pub(super) fn wrong(&self, check: &mut Check<'_>, place: &Place, failure: &CheckError) {
         check.problems.push(place, Some(&self.files), failure);
     }
 }
 
 impl Check<'_> {
-    /// Looks at the base: its kind, its configuration, and the names and shapes of its weights.
+    /// Checks the base: its kind, its configuration, and the names and shapes of its weights.
     pub(super) fn base(&mut self) -> Option<Base> {
         let sweep = self.sweep;
         let place = Place::key("base");
@@ -56,7 +56,7 @@ impl Check<'_> {
         let outline = evaluation::outline(files.path()).map_err(CheckError::Model);
         let outline = self.right(&place, &files, outline);
         let header = BaseHeader::open(files.path()).map_err(CheckError::Base);
-        // What is wrong with the weights was told already where the outline could not be read.
+        // Problems of the weights were reported already if the outline could not be read.
         let header = if outline.is_some() { self.right(&place, &files, header) } else { header.ok() };
         if outline.is_some()
             && let Some(notes) = self.right(&place, &files, evaluation::notes(files.path()).map_err(CheckError::Model))
@@ -66,7 +66,7 @@ impl Check<'_> {
         Some(Base { files, header, outline })
     }
 
-    /// Keeps what is wrong as a problem.
+    /// Records an error as a problem.
     pub(super) fn right<T>(
         &mut self,
         place: &Place,
@@ -76,7 +76,7 @@ impl Check<'_> {
         found.inspect_err(|failure| self.problems.push(place, Some(files), failure)).ok()
     }
 
-    /// Looks at the text tower, where heads are made from prompts.
+    /// Checks the text tower if heads are made from prompts.
     pub(super) fn text_tower(&mut self, base: &Base) {
         let has_prompts = |task: &Task| matches!(task.head, Some(HeadSpec::Prompts { .. }));
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });

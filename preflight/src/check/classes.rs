@@ -1,4 +1,4 @@
-//! The class names of a split, held against those of its head and of the other splits.
+//! Compares the class names of a split with those of its head and of the other splits.
 
 use super::{Check, data::Split};
 use crate::{CheckError, problems::Place};
@@ -9,7 +9,7 @@ use jobs::DataFiles;
 const LISTED: usize = 10;
 
 impl Check<'_> {
-    /// Holds the classes of a split of images against the rows of its head, and notes those without images.
+    /// Compares the classes of a split of images with the rows of its head, and adds notes on those without images.
     pub(super) fn classes(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
         if let Some(head) = found.head {
             let checked = seen.check_head(head.names.as_deref(), head.count);
@@ -17,7 +17,7 @@ impl Check<'_> {
             self.matched(found, by, seen.classes().unwrap_or_default(), head.names.as_deref().unwrap_or_default());
             self.agree(place, found, checked.map(drop));
         }
-        // Where only headers were looked at, nobody knows which classes occur.
+        // If only headers were read, it is not known which classes occur.
         if found.outline.is_whole() {
             self.notes.extend(absent(found, seen).filter(|note| !self.notes.contains(note)));
         }
@@ -50,7 +50,7 @@ impl Check<'_> {
         }
     }
 
-    /// Notes classes that are matched by their place where that is not plain.
+    /// Adds a note on classes that are matched by their position if that is not obvious.
     fn matched(&mut self, found: Split<'_>, by: Option<Match>, data: &[String], head: &[String]) {
         let task = &found.task.name;
         match by {
@@ -74,7 +74,7 @@ impl Check<'_> {
         }
     }
 
-    /// Keeps what is wrong with the classes of a split.
+    /// Records a problem with the classes of a split.
     pub(super) fn agree(&mut self, place: &Place, found: Split<'_>, checked: Result<(), ClassError>) {
         if let Err(source) = checked {
             let task = found.task.name.clone();
@@ -84,7 +84,7 @@ impl Check<'_> {
     }
 }
 
-/// What is said of classes without images.
+/// The note on classes without images.
 fn absent(found: Split<'_>, seen: &DataOutline) -> Option<String> {
     let absent = seen.absent_classes();
     if absent.is_empty() {

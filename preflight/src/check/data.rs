@@ -1,10 +1,10 @@
 //! The data of all splits that are read.
 
 use super::{Check, heads::HeadRows};
-use crate::{CheckError, problems::Place, words::in_one_line};
+use crate::{CheckError, problems::Place};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
-use jobs::{DataFiles, InputRef, Task};
+use jobs::{DataFiles, InputRef, Task, error_line};
 use std::path::Path;
 
 impl Check<'_> {
@@ -89,9 +89,10 @@ impl Check<'_> {
             }
             Err(errors) => {
                 for source in errors {
-                    let place = match &source {
-                        TextError::Data(source) => place.at(key_of(source, task)),
-                        _ => place.clone(),
+                    let place = if let TextError::Data(source) = &source {
+                        place.at(key_of(source, task))
+                    } else {
+                        place.clone()
                     };
                     let failure = CheckError::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
@@ -101,7 +102,7 @@ impl Check<'_> {
         }
     }
 
-    /// Splits that the sweep file has rules for and that are not evaluated: what is wrong with them is worth a note.
+    /// Splits that the sweep file has rules for and that are not evaluated. Their problems are notes.
     fn other_splits(&mut self, place: &Place, task: &Task) {
         let evaluated = self.sweep.data_splits();
         let is_here = matches!(task.data.source, InputRef::Path(_));
@@ -109,14 +110,14 @@ impl Check<'_> {
         for split in others {
             if let Err(error) = self.sources.inputs().list_data(&task.data, split) {
                 let key = place.path();
-                let why = in_one_line(&error);
+                let why = error_line(&error);
                 self.notes.push(format!("`{key}.splits.{split}` is not evaluated here, and could not be: {why}"));
             }
         }
     }
 }
 
-/// A split of a task's data, as far as it can be looked at.
+/// A split of a task's data, as far as it can be read.
 #[derive(Clone, Copy)]
 pub(super) struct Split<'a> {
     pub(super) task: &'a Task,
@@ -139,7 +140,18 @@ fn key_of(error: &DataError, task: &Task) -> &'static str {
             }
         }
         DataError::Row { .. } | DataError::Empty { .. } => "splits",
-        _ => "source",
+        DataError::Read { .. }
+        | DataError::Format { .. }
+        | DataError::Kind { .. }
+        | DataError::Missing { .. }
+        | DataError::Image { .. }
+        | DataError::Label { .. }
+        | DataError::NoClass { .. }
+        | DataError::ClassNames { .. }
+        | DataError::OtherClassNames { .. }
+        | DataError::TooLarge { .. }
+        | DataError::TooFewRows { .. }
+        | DataError::Size { .. } => "source",
     }
 }
 
@@ -153,7 +165,7 @@ fn first_of(files: &DataFiles) -> &Path {
     listed.map_or(Path::new(""), |path| path)
 }
 
-/// What is left to look at in files that are not here.
+/// What is not checked in files that are not on this machine.
 fn unread(files: &DataFiles) -> &'static str {
     match files {
         DataFiles::Parquet(_) => "rows and their labels",

@@ -25,7 +25,7 @@ impl HeadRows {
 }
 
 impl Check<'_> {
-    /// Looks at the head of a task, and tells its rows.
+    /// Checks the head of a task, and returns its rows.
     pub(super) fn head(
         &mut self,
         place: &Place,
@@ -96,7 +96,7 @@ impl Check<'_> {
             let problem = HeadProblem::Classes { classes, key, class };
             self.problems.push(place, None, &unfit(task, at.clone(), problem));
         }
-        // Rows would tell the same once more.
+        // Checking rows would report the same problem again.
         is_right.then_some(classes)
     }
 }

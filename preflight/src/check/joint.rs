@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(super) type JointRows = BTreeMap<String, HeadRows>;
 
 impl Check<'_> {
-    /// Looks at the files of a joint head, and tells its rows.
+    /// Checks the files of a joint head, and returns its rows.
     pub(super) fn joint_rows(&mut self, base: Option<&Base>) -> Option<JointRows> {
         let Benchmark::Joint { files: Some(JointHeadSpec { head, map }) } = &self.sweep.evaluation.benchmark else {
             return None;

@@ -6,8 +6,8 @@ use evaluation::{TextModel, head_rows};
 use inputs::Inputs;
 use jobs::{HeadSpec, Sweep, Task};
 
-/// Looks at what `bowline heads` reads: the text tower of the base, of which headers are enough, and the class names
-/// of data on this machine. Returns notes on data that is elsewhere.
+/// Checks what `bowline heads` reads: the headers of the base's text tower, and the class names of data on this
+/// machine. Returns notes on data that is elsewhere.
 pub fn check_prompts(sweep: &Sweep, file: SweepLines, inputs: &Inputs) -> Result<Vec<String>, CheckError> {
     let has_prompts = sweep.tasks.iter().any(|task| matches!(task.head, Some(HeadSpec::Prompts { .. })));
     if !has_prompts {
@@ -36,7 +36,8 @@ pub fn check_prompts(sweep: &Sweep, file: SweepLines, inputs: &Inputs) -> Result
 }
 
 impl Check<'_> {
-    /// Holds class names that a head is made from against those of the data, and notes splits that cannot be had here.
+    /// Compares class names that a head is made from with those of the data, and adds notes on splits that are not on
+    /// this machine.
     fn prompted(&mut self, place: &Place, task: &Task, classes: &[String]) -> Vec<String> {
         let mut notes = Vec::new();
         for split in self.sweep.splits() {

@@ -1,9 +1,9 @@
-//! Inputs as far as they can be looked at without fetching them.
+//! Inputs as far as they can be checked without fetching them.
 
 use super::Check;
-use crate::{CheckError, problems::Place, words::in_one_line};
+use crate::{CheckError, problems::Place};
 use inputs::{InputError, Inputs, ListedData, Listing, Outline};
-use jobs::{DataSpec, InputRef};
+use jobs::{DataSpec, InputRef, error_line};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +15,20 @@ const BUCKETS: &str = "the bucket's server";
 pub struct Download {
     /// The input.
     pub input: String,
-    /// How many files of it are not on this machine; `None` where nobody could ask.
+    /// How many files of it are not on this machine; `None` if its host is unreachable.
     pub files: Option<usize>,
     /// Their bytes.
     pub bytes: Option<u64>,
 }
 
-/// Where inputs are looked at, and what this came to.
+/// Where inputs are read, and what was found.
 pub(super) struct Sources<'a> {
     inputs: &'a Inputs,
     /// The files to fetch, with their sizes, by input.
     files: BTreeMap<String, BTreeMap<String, u64>>,
     /// Inputs in the order in which they are named.
     order: Vec<String>,
-    /// What does not answer, so that it is not asked again.
+    /// Hosts that do not answer, so that they are not asked again.
     away: BTreeSet<&'static str>,
     unchecked: Vec<String>,
 }
@@ -42,14 +42,14 @@ impl<'a> Sources<'a> {
         self.inputs
     }
 
-    /// Notes what nobody could look at.
+    /// Records what could not be checked.
     pub(super) fn leave(&mut self, what: String) {
         if !self.unchecked.contains(&what) {
             self.unchecked.push(what);
         }
     }
 
-    /// What is to be fetched, and what could not be looked at.
+    /// What is to be fetched, and what could not be checked.
     pub(super) fn finish(self) -> (Vec<Download>, Vec<String>) {
         let download = |input: &String| match self.files.get(input) {
             Some(files) => {
@@ -74,14 +74,14 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Notes an input that cannot be had now, and why.
+    /// Records an input that is unavailable now, and why.
     fn out_of_reach(&mut self, input: String, why: &str) {
         self.leave(format!("`{input}`: {why}"));
         self.named(&input);
     }
 }
 
-/// What answers for an input, by name.
+/// The host of an input, by name.
 fn host(reference: &InputRef) -> Option<&'static str> {
     match reference {
         InputRef::Path(_) | InputRef::Artefact(_) => None,
@@ -103,9 +103,9 @@ impl Check<'_> {
         self.sources.add_missing(&listing);
         let outline = self.ask(place, reference, |inputs| inputs.outline(&listing))?;
         match outline.left_out().first() {
-            // What could be told without it would be no more than that it is missing.
+            // Without it, only its absence could be reported.
             Some(name) => {
-                self.sources.leave(format!("`{reference}`: `{name}` has no header that tells what it holds"));
+                self.sources.leave(format!("`{reference}`: `{name}` has no header that describes its content"));
                 None
             }
             None => Some(outline),
@@ -143,19 +143,45 @@ impl Check<'_> {
         match &error {
             InputError::Unreachable { source, .. } => self.away(HUB, reference, source),
             InputError::Bucket { source, .. } if error.is_retryable() => self.away(BUCKETS, reference, source),
-            // Not the input's fault, or over in a moment: whoever needs the input will tell.
-            InputError::Outline { .. } => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
-            _ if host.is_some() && error.is_retryable() => {
-                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
+            // Not the input's fault, or over in a moment. The job that needs the input reports it.
+            InputError::Outline { .. } => self.sources.leave(format!("`{reference}`: {}", error_line(&error))),
+            InputError::Missing { .. }
+            | InputError::NotA { .. }
+            | InputError::Lacks { .. }
+            | InputError::NoSplit { .. }
+            | InputError::Twice { .. }
+            | InputError::LfsPointer { .. }
+            | InputError::CutOffDownload { .. }
+            | InputError::Holds { .. }
+            | InputError::Rule { .. }
+            | InputError::Read { .. }
+            | InputError::OtherRows { .. }
+            | InputError::Malformed { .. }
+            | InputError::NotAllowed { .. }
+            | InputError::Outside { .. }
+            | InputError::NoBuckets { .. }
+            | InputError::NoArtefacts { .. }
+            | InputError::NoObjects { .. }
+            | InputError::Bucket { .. }
+            | InputError::Replaced { .. }
+            | InputError::CutOff { .. }
+            | InputError::Cache { .. }
+            | InputError::Offline { .. }
+            | InputError::Partial { .. }
+            | InputError::Hub { .. } => {
+                if host.is_some() && error.is_retryable() {
+                    self.sources.out_of_reach(reference.to_string(), &error_line(&error));
+                } else {
+                    self.problems.push(place, None, &CheckError::SweepInput(error));
+                }
             }
-            _ => self.problems.push(place, None, &CheckError::SweepInput(error)),
         }
         None
     }
 
-    /// Notes that a host does not answer.
+    /// Records that a host does not answer.
     fn away(&mut self, host: &'static str, reference: &InputRef, why: &dyn std::error::Error) {
         self.sources.away.insert(host);
-        self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach: {}", in_one_line(why)));
+        self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach: {}", error_line(why)));
     }
 }

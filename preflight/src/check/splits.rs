@@ -1,16 +1,16 @@
-//! Class names of splits that are on this machine, told without looking at their rows.
+//! Class names of splits that are on this machine, read without their rows.
 
 use super::{Check, Computing};
-use crate::{CheckError, SweepLines, problems::Place, words::in_one_line};
+use crate::{CheckError, SweepLines, problems::Place};
 use evaluation::{ClassError, DataError, Source, TextSource};
 use inputs::Inputs;
-use jobs::{InputRef, Sweep, Task};
+use jobs::{InputRef, Sweep, Task, error_line};
 
 /// Why the class names of a split are not known.
 pub(super) enum Unknown {
-    /// The split cannot be had here.
+    /// The split is not on this machine.
     Away(String),
-    /// What it says of its classes is wrong.
+    /// Its statement of classes is wrong.
     Wrong(CheckError),
 }
 
@@ -44,7 +44,7 @@ impl Check<'_> {
         if !matches!(data.source, InputRef::Path(_)) {
             return Err(Unknown::Away(format!("`{}` is not on this machine", data.source)));
         }
-        let away = |error| Unknown::Away(in_one_line(&error));
+        let away = |error| Unknown::Away(error_line(&error));
         let listed = self.sources.inputs().list_data(data, split).map_err(away)?;
         let outline = self.sources.inputs().outline(&listed.listing).map_err(away)?;
         let files = &listed.files(&outline);
@@ -53,7 +53,7 @@ impl Check<'_> {
             let classes = TextSource { files, spec, label_column: &data.label_column, rows }.classes();
             return match classes {
                 Ok(classes) => Ok(classes.map(|classes| classes.names().to_vec())),
-                Err(error) => Err(Unknown::Away(in_one_line(&error))),
+                Err(error) => Err(Unknown::Away(error_line(&error))),
             };
         }
         let source = Source { files, image_column: &data.image_column, label_column: &data.label_column, rows };
@@ -67,7 +67,7 @@ impl Check<'_> {
 fn unknown(task: &Task, split: &str, errors: Vec<DataError>) -> Unknown {
     let is_of_names =
         |error: &DataError| matches!(error, DataError::ClassNames { .. } | DataError::OtherClassNames { .. });
-    let why = errors.first().map(|error| in_one_line(error)).unwrap_or_default();
+    let why = errors.first().map(|error| error_line(error)).unwrap_or_default();
     match errors.into_iter().find(is_of_names) {
         Some(source) => Unknown::Wrong(CheckError::Data { task: task.name.clone(), split: split.to_owned(), source }),
         None => Unknown::Away(why),

@@ -19,7 +19,7 @@ pub(super) async fn a_retried_job_comes_back_as_the_next_attempt(queue: &dyn Har
 }
 
 pub(super) async fn a_retried_job_stays_away_until_its_back_off_has_passed(queue: &dyn Harness) {
-    let back_off = queue.patience() * 3;
+    let back_off = queue.quiet_period() * 3;
     queue.publish([1]).await;
     let delivery = queue.next().await;
     let start = Instant::now();
@@ -33,7 +33,7 @@ pub(super) async fn a_retried_job_stays_away_until_its_back_off_has_passed(queue
 
 pub(super) async fn other_jobs_do_not_wait_for_a_back_off(queue: &dyn Harness) {
     queue.publish([1]).await;
-    queue.next().await.retry(queue.patience() * 3).await.expect("retried");
+    queue.next().await.retry(queue.quiet_period() * 3).await.expect("retried");
     let publishing = async {
         yield_now().await;
         queue.publish([2]).await;
@@ -78,7 +78,7 @@ pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness)
         yield_now().await;
         held.give_back().await.expect("given back");
     };
-    let waiting = timeout(queue.patience() * 30, queue.consumers()[1].next());
+    let waiting = timeout(queue.quiet_period() * 30, queue.consumers()[1].next());
     let (next, ()) = join!(waiting, giving_back);
     let delivery = next.expect("the job comes").expect("reachable").expect("open");
     assert_eq!(delivery.job(), &job(1));
@@ -99,7 +99,7 @@ pub(super) async fn a_deferred_job_stays_away_for_a_while_and_comes_back_unchang
 }
 
 pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_unchanged(queue: &dyn Harness) {
-    let away = queue.patience() * 2;
+    let away = queue.quiet_period() * 2;
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");
     let start = Instant::now();
@@ -113,7 +113,7 @@ pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_unchan
 }
 
 pub(super) async fn a_job_that_a_worker_cannot_compute_comes_back_later_as_a_loss(queue: &dyn Harness) {
-    let away = queue.patience() * 2;
+    let away = queue.quiet_period() * 2;
     queue.publish([1]).await;
     let start = Instant::now();
     queue.next().await.lose(away).await.expect("lost");
@@ -142,14 +142,14 @@ pub(super) async fn a_closed_queue_waits_for_jobs_that_may_come_back(queue: &dyn
         return;
     }
     let other = queue.consumers()[1];
-    assert!(timeout(queue.patience(), other.next()).await.is_err(), "the unsettled job may come back");
-    held.retry(queue.patience()).await.expect("retried");
-    let again = timeout(queue.patience() * 30, other.next()).await;
+    assert!(timeout(queue.quiet_period(), other.next()).await.is_err(), "the unsettled job may come back");
+    held.retry(queue.quiet_period()).await.expect("retried");
+    let again = timeout(queue.quiet_period() * 30, other.next()).await;
     let again = again.expect("the job comes").expect("reachable").expect("not drained yet");
     let acknowledging = async {
         yield_now().await;
         again.ack().await.expect("acknowledged");
     };
-    let (end, ()) = join!(timeout(queue.patience(), queue.consumer().next()), acknowledging);
+    let (end, ()) = join!(timeout(queue.quiet_period(), queue.consumer().next()), acknowledging);
     assert!(matches!(end, Ok(Ok(None))), "the last acknowledgement ends the queue, but: {end:?}");
 }

@@ -43,7 +43,7 @@ pub(super) async fn a_dropped_wait_takes_no_job(queue: &dyn Harness) {
 pub(super) async fn two_workers_never_hold_the_same_delivery(queue: &dyn Harness) {
     queue.publish(0..2).await;
     let [one, other] = queue.consumers();
-    let wait = queue.patience() * 30;
+    let wait = queue.quiet_period() * 30;
     let (one, other) = join!(timeout(wait, one.next()), timeout(wait, other.next()));
     let held = [one, other].map(|next| next.expect("a job arrives").expect("reachable").expect("open"));
     assert_ne!(held[0].job().id(), held[1].job().id());
@@ -70,7 +70,7 @@ pub(super) async fn a_job_arrives_as_it_was_published(queue: &dyn Harness) {
 pub(super) async fn acknowledged_and_dead_lettered_jobs_are_announced(queue: &dyn Harness) {
     let publisher = queue.publisher();
     // The listener starts before anything is settled: some backends announce only to a listener that is connected.
-    assert!(timeout(queue.patience(), publisher.settled()).await.is_err(), "nothing is settled yet");
+    assert!(timeout(queue.quiet_period(), publisher.settled()).await.is_err(), "nothing is settled yet");
     queue.publish(0..4).await;
     queue.next().await.ack().await.expect("acknowledged");
     queue.next().await.dead_letter("no adapter of that name").await.expect("dead-lettered");
@@ -78,7 +78,7 @@ pub(super) async fn acknowledged_and_dead_lettered_jobs_are_announced(queue: &dy
     let mut announced = BTreeSet::new();
     while announced.len() < 2 {
         announced
-            .extend(timeout(queue.patience() * 30, publisher.settled()).await.expect("settled jobs are announced"));
+            .extend(timeout(queue.quiet_period() * 30, publisher.settled()).await.expect("settled jobs are announced"));
     }
     assert_eq!(announced, BTreeSet::from([job(0).id(), job(1).id()]));
 }
@@ -94,7 +94,7 @@ pub(super) async fn jobs_that_wait_are_counted(queue: &dyn Harness) {
         if waiting().await == Some(2) {
             break;
         }
-        tokio::time::sleep(queue.patience() / 20).await;
+        tokio::time::sleep(queue.quiet_period() / 20).await;
     }
     assert_eq!(waiting().await, Some(2), "an unsettled job does not wait");
     held.ack().await.expect("acknowledged");
@@ -110,7 +110,7 @@ pub(super) async fn a_closed_queue_is_drained_and_then_ends(queue: &dyn Harness)
         queue.next().await.ack().await.expect("acknowledged");
     }
     for consumer in queue.consumers() {
-        let next = timeout(queue.patience(), consumer.next()).await;
+        let next = timeout(queue.quiet_period(), consumer.next()).await;
         assert!(matches!(next, Ok(Ok(None))), "the queue should have ended, but: {next:?}");
     }
 }

@@ -47,7 +47,8 @@ async fn a_job_that_is_given_back_comes_before_new_ones() {
 #[tokio::test(start_paused = true)]
 async fn a_check_that_finds_nothing_wakes_no_other_worker() {
     let queue = MemoryQueue::new();
-    let (mut one, mut other) = (pin!(queue.next()), pin!(queue.next()));
+    let mut one = pin!(queue.next());
+    let mut other = pin!(queue.next());
     let (one_waker, count) = counting_waker();
     assert!(one.as_mut().poll(&mut Context::from_waker(&one_waker)).is_pending());
     for _ in 0..3 {

@@ -18,8 +18,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// The delay after a channel failed.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// What one process tells all others that listen. Nothing relies on it: it saves the time until they look by
-/// themselves.
+/// An announcement of one process to all others that listen. Nothing relies on it: it saves the time until their next
+/// lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Announcement {
     /// A worker has settled a job. Coordinators listen.
@@ -60,7 +60,7 @@ impl Announcer {
     }
 
     pub(super) fn announce(&self, announcement: Announcement) {
-        // Fails if too many wait, or if the task has ended. The listeners look by themselves a little later.
+        // Fails if too many wait, or if the task has ended. The listeners look up the job a little later anyway.
         _ = self.announcements.try_send(announcement);
     }
 }
@@ -68,7 +68,7 @@ impl Announcer {
 impl AnnouncerTask {
     /// Sends announcements until the last announcer is dropped.
     ///
-    /// An announcement waits for the broker if it is unreachable: without it the coordinator hears of the job half a
+    /// An announcement waits for the broker if it is unreachable: without it the coordinator finds the result half a
     /// minute later.
     pub(super) async fn run(mut self) {
         let mut kept: Option<WatchedChannel> = None;

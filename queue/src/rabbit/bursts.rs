@@ -7,8 +7,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Distinguishes the first message of a burst from the others.
 ///
-/// Workers hear of the first one only: of a search that publishes a job at a time, of every job; of a large sweep that
-/// keeps its queue full, of the first job. So the number of announcements is bounded, whatever the number of jobs.
+/// Only the first one is announced to workers: every job of a search that publishes one at a time, and the first job of
+/// a large sweep that keeps its queue full. So the number of announcements is bounded, whatever the number of jobs.
 #[derive(Debug, Default)]
 pub(super) struct Bursts {
     last: Mutex<Option<Instant>>,

@@ -29,7 +29,7 @@ impl Deferred {
     }
 }
 
-/// Forgets the jobs that have not returned for several delays: another worker has them.
+/// Removes the jobs that have not returned for several delays: another worker has them.
 fn prune(jobs: &mut HashMap<JobId, Instant>) {
     jobs.retain(|_, since| since.elapsed() < DEFER_DELAY * 4);
 }

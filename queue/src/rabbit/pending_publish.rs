@@ -19,7 +19,7 @@ impl PendingPublish {
         Self { message: Arc::new(message), caller, refusals: 0, refused_since: None }
     }
 
-    /// A message whose caller was told that it is stored.
+    /// A message whose caller received the confirmation.
     pub(super) fn without_caller(message: Message) -> Self {
         Self::new(message, oneshot::channel().0)
     }

@@ -126,8 +126,8 @@ impl JobPublisher for RabbitQueue {
         let trace_parent = self.sender.settings.trace_parent.and_then(|current| current());
         let queued = QueuedJob { trace_parent, ..QueuedJob::first(job.clone(), sweep) };
         self.sender.outbox.send(wire::encode(&queued, self.sender.topology.publish_queue())).await?;
-        // After the confirmation: workers that hear of it find the job in the queue. All workers look into the pool's
-        // queue anyway.
+        // After the confirmation: workers that receive the announcement find the job in the queue. All workers look
+        // into the pool's queue anyway.
         if self.sender.topology.sweep_jobs.is_some() && self.bursts.begins() {
             self.sender.announcer.announce(Announcement::Published(sweep.to_owned()));
         }

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How long a reading is carried on by this machine's steady clock before another is taken.
+/// How long a reading is extrapolated by this machine's monotonic clock before another is taken.
 const CARRIED: Duration = Duration::from_secs(60);
 
-/// What the file system's clock says, read off a new file now and then. Clones share the readings.
+/// The clock of the file system, read from a new file from time to time. Clones share the readings.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileClock(Arc<Mutex<Option<Reading>>>);
 
@@ -23,8 +23,8 @@ struct Reading {
 }
 
 impl FileClock {
-    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the
-    /// store is only read, and this machine's own clock is all that there is.
+    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. If no file can be created, the
+    /// store is only read, and this machine's own clock is used.
     pub(super) fn now_ms(&self, temporary: &Path) -> u64 {
         let mut last = self.0.lock();
         if let Some(Reading { file_ms, taken }) = *last

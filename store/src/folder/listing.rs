@@ -11,17 +11,17 @@ use std::{
 /// Keys per page.
 const PAGE: usize = 1000;
 
-/// A walk through folders that keeps its place: no folder is read twice, and none is held in memory whole.
+/// A cursor through folders that keeps its position: no folder is read twice, and none is in memory as a whole.
 #[derive(Debug)]
 pub(super) struct FolderListing {
     root: Arc<Path>,
-    /// Nothing while a page is read, and after an error: systems don't tell where in a folder it struck, so that
-    /// nobody can go on without leaving files out.
-    walk: Option<Walk>,
+    /// `None` while a page is read, and after an error: the system does not report where in a folder the error
+    /// occurred, so that the listing could not continue without leaving files out.
+    cursor: Option<FolderCursor>,
 }
 
 #[derive(Debug)]
-struct Walk {
+struct FolderCursor {
     /// Folders to be read.
     pending: Vec<PathBuf>,
     /// The folder that is being read.
@@ -31,26 +31,26 @@ struct Walk {
 impl FolderListing {
     pub(super) fn new(root: Arc<Path>, folder: Option<&Key>) -> Self {
         let start = folder.map_or_else(|| root.to_path_buf(), |folder| root.join(folder.as_str()));
-        Self { root, walk: Some(Walk { pending: vec![start], current: None }) }
+        Self { root, cursor: Some(FolderCursor { pending: vec![start], current: None }) }
     }
 }
 
 #[async_trait]
 impl Listing for FolderListing {
     async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
-        // The walk goes to another thread and comes back with the page.
+        // The cursor is moved to another thread and returned with the page.
         let root = self.root.to_path_buf();
-        let Some(mut walk) = self.walk.take() else {
+        let Some(mut cursor) = self.cursor.take() else {
             let failed = io::Error::other("the listing failed before, and cannot be taken up in the middle");
             return Err(BackendError::from_io(Action::List, root.display().to_string(), failed));
         };
-        let (page, walk) = blocking(Action::List, root, move |root| Ok((walk.page(root)?, walk))).await?;
-        self.walk = Some(walk);
+        let (page, cursor) = blocking(Action::List, root, move |root| Ok((cursor.page(root)?, cursor))).await?;
+        self.cursor = Some(cursor);
         Ok((!page.is_empty()).then_some(page))
     }
 }
 
-impl Walk {
+impl FolderCursor {
     fn page(&mut self, root: &Path) -> io::Result<Vec<Key>> {
         let mut page = Vec::new();
         while page.len() < PAGE {

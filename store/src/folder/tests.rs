@@ -138,14 +138,14 @@ async fn a_file_says_how_old_it_is_by_the_clock_of_its_file_system() {
     let an_hour = Duration::from_secs(3600);
     let file = fs::File::options().write(true).open(folder.path().join("a")).unwrap();
     file.set_modified(file.metadata().unwrap().modified().unwrap() - an_hour).unwrap();
-    // Twice: the second time the clock is carried on.
+    // Twice: the second time the clock reading is extrapolated.
     for _ in 0..2 {
         let dated = store.get_dated(&key("a")).await.unwrap().unwrap();
         assert_eq!(dated.content, b"it");
         let age = dated.age(u64::MAX, 0);
         assert!(age >= an_hour && age < an_hour * 2, "{age:?}");
     }
-    // Who may only read has no other clock than its own, which is the same here.
+    // A store that is only read uses the clock of this machine, which is the same here.
     fs::remove_dir_all(folder.path().join(TEMPORARY)).unwrap();
     let reader = FolderBackend::open(folder.path()).unwrap();
     assert!(reader.get_dated(&key("a")).await.unwrap().unwrap().age(u64::MAX, 0) >= an_hour);

@@ -66,7 +66,7 @@ fn write_whole(
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<Put> {
     if collision == Collision::Keep && path.try_exists()? {
-        // Spares the work; the rename below is what decides.
+        // Saves work. The rename below decides.
         return Ok(Put::Exists);
     }
     create_folder(path.parent().unwrap_or(root))?;
@@ -113,7 +113,7 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Folders cannot be synced here; the file system's journal has to do.
+/// Folders cannot be synced here. The file system's journal must be enough.
 #[cfg(not(unix))]
 pub(super) fn sync_folder_of(_path: &Path) -> io::Result<()> {
     Ok(())

@@ -25,7 +25,7 @@ impl Listing for Pages {
     }
 }
 
-fn patient(pages: Vec<Result<&'static str, ()>>) -> RetryListing {
+fn retrying(pages: Vec<Result<&'static str, ()>>) -> RetryListing {
     let outage = Arc::new(Outage { limit: LIMIT, since: Mutex::default(), worked: None });
     RetryListing { inner: Box::new(Pages(pages)), outage }
 }
@@ -34,7 +34,7 @@ fn patient(pages: Vec<Result<&'static str, ()>>) -> RetryListing {
 async fn each_page_of_a_listing_is_waited_for() {
     let fails = [Err(()); 8];
     let pages = [vec![Ok("b")], fails.to_vec(), vec![Ok("a")], fails.to_vec()].concat();
-    let mut listing = patient(pages);
+    let mut listing = retrying(pages);
     for key in ["a", "b"] {
         assert_eq!(listing.next_page().await.unwrap(), Some(vec![Key::new(key).unwrap()]));
         assert!(listing.outage.since().is_none(), "it is over");
@@ -44,7 +44,7 @@ async fn each_page_of_a_listing_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_never_comes_fails_past_the_limit() {
-    let mut listing = patient(vec![Err(()); 1000]);
+    let mut listing = retrying(vec![Err(()); 1000]);
     let start = Instant::now();
     assert!(listing.next_page().await.unwrap_err().is_retryable());
     assert!(start.elapsed() <= LIMIT && start.elapsed() >= LIMIT - 2 * MAX_PAUSE, "{:?}", start.elapsed());
@@ -54,42 +54,43 @@ async fn a_page_that_never_comes_fails_past_the_limit() {
 async fn calls_share_an_outage_and_end_it() {
     let faulty = Faulty::new(MemoryBackend::new());
     faulty.strike(5, Action::Write, "", Fault::Fails(Problem::Unavailable));
-    let patient = RetryBackend::new(Arc::new(faulty), LIMIT);
-    let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
-    let (first, second) = tokio::join!(patient.put(&a, vec![1]), patient.put(&b, vec![2]));
+    let retrying = RetryBackend::new(Arc::new(faulty), LIMIT);
+    let a = Key::new("a").unwrap();
+    let b = Key::new("b").unwrap();
+    let (first, second) = tokio::join!(retrying.put(&a, vec![1]), retrying.put(&b, vec![2]));
     first.and(second).unwrap();
-    assert!(patient.outage.since().is_none());
-    assert_eq!(patient.get(&b).await.unwrap(), Some(vec![2]));
+    assert!(retrying.outage.since().is_none());
+    assert_eq!(retrying.get(&b).await.unwrap(), Some(vec![2]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_what_was_allowed_before_is_borne_like_an_outage() {
     let refused = Fault::Fails(Problem::Permission);
     let faulty = Faulty::new(MemoryBackend::new()).with_credentials();
-    let patient = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
+    let retrying = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
     let key = Key::new("a").unwrap();
     faulty.strike(1, Action::Write, "", refused);
-    let error = patient.put(&key, vec![1]).await.unwrap_err();
+    let error = retrying.put(&key, vec![1]).await.unwrap_err();
     assert_eq!(error.problem, Problem::Permission, "what was never allowed is not waited for");
-    patient.put(&key, vec![1]).await.unwrap();
+    retrying.put(&key, vec![1]).await.unwrap();
     faulty.strike(8, Action::Write, "", refused);
-    patient.put(&key, vec![2]).await.unwrap();
+    retrying.put(&key, vec![2]).await.unwrap();
     faulty.strike(1, Action::Read, "", refused);
-    assert!(patient.get(&key).await.is_err(), "that writes were allowed says nothing of reading");
+    assert!(retrying.get(&key).await.is_err(), "that writes were allowed says nothing of reading");
     faulty.strike(u32::MAX, Action::Write, "", refused);
     let start = Instant::now();
-    assert_eq!(patient.put(&key, vec![3]).await.unwrap_err().problem, Problem::Permission);
+    assert_eq!(retrying.put(&key, vec![3]).await.unwrap_err().problem, Problem::Permission);
     assert!(start.elapsed() >= LIMIT - 2 * MAX_PAUSE, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_folder_that_refuses_is_not_waited_for() {
     let faulty = Faulty::new(MemoryBackend::new());
-    let patient = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
+    let retrying = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
     let key = Key::new("a").unwrap();
-    patient.put(&key, vec![1]).await.unwrap();
+    retrying.put(&key, vec![1]).await.unwrap();
     faulty.strike(1, Action::Write, "", Fault::Fails(Problem::Permission));
-    assert_eq!(patient.put(&key, vec![2]).await.unwrap_err().problem, Problem::Permission);
+    assert_eq!(retrying.put(&key, vec![2]).await.unwrap_err().problem, Problem::Permission);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use rustls::{
 use std::{fs, path::Path};
 use url::Url;
 
-/// The region that other servers than Amazon's go by when nobody set one.
+/// The region for servers other than Amazon's if none is set.
 const ANY_REGION: &str = "us-east-1";
 
 /// A client of S3, and how people call the server at its other end.
@@ -39,7 +39,7 @@ pub(super) async fn connect(settings: &S3Settings) -> Result<Connection, Request
         return Err(RequestFailure::lasting(S3Failure::NoRegion));
     }
     if let Some(credentials) = sdk.credentials_provider() {
-        // Asked for here: as part of a request, their absence would look like a request that could not be sent.
+        // Requested here: as part of a request, missing credentials would look like a request that could not be sent.
         let loaded = credentials.provide_credentials().await;
         loaded.map_err(|error| RequestFailure::lasting(S3Failure::NoCredentials { source: Box::new(error) }))?;
     }
@@ -90,26 +90,24 @@ fn clean(endpoint: &str) -> Result<String, RequestFailure> {
 }
 
 fn configure(config: Builder, settings: &S3Settings) -> Builder {
-    let patience = &settings.patience;
+    let limits = &settings.limits;
     let retries = RetryConfig::standard()
-        .with_max_attempts(patience.attempts)
-        .with_initial_backoff(patience.first_pause)
-        .with_max_backoff(patience.longest_pause);
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(patience.connect)
-        .operation_attempt_timeout(patience.attempt(0))
-        .build();
-    // The client's own quota of retries would end the patience of some requests at the first when many run at once.
-    // The number of attempts and the doubling pauses are limit enough.
+        .with_max_attempts(limits.attempts)
+        .with_initial_backoff(limits.first_pause)
+        .with_max_backoff(limits.longest_pause);
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(limits.connect).operation_attempt_timeout(limits.attempt(0)).build();
+    // The client's own quota of retries would end some requests at the first failure when many run at once. The number
+    // of attempts and the doubling pauses are limit enough.
     let quota = RetryPartition::custom("store").token_bucket(TokenBucket::unlimited()).build();
     config
         .retry_config(retries)
         .retry_partition(quota)
         .timeout_config(timeouts)
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(patience.stall).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(limits.stall).build())
 }
 
-/// What other servers than Amazon's can do with.
+/// The settings that servers other than Amazon's support.
 fn elsewhere(config: Builder, url: &str) -> Builder {
     config
         .endpoint_url(url)
@@ -131,7 +129,7 @@ fn trusting(path: &Path) -> Result<SharedHttpClient, RequestFailure> {
         .build_https())
 }
 
-/// The file at `path`, after a look at whether it holds what the client, which panics otherwise, can take.
+/// The file at `path`. Checks first that the client can read it, because the client panics otherwise.
 fn certificates(path: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let pem = fs::read(path)?;
     let mut roots = RootCertStore::empty();

@@ -62,7 +62,7 @@ fn read_piece(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
 
 fn unreadable(path: &Path, source: io::Error) -> RequestFailure {
     let problem = match BackendError::problem_of(&source) {
-        // The file lies on this machine: S3 is not asked again for it.
+        // The file lies on this machine. A new request to S3 would not help.
         Problem::Unavailable => Problem::Other,
         problem => problem,
     };

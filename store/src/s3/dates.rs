@@ -1,4 +1,4 @@
-//! What time a server says it is.
+//! The time of a server's clock.
 
 use crate::Written;
 use aws_sdk_s3::{

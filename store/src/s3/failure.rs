@@ -73,7 +73,7 @@ impl RequestFailure {
         Self { problem: Problem::Other, failure, again: false }
     }
 
-    /// Sorts what the client says, after it has tried as often as it may.
+    /// Classifies the error of the client after its last attempt.
     pub(super) fn of<E>(error: SdkError<E, HttpResponse>, endpoint: &str) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -82,7 +82,7 @@ impl RequestFailure {
         let (problem, failure) = match error {
             SdkError::TimeoutError(_) => (Problem::Unavailable, S3Failure::TooSlow { endpoint }),
             SdkError::DispatchFailure(ref dispatch) => {
-                // `into_source` takes the error, so both are asked first.
+                // `into_source` consumes the error, so both are read first.
                 let is_timeout = dispatch.is_timeout();
                 let is_ours = dispatch.is_user();
                 match error.into_source() {
@@ -109,7 +109,7 @@ impl RequestFailure {
     }
 }
 
-/// The request found no server, or lost it.
+/// The request did not reach a server, or the connection was lost.
 fn not_sent(source: BoxError, endpoint: String) -> (Problem, S3Failure) {
     if is_of_certificate(&*source) {
         (Problem::Other, S3Failure::Untrusted { endpoint, source })
@@ -172,7 +172,7 @@ fn sorted(status: u16, code: &str) -> (Problem, &'static str) {
     }
 }
 
-/// An answer that is not S3's, or none that says why: the status has to do.
+/// An answer that is not S3's, or has no code: only the status can be used.
 fn without_code(raw: &HttpResponse, endpoint: String) -> (Problem, S3Failure) {
     let status = raw.status().as_u16();
     let answer =

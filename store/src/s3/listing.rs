@@ -57,8 +57,8 @@ impl S3Backend {
 /// A listing that is read by several requests at a time once it is longer than a page.
 ///
 /// S3 lists names in the order of their bytes, and from any name on. So the folders right below the prefix, which one
-/// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
-/// number of requests stays that of the pages, plus one for each run. If the first page has everything, or the reader
+/// more request lists, are divided into sixteen ranges, and each range is listed from the name before it to its last
+/// one: there are as many requests as pages, plus one for each range. If the first page has everything, or the reader
 /// stops after it, no other request is made. Requests wait for slow readers.
 ///
 /// A failed shard keeps its position: the call after the error resumes there.
@@ -102,7 +102,7 @@ struct FailedShard {
     failure: RequestFailure,
 }
 
-/// A run of names, from after `after` to `last`; without one of them, from the start or to the end.
+/// A range of names, from after `after` to `last`; without one of them, from the start or to the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shard {
     after: Option<String>,
@@ -149,7 +149,7 @@ impl S3Listing {
             State::Truncated(last) => {
                 let last = last.clone();
                 self.state = self.split(last).await?;
-                // The caller asks on where a page is empty.
+                // The caller asks for the next page if one is empty.
                 Ok(Some(Vec::new()))
             }
             State::Running(readers) => {

@@ -32,7 +32,7 @@ impl S3Backend {
         condition: Condition,
     ) -> Result<Put, RequestFailure> {
         if condition == Condition::IsAbsent && self.object_at(name).await?.is_some() {
-            // Spares the work; the condition on putting the pieces together is what decides.
+            // Saves work. The condition on completing the upload decides.
             return Ok(Put::Exists);
         }
         let create = self.client.create_multipart_upload().bucket(self.place.bucket()).key(self.place.full(name));
@@ -107,8 +107,8 @@ impl S3Backend {
         }
     }
 
-    /// An upload that is not there any more was put together by an attempt whose answer was lost, or given up by
-    /// someone who tidied. A new upload is right in both cases: its condition finds the object of the first one.
+    /// An upload that no longer exists was completed by an attempt whose answer was lost, or removed by a clean-up. A
+    /// new upload is right in both cases: its condition finds the object of the first one.
     fn trouble_with_upload<E>(
         &self,
         again: bool,

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn names_are_joined_to_the_prefix_and_taken_from_it() {
-        let (with, without) = (S3Place::new("b", "p/q").unwrap(), S3Place::new("b", "").unwrap());
+        let with = S3Place::new("b", "p/q").unwrap();
+        let without = S3Place::new("b", "").unwrap();
         assert_eq!((with.full("x"), without.full("x")), ("p/q/x".to_owned(), "x".to_owned()));
         assert_eq!((with.relative("p/q/x"), without.relative("p/q/x")), (Some("x"), Some("p/q/x")));
         assert_eq!((with.relative("p/qx"), with.relative("x")), (None, None));

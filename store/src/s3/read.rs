@@ -42,7 +42,7 @@ pub(super) fn is_absent(code: Option<&str>) -> bool {
     code == Some("NoSuchKey")
 }
 
-/// Up to what length an answer is believed before its bytes are there.
+/// The longest answer for which memory is reserved before its bytes arrive.
 const MOST_TRUSTED: u64 = 64 << 20;
 
 /// What a body holds, if it comes to its end. The client does not try again what breaks off here.

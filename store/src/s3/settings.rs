@@ -14,8 +14,8 @@ pub struct S3Settings {
     /// Credentials to use instead of those of the default chain: environment, profile, web identity, container and
     /// instance roles.
     pub credentials: Option<S3Credentials>,
-    /// How long to bear with the server.
-    pub patience: Patience,
+    /// Time limits and retries of requests.
+    pub limits: RequestLimits,
 }
 
 /// An access key with its secret, which is never shown.
@@ -40,23 +40,23 @@ impl fmt::Debug for S3Credentials {
 
 /// Time limits and retries for a server that is slow or unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct RequestLimits {
     /// How often a request is made, the first time included.
     pub attempts: u32,
-    /// The pause before the second attempt; it doubles from one to the next, and each is cut at random.
+    /// The pause before the second attempt. It doubles with each attempt, and each pause is shortened at random.
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
     /// How long a connection may take.
     pub connect: Duration,
-    /// How long one attempt may take, beside the time for its content.
+    /// How long one attempt may take, without the time for its content.
     pub answer: Duration,
-    /// How long content may stand still on its way.
+    /// How long a transfer may make no progress.
     pub stall: Duration,
 }
 
-impl Default for Patience {
-    /// Bears with an outage of ten seconds and more, and with a server that is slow for minutes.
+impl Default for RequestLimits {
+    /// Survives an outage of at least ten seconds, and a server that is slow for minutes.
     fn default() -> Self {
         Self {
             attempts: 10,
@@ -69,10 +69,10 @@ impl Default for Patience {
     }
 }
 
-/// The slowest transfer that is waited for: 1 MiB may take 10 s.
+/// The slowest transfer that does not time out: 1 MiB may take 10 s.
 const SLOWEST_BYTES_PER_SECOND: u64 = 100 * 1024;
 
-impl Patience {
+impl RequestLimits {
     /// How long one attempt may take that moves `bytes`.
     pub(super) fn attempt(&self, bytes: usize) -> Duration {
         self.answer + Duration::from_secs(bytes as u64 / SLOWEST_BYTES_PER_SECOND)
@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn what_is_larger_may_take_longer() {
-        let patience = Patience::default();
-        assert_eq!(patience.attempt(0).as_secs(), 30);
-        assert_eq!(patience.attempt(10 * 1024 * 1024).as_secs(), 30 + 102);
+        let limits = RequestLimits::default();
+        assert_eq!(limits.attempt(0).as_secs(), 30);
+        assert_eq!(limits.attempt(10 * 1024 * 1024).as_secs(), 30 + 102);
     }
 }

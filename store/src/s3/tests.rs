@@ -14,7 +14,7 @@ use crate::{
 use std::{collections::BTreeSet, error::Error};
 use tempfile::TempDir;
 
-/// A server of its own for each test, with an empty store behind it.
+/// A server for each test, with an empty store.
 struct House {
     server: S3Server,
     store: S3Backend,
@@ -34,9 +34,9 @@ impl House {
     }
 
     /// A store that gives up after three attempts.
-    fn impatient(&self) -> S3Settings {
+    fn with_few_attempts(&self) -> S3Settings {
         let settings = self.server.settings();
-        S3Settings { patience: Patience { attempts: 3, ..settings.patience }, ..settings }
+        S3Settings { limits: RequestLimits { attempts: 3, ..settings.limits }, ..settings }
     }
 }
 
@@ -138,7 +138,7 @@ async fn a_listing_that_is_given_up_after_its_first_page_costs_one_request() {
 }
 
 #[tokio::test]
-async fn a_listing_that_breaks_off_says_so_and_one_that_nobody_reads_ends() {
+async fn a_listing_that_breaks_off_reports_it_and_one_without_a_reader_ends() {
     let mut house = House::new(HttpFaults::none()).await;
     house.store.sizes.page = 5;
     for number in 0..60 {

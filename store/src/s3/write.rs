@@ -53,7 +53,7 @@ impl S3Backend {
     /// Writes an object, in pieces if it is large.
     pub(super) async fn write(&self, key: &Key, content: Content, condition: Condition) -> Result<Put, BackendError> {
         let name = key.as_str();
-        let written = self.patiently(|| async {
+        let written = self.with_retries(|| async {
             if content.len() > self.sizes.whole as u64 {
                 self.write_in_pieces(name, &content, condition).await
             } else {

@@ -82,8 +82,7 @@ impl Store {
         Ok(())
     }
 
-    /// Looks whether all files of an artefact are there, with their sizes. What they hold is looked at when they are
-    /// read.
+    /// Checks that all files of an artefact exist, with their sizes. Their content is checked when they are read.
     ///
     /// # Errors
     /// A file is missing or has another size; the store cannot be read.
@@ -107,8 +106,8 @@ impl Store {
         format!("{}/{}/{job}/{}", self.place(), folder_name(), artefact.digest().short())
     }
 
-    /// Forgets what `job` made, so that it can be made again, and says how many objects that were. The record goes
-    /// first: a removal that was cut short leaves files that nobody reads.
+    /// Deletes the artefact of `job`, so that it can be made again, and returns how many objects that were. The record
+    /// is deleted first: an interrupted removal leaves files that are never read.
     ///
     /// # Errors
     /// The store cannot be listed, or an object cannot be deleted.

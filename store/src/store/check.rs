@@ -5,13 +5,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// What a store that can be reached does as it should.
+/// Which operations of a reachable store work correctly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
     /// Where the store lies.
     pub place: String,
-    /// The second of two conditional writes is told that there is an object, and changes nothing. Without it two
-    /// workers can each believe that they stored the result of a job.
+    /// The second of two conditional writes fails because the object exists, and changes nothing. Otherwise two workers
+    /// could each conclude that they stored the result of a job.
     pub is_conditional: bool,
     /// What was written is read.
     pub reads_back: bool,
@@ -28,13 +28,13 @@ impl CheckReport {
     }
 }
 
-/// The object that conditional writes are tried out on when a program starts. It stays: from the second start on, one
-/// request is enough.
+/// The object that tests conditional writes when a program starts. It stays: from the second start on, one request is
+/// enough.
 const CONDITION: &str = "checks/condition.txt";
 
 impl Store {
-    /// Whether the second of two conditional writes is told that there is an object, as [`check`](Self::check) tries
-    /// it out with all else. Takes one request, or two the first time.
+    /// Whether the second of two conditional writes fails because the object exists, which [`check`](Self::check) tests
+    /// with everything else. Takes one request, or two the first time.
     ///
     /// # Errors
     /// The store is out of reach, or refuses the write.
@@ -50,8 +50,8 @@ impl Store {
         Ok(false)
     }
 
-    /// Tries the store out on an object of its own below `checks/`: writes it twice under the condition that it is
-    /// absent, reads, lists and deletes it.
+    /// Tests the store with an object below `checks/`: writes it twice under the condition that it is absent, reads,
+    /// lists and deletes it.
     ///
     /// # Errors
     /// The store is out of reach, or refuses one of these.

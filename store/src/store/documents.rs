@@ -79,7 +79,7 @@ impl Store {
 
     /// The mark that cancels `sweep`, or earlier revisions of it; `None` if there is none.
     ///
-    /// A mark that cannot be read counts as one that cancels all revisions: it is there while the sweep is not wanted.
+    /// A mark that cannot be read counts as one that cancels all revisions: it exists because the sweep was cancelled.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be read.
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// Forgets a document of `sweep`; that there is none is no error.
+    /// Deletes a document of `sweep`. It is no error if there is none.
     ///
     /// # Errors
     /// A name cannot be part of a key; the document cannot be deleted.
@@ -166,7 +166,7 @@ pub(super) fn sweep_folder(sweep: &str) -> Result<Key, StoreError> {
     Ok(Key::new(format!("{SWEEPS}/{sweep}"))?)
 }
 
-/// Callers take names out of documents; none leads them elsewhere.
+/// Callers take names out of documents. No name may lead to another folder.
 fn check_name(key: &Key, sweep: &str, content: &[u8]) -> Result<(), StoreError> {
     /// Any document, as far as it names its sweep.
     #[derive(Deserialize)]

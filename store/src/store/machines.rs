@@ -6,9 +6,9 @@ use serde::{Serialize, de::DeserializeOwned};
 const MACHINES: &str = "machines";
 const TRIALS: &str = "trials";
 
-/// What is kept of machines beyond the lives of their workers: faults of their own, and jobs that they were lost over.
+/// Records of machines that outlive their workers: faults of the machine, and jobs during which it was lost.
 impl Store {
-    /// Keeps what is known of the machine `name`, in place of what was known before.
+    /// Stores the record of the machine `name`, and replaces an existing one.
     ///
     /// # Errors
     /// The name cannot be part of a key; the document has no JSON form or cannot be written.
@@ -18,7 +18,7 @@ impl Store {
         Ok(self.backend.put(&key, content).await?)
     }
 
-    /// What is known of the machine `name`; `None` if that is nothing.
+    /// The record of the machine `name`; `None` if there is none.
     ///
     /// # Errors
     /// The document cannot be read or is not a `T`.
@@ -28,7 +28,7 @@ impl Store {
         content.map(|content| records::decode(&key, &content)).transpose()
     }
 
-    /// Forgets the machine `name`; that nothing is known of it is no error.
+    /// Deletes the record of the machine `name`. It is no error if there is none.
     ///
     /// # Errors
     /// The name cannot be part of a key; the document cannot be deleted.
@@ -36,7 +36,8 @@ impl Store {
         Ok(self.backend.delete(&key(MACHINES, name)?).await?)
     }
 
-    /// Notes that `machine` begins with a job that was lost before: if the note stays, the machine was lost over it.
+    /// Records that `machine` begins a job that was lost before. If the record stays, the machine was lost during the
+    /// job.
     ///
     /// # Errors
     /// The name cannot be part of a key; the document has no JSON form or cannot be written.
@@ -51,7 +52,7 @@ impl Store {
         Ok(self.backend.put(&key, content).await?)
     }
 
-    /// The notes on `job`, by machine. One that cannot be read is an error of its own.
+    /// The trials of `job`, by machine. One that cannot be read is an error of its own.
     ///
     /// # Errors
     /// The store cannot be listed.
@@ -72,10 +73,10 @@ impl Store {
         Ok(trials)
     }
 
-    /// Takes the note of `machine` on `job` back; that there is none is no error.
+    /// Deletes the trial of `job` on `machine`. It is no error if there is none.
     ///
     /// # Errors
-    /// The name cannot be part of a key; the note cannot be deleted.
+    /// The name cannot be part of a key; the record cannot be deleted.
     pub async fn remove_trial(&self, job: &JobId, machine: &str) -> Result<(), StoreError> {
         Ok(self.backend.delete(&trial_key(job, machine)?).await?)
     }

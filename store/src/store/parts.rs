@@ -34,9 +34,9 @@ pub struct Compacted {
 
 /// Many results in one object, so that a sweep of a million jobs is read in a hundred requests.
 ///
-/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts
-/// belong to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it
-/// as well. Two coordinators may write parts at the same time, and the same result into more than one: readers go by
+/// A part repeats results that have objects of their own, and never replaces them as the proof that a job is done.
+/// Parts belong to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted
+/// it as well. Two coordinators may write parts at the same time, and the same result into more than one: readers go by
 /// the job.
 impl Store {
     /// Keeps `results` as the next part of `revision`, and gives its number.
@@ -97,10 +97,10 @@ impl Store {
 
     /// All results in a part of `revision`, without what tables do not ask for; `None` if there is no such part.
     ///
-    /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its
-    /// neighbours; a row's job is believed, for it was looked at when the part was written, and the row has a digest.
-    /// A result that cannot be read is an error of its own among the others, as are rows that are missing or doubled.
-    /// Once polled, it goes on beside whatever the caller does meanwhile.
+    /// Many times as fast as [`part_results`](Self::part_results), because neighbouring results share most of their
+    /// content. The job of a row is not computed again: it was checked when the part was written, and the row has a
+    /// digest. A result that cannot be read is an error of its own among the others, as are rows that are missing or
+    /// doubled. Once polled, it runs concurrently with the caller.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.
@@ -217,7 +217,7 @@ impl PartResults {
     /// A result that cannot be read is an error of its own among the others, so that callers may skip and report it.
     ///
     /// # Errors
-    /// The part is broken here; the next call goes on behind it.
+    /// The part is damaged here; the next call continues after the damage.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Result<JobResult, StoreError>>>, StoreError> {
         if self.next == self.part.groups() {
             return Ok(None);
@@ -290,7 +290,7 @@ fn result_of(key: &Key, row: &Row) -> Result<JobResult, StoreError> {
     Err(wrong(PartError::OtherJob { job: result.job }))
 }
 
-/// Runs what takes longer than a moment off the async threads.
+/// Runs slow work off the async threads.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

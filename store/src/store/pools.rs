@@ -6,7 +6,7 @@ const POOLS: &str = "pools";
 
 /// Which sweeps have jobs for the workers of a pool.
 impl Store {
-    /// Keeps what workers of `pool` need to know of `sweep`, in place of what was said before.
+    /// Stores what workers of `pool` need to know about `sweep`, and replaces the earlier entry.
     ///
     /// # Errors
     /// A name cannot be part of a key; the document has no JSON form or cannot be written.
@@ -19,7 +19,7 @@ impl Store {
         Ok(self.backend.put(&key, content).await?)
     }
 
-    /// The names of the sweeps that something is said of in `pool`, ascending.
+    /// The names of the sweeps that have an entry in `pool`, ascending.
     ///
     /// # Errors
     /// The name cannot be part of a key; the store cannot be listed.
@@ -34,7 +34,7 @@ impl Store {
         Ok(sweeps)
     }
 
-    /// What is said of `sweep` in `pool`, if anything is.
+    /// The entry of `sweep` in `pool`, if there is one.
     ///
     /// # Errors
     /// The document cannot be read or is not a `T`.
@@ -44,7 +44,7 @@ impl Store {
         content.map(|content| records::decode(&key, &content)).transpose()
     }
 
-    /// Forgets `sweep` in `pool`; that nothing is known of it is no error.
+    /// Deletes the entry of `sweep` in `pool`. It is no error if there is none.
     ///
     /// # Errors
     /// A name cannot be part of a key; the document cannot be deleted.

@@ -17,10 +17,10 @@ pub(super) trait Record: Serialize + DeserializeOwned + fmt::Debug + Send + 'sta
     /// The job that the record names.
     fn job(&self) -> JobId;
 
-    /// The job that what the record says of it makes.
+    /// The job that the record's own specification makes.
     fn meant(&self) -> JobId;
 
-    /// Looks whether what the record says can be so.
+    /// Checks that the content of the record is possible.
     fn check(&self) -> Result<(), ResultFault> {
         Ok(())
     }
@@ -120,7 +120,7 @@ pub(super) fn job_of_failure(key: &Key) -> Option<JobId> {
     job.parse().ok()
 }
 
-/// The text of a record, after a look at whether it belongs where it goes and can be so.
+/// The text of a record. Checks first that the record belongs under its key and that its content is possible.
 pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
     check_record(key, record)?;
     check_place(key, record)?;
@@ -134,7 +134,7 @@ pub(super) fn decode_record<T: Record>(key: &Key, content: &[u8]) -> Result<T, S
     Ok(record)
 }
 
-/// A record in its own object or among others, if what it says can be so.
+/// A record in its own object or among others, if its content is possible.
 pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
     /// Any version's record, as far as every version agrees.
     #[derive(Deserialize)]
@@ -147,7 +147,7 @@ pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T
             Ok(record)
         }
         Err(error @ StoreError::Version { .. }) => Err(error),
-        // Another version's record may fail for a field first, and that it is another version says more.
+        // A record of another version may fail because of a field first. The version is the more useful error.
         Err(error) => match decode(key, content) {
             Ok(Versioned { version: found }) if found > T::VERSION => {
                 Err(StoreError::Version { key: key.clone(), found, expected: T::VERSION })
@@ -170,7 +170,7 @@ pub(super) fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T
     })
 }
 
-/// Looks whether a record is of the job that it names, and can be so.
+/// Checks that a record is of the job that it names, and that its content is possible.
 pub(super) fn check_record<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
     check_identity(key, record)?;
     check_content(key, record)

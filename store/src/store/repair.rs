@@ -8,16 +8,15 @@ use jobs::{Digest, JobId, JobResult, ResultFault};
 const SET_ASIDE: &str = "set-aside";
 
 impl Store {
-    /// Takes away what lies where the result of `job` belongs, if it is no result of the job or one that `check`
-    /// refuses, so that the job can be computed again. Gives the key under which it is kept from then on; `None` if
-    /// there is nothing to take away.
+    /// Moves away the object in the place of the result of `job` if it is no result of the job or one that `check`
+    /// refuses, so that the job can be computed again. Returns the new key of the object; `None` if nothing was moved.
     ///
-    /// A result is written once, in a folder as in a bucket; so it is not replaced but copied to `set-aside/<job>/`
-    /// and then deleted. The next result is created like any first one. Stopped in between, the job has no result,
-    /// and is computed again; done twice at once, neither takes away the sound result that came meanwhile, but for
-    /// the moment between the last look and the deletion: that job is computed once more.
+    /// A result is written once, in a folder as in a bucket; so it is not replaced but copied to `set-aside/<job>/` and
+    /// then deleted. The next result is created like any first one. After an interruption in between, the job has no
+    /// result and is computed again. Two repairs at the same time do not delete a valid result that was stored
+    /// meanwhile, except between the last check and the deletion: then the job is computed once more.
     ///
-    /// What another version of the program wrote stays, for it may be sound.
+    /// A result of another version of the program stays, because it may be valid.
     ///
     /// # Errors
     /// The object cannot be read, copied or deleted, or is of another version.

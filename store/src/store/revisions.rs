@@ -43,7 +43,7 @@ impl<'a> Revision<'a> {
     }
 }
 
-/// What a sweep was meant to be, each time that it was changed.
+/// The manifests of a sweep, one for each revision.
 ///
 /// A manifest is written once, under a condition, and never replaced: of two processes that make the same revision at
 /// the same time, one writes it and the other one reads it. No object names the newest revision, because it could not
@@ -107,10 +107,10 @@ impl Store {
         }
     }
 
-    /// Forgets all that is kept under the name of `sweep`, whole or not, but for the document `spared`, and says how
-    /// many objects that were. Results and failures have places of their own, and stay.
+    /// Deletes everything under the name of `sweep`, complete or not, except the document `spared`, and returns how
+    /// many objects that were. Results and failures lie elsewhere and stay.
     ///
-    /// The manifests go last, the newest first: a removal that was cut short leaves a sweep that can be removed.
+    /// The manifests are deleted last, the newest first: after an interrupted removal, the sweep can still be removed.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed, or an object cannot be deleted.

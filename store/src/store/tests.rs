@@ -108,7 +108,7 @@ async fn a_spoilt_result_is_an_error_that_names_the_object() {
     let error = tampered(|value| value["version"] = 3.into()).await;
     let expected = format!("the object `{key}` of the store has version 3, and this program reads version 2");
     assert_eq!(error.to_string(), expected);
-    // Another version may have other fields: that it is another version is what counts.
+    // Another version may have other fields. The error names the version.
     let error = tampered(|value| *value = json!({"version": 7, "colour": "red"})).await;
     assert!(matches!(error, StoreError::Version { found: 7, expected: 2, .. }));
     let error = tampered(|value| value["colour"] = "red".into()).await;
@@ -167,7 +167,8 @@ async fn a_result_that_cannot_be_an_answer_is_neither_written_nor_read() {
 #[tokio::test]
 async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
     let (store, backend) = in_memory();
-    let (job, key) = (result(0).job, result(0).key().unwrap());
+    let job = result(0).job;
+    let key = result(0).key().unwrap();
     let any = |_: &JobResult| Ok(());
     assert_eq!(store.set_aside(&job, any).await.unwrap(), None, "there is none");
     for content in [&b""[..], b"{", b"null", b"\0\0\0"] {
@@ -186,7 +187,8 @@ async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
     assert_eq!(backend.get(&key).await.unwrap(), Some(newer), "what another version wrote stays");
     backend.put(&key, serde_json::to_vec(&result(0)).unwrap()).await.unwrap();
     let contradicts = |result: &JobResult| {
-        let (task, place) = (result.scores[0].task.clone(), "in other results of the sweep");
+        let task = result.scores[0].task.clone();
+        let place = "in other results of the sweep";
         Err(jobs::ResultFault::Examples { task, found: 10, expected: 20, place })
     };
     assert!(store.set_aside(&job, contradicts).await.unwrap().is_some());

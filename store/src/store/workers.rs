@@ -4,9 +4,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 const WORKERS: &str = "workers";
 
-/// What workers say of themselves from time to time, such as the job they are at.
+/// Heartbeats of workers, such as the job that they compute.
 impl Store {
-    /// Keeps what the worker `name` says, in place of what it said before.
+    /// Stores the heartbeat of the worker `name`, and replaces the earlier one.
     ///
     /// # Errors
     /// The name cannot be part of a key; the document has no JSON form or cannot be written.
@@ -16,7 +16,7 @@ impl Store {
         Ok(self.backend.put(&key, content).await?)
     }
 
-    /// What all workers say, by their names, ascending.
+    /// The heartbeats of all workers, by their names, ascending.
     ///
     /// A document that cannot be read, because another version wrote it perhaps, is an error of its own, so that
     /// callers may skip and report it.
@@ -31,7 +31,7 @@ impl Store {
         Ok(dated.into_iter().map(|(name, dated)| (name, dated.map(|dated| dated.content))).collect())
     }
 
-    /// The same, and when each said so by the store's clock: workers' own may be wrong.
+    /// The same, and when each was written by the store's clock: the clocks of workers may be wrong.
     ///
     /// # Errors
     /// The store cannot be listed.
@@ -50,11 +50,11 @@ impl Store {
             let this = this.clone();
             async move { this.dated_worker::<T>(&name).await.transpose() }
         });
-        // Who went since the listing is not there any more.
+        // A worker may have ended since the listing.
         Ok(names.into_iter().zip(documents.await).filter_map(|(name, document)| Some((name, document?))).collect())
     }
 
-    /// Forgets the worker `name`; that nothing is known of it is no error.
+    /// Deletes the heartbeat of the worker `name`. It is no error if there is none.
     ///
     /// # Errors
     /// The name cannot be part of a key; the document cannot be deleted.
@@ -62,7 +62,7 @@ impl Store {
         Ok(self.backend.delete(&worker_key(name)?).await?)
     }
 
-    /// What the worker `name` says; `None` if it says nothing, or took it back when it ended.
+    /// The heartbeat of the worker `name`; `None` if there is none, or the worker deleted it when it ended.
     ///
     /// # Errors
     /// The document cannot be read or is not a `T`.

@@ -4,7 +4,7 @@ use crate::{Backend, Key, Put};
 use std::{collections::BTreeSet, pin::Pin, sync::Arc};
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// One rule of the seam: what it says, and the check, which panics where the rule is broken.
+/// One rule of the contract: its sentence, and the check, which panics if the rule is broken.
 ///
 /// A backend's test opens a fresh, empty store for each of [`RULES`], on a runtime with sixteen threads, so that
 /// writers do race.
@@ -25,7 +25,7 @@ macro_rules! rules {
     };
 }
 
-/// All rules. Each wants a store of its own.
+/// All rules. Each needs a store of its own.
 pub const RULES: &[Rule] = rules![
     an_object_that_is_not_there_is_none,
     an_object_reads_back_as_written,
@@ -92,7 +92,9 @@ async fn of_sixteen_writers_one_creates_the_object(store: Arc<dyn Backend>) {
         let start = Arc::new(Barrier::new(usize::from(WRITERS)));
         let mut writers = JoinSet::new();
         for writer in 0..WRITERS {
-            let (store, key, start) = (Arc::clone(&store), key.clone(), Arc::clone(&start));
+            let store = Arc::clone(&store);
+            let key = key.clone();
+            let start = Arc::clone(&start);
             writers.spawn(async move {
                 start.wait().await;
                 (writer, store.put_if_absent(&key, vec![writer; 10_000]).await.expect("no error"))
@@ -112,7 +114,8 @@ async fn a_reader_never_sees_part_of_an_object(store: Arc<dyn Backend>) {
     store.put(&key, vec![0; 300_000]).await.expect("written");
     let mut writers = JoinSet::new();
     for writer in 1..=4 {
-        let (store, key) = (Arc::clone(&store), key.clone());
+        let store = Arc::clone(&store);
+        let key = key.clone();
         writers.spawn(async move {
             for _ in 0..10 {
                 store.put(&key, vec![writer; 300_000]).await.expect("written");

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-/// Objects in memory; clones share them. It keeps every rule of the seam but that of surviving a crash.
+/// Objects in memory; clones share them. It keeps every rule of the contract except surviving a crash.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBackend {
     objects: Arc<Mutex<BTreeMap<Key, Vec<u8>>>>,
@@ -34,7 +34,7 @@ impl MemoryBackend {
         self.lock().clone()
     }
 
-    /// Sets the store's clock: from now on objects tell when they were written.
+    /// Sets the store's clock: from now on reads return when objects were written.
     pub fn set_clock(&self, now_ms: u64) {
         self.clock().now_ms = Some(now_ms);
     }

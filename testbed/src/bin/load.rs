@@ -256,7 +256,8 @@ impl Bench {
         Ok(())
     }
 
-    /// A search of two workers, alone and beside a sweep that keeps the queue full. Each of its jobs waits for the one before.
+    /// A search of two workers, alone and beside a sweep that keeps the queue full. Each of its jobs waits for the one
+    /// before.
     async fn share(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
         let job = Duration::from_millis(200);
         let mut seconds = Vec::new();

@@ -59,7 +59,7 @@ impl Targets<'_> {
         Ok(true)
     }
 
-    /// Ends all faults that still last.
+    /// Ends all active faults.
     pub(super) fn end_faults(&self) {
         self.bucket.end();
         self.proxy.resume();

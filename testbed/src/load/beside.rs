@@ -28,7 +28,8 @@ const BUSY: usize = 30;
 /// The time between two looks into the store.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs the small sweep to its end while the large one runs, and returns how long the small one took. The large sweep ends with it.
+/// Runs the small sweep to its end while the large one runs, and returns how long the small one took. The large sweep
+/// ends with it.
 ///
 /// # Errors
 /// A process cannot be started, or the limit is reached.

@@ -27,6 +27,8 @@ pub async fn publish(cluster: &Cluster, sweep: &SweepSpec, jobs: &[Job]) -> Resu
 pub fn jobs_of(sweep: &SweepSpec, count: usize) -> Result<Vec<Job>, Failure> {
     match SweepPlan::new(sweep.frozen()?)?.next(count)? {
         NextJobs::Publish(wanted) if wanted.len() == count => Ok(wanted.into_iter().map(|wanted| wanted.job).collect()),
-        _ => Err("the sweep has fewer jobs than are to be published".into()),
+        NextJobs::Publish(_) | NextJobs::Wait | NextJobs::Finished(_) => {
+            Err("the sweep has fewer jobs than are to be published".into())
+        }
     }
 }

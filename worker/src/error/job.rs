@@ -242,8 +242,8 @@ impl JobError {
     }
 
     /// Whether the fault may be the worker's own, so that another worker may succeed. Inputs were found and hashed when
-    /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere. Artefacts
-    /// lie in the store that all workers share.
+    /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere.
+    /// Artefacts lie in the store that all workers share.
     pub fn is_own_fault(&self) -> bool {
         let lacks_memory = matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. });
         lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))

@@ -96,6 +96,13 @@ impl Bench {
         self.store.put_pool_entry("a40", &entry.sweep, &entry).await.unwrap();
     }
 
+    /// Enters a sweep as a program of a later version does.
+    async fn enter_newer(&self, sweep: &str) {
+        let mut entry = serde_json::to_value(PoolEntry::new(sweep, base("a"))).unwrap();
+        entry["version"] = (PoolEntry::VERSION + 1).into();
+        self.store.put_pool_entry("a40", sweep, &entry).await.unwrap();
+    }
+
     /// Follows for so long; where jobs are taken from then.
     async fn after(&self, time: Duration) -> JobSource {
         let running = self.selector.run(&self.main, Some(&self.ahead));
@@ -211,7 +218,7 @@ async fn workers_beyond_the_maximum_leave_a_sweep_although_jobs_wait_in_its_queu
 #[tokio::test(start_paused = true)]
 async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     let bench = Bench::new();
-    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.enter_newer("new").await;
     bench.main.waits("new", 9, 0);
     assert_eq!(bench.after(MOMENT).await, JobSource::Pool);
 }
@@ -220,7 +227,7 @@ async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
 async fn announcements_of_a_sweep_that_is_known_or_cannot_be_read_do_not_list_the_sweeps_again() {
     let bench = Bench::new();
     bench.enter(PoolEntry::new("one", base("a"))).await;
-    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.enter_newer("new").await;
     bench.after(MIN_SELECT_PAUSE).await;
     let listed = bench.selector.state().listed;
     assert!(listed.is_some());
@@ -255,7 +262,7 @@ async fn many_announcements_do_not_make_a_worker_select_all_the_time() {
 #[tokio::test(start_paused = true)]
 async fn sweeps_that_ended_are_forgotten() {
     let bench = Bench::new();
-    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.enter_newer("new").await;
     for sweep in ["one", "two"] {
         bench.enter(PoolEntry::new(sweep, base("a"))).await;
     }

@@ -96,9 +96,10 @@ impl Worker {
 
     /// Records a failure unless it does not count, and settles the delivery as the retry policy says.
     async fn settle_failure(&self, delivery: Delivery, job: &Job, error: &JobError) -> Result<(), WorkerError> {
-        let tried = match error {
-            JobError::Interrupted | JobError::Cancelled(_) => None,
-            _ => self.machines_tried(&job.id()).await,
+        let tried = if matches!(error, JobError::Interrupted | JobError::Cancelled(_)) {
+            None
+        } else {
+            self.machines_tried(&job.id()).await
         };
         let next = after_failure(error, delivery.attempt(), tried, &self.limits);
         if matches!(next, AfterFailure::Retry(_) | AfterFailure::DeadLetter) {

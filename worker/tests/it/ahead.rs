@@ -1,4 +1,4 @@
-//! A worker that looks ahead: what that saves, and what it costs nobody.
+//! A worker that looks ahead: what that saves, and that it costs other workers nothing.
 
 use crate::fake::{Fake, Next, computed, job};
 use async_trait::async_trait;
@@ -35,7 +35,7 @@ struct Looker {
     looks_at: JobId,
     queue: MemoryQueue,
     store: Store,
-    /// How many jobs waited in the queue then, and which job the worker told of.
+    /// How many jobs waited in the queue then, and the job in the worker's heartbeat.
     seen: Mutex<Option<(u64, Option<JobId>)>>,
 }
 
@@ -145,7 +145,7 @@ async fn a_worker_of_long_jobs_takes_none_ahead() {
             sleep(Duration::from_secs(1)).await;
         }
         sleep(Duration::from_secs(15)).await;
-        assert_eq!(queue.waiting().await.unwrap(), Some(1), "the third job waits for whoever is free first");
+        assert_eq!(queue.waiting().await.unwrap(), Some(1), "the third job waits for the first free worker");
     };
     assert_eq!(worker.run_until(others, pending()).await.unwrap(), WorkerEnd::Stopped);
 }
@@ -235,15 +235,15 @@ async fn look_around(lost: bool) -> (u64, Option<JobId>) {
 
 #[tokio::test(start_paused = true)]
 async fn the_heartbeat_names_the_job_that_computes_and_not_the_one_taken_ahead() {
-    let (waiting, told) = look_around(false).await;
-    assert_eq!(told, Some(job(0.05).id()));
+    let (waiting, computing) = look_around(false).await;
+    assert_eq!(computing, Some(job(0.05).id()));
     assert_eq!(waiting, 4, "of the five jobs after it, one was taken ahead");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_was_lost_before_is_alone_in_its_worker() {
-    let (waiting, told) = look_around(true).await;
-    assert_eq!(told, Some(job(0.05).id()));
+    let (waiting, computing) = look_around(true).await;
+    assert_eq!(computing, Some(job(0.05).id()));
     // It went back once, since it came while another job computed; which jobs went before it meanwhile is no matter.
     assert!(waiting <= 5, "{waiting}");
 }

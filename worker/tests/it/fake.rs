@@ -25,7 +25,7 @@ pub(crate) enum Next {
     Hang,
 }
 
-/// Computes what it is told to, and counts.
+/// Computes given results, and counts calls.
 #[derive(Debug, Default)]
 pub(crate) struct Fake {
     script: Mutex<VecDeque<Next>>,

@@ -353,14 +353,14 @@ async fn a_job_that_another_live_worker_computes_is_not_dead_lettered() {
     for _ in 0..5 {
         drop(bench.queue.next().await.unwrap().unwrap());
     }
-    // Its clock is years behind: what counts is when the store heard of it.
+    // Its clock is years behind: only the store's time of the heartbeat counts.
     bench.store.put_worker("w2", &status(0)).await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
     // One whose clock is ahead is not alive for ever.
     bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
-    let told = std::fs::File::options().write(true).open(bench._folder.path().join("workers/w2.json")).unwrap();
-    told.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
+    let file = std::fs::File::options().write(true).open(bench._folder.path().join("workers/w2.json")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
 }

@@ -247,7 +247,7 @@ async fn a_job_that_was_lost_on_a_machine_is_left_to_another() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     cluster.is_alive("large").await;
-    // The first loss befalls nobody knows whom.
+    // The machine of the first loss is not known.
     drop(cluster.queue.next().await.unwrap().unwrap());
     let small = cluster.worker("small", [Next::Hang]);
     let taken = timeout(Duration::from_secs(3), small.run_one()).await;
@@ -318,8 +318,8 @@ async fn jobs_of_a_removed_sweep_are_dead_lettered_and_end_no_worker() {
     for sweep in ["gone", "gone-too", "tests"] {
         cluster.queue.publish(&job(0.5), sweep).await.unwrap();
     }
-    let told = Progress { ended: None, ..running() };
-    cluster.store.put_document("tests", Progress::DOCUMENT, &told).await.unwrap();
+    let progress = Progress { ended: None, ..running() };
+    cluster.store.put_document("tests", Progress::DOCUMENT, &progress).await.unwrap();
     cluster.queue.close();
     let worker = cluster.worker("w", []);
     assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);

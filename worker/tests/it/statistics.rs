@@ -221,7 +221,8 @@ fn a_merge_by_inputs_without_statistics_is_refused_and_so_is_one_without_the_mod
         let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
         Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
     };
-    let (mnist, mut flags) = (adapter("mnist"), adapter("flags"));
+    let mnist = adapter("mnist");
+    let mut flags = adapter("flags");
     let regmean = recipe(json!({"preset": "regmean"}));
     let aligned = Aligned::new(&[mnist.clone(), flags.clone()], regmean.alignment()).unwrap();
     let refused = aligned.merge(&regmean).unwrap_err().to_string();

@@ -217,7 +217,7 @@ fn peak_memory() -> Option<u64> {
 
 /// `BOWLINE_TEST_LARGE_MIB=3072` makes it an artefact of 3 GiB. The server of the bucket is a part of the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[expect(clippy::disallowed_methods, reason = "how large the file is, is for whoever runs the test to say")]
+#[expect(clippy::disallowed_methods, reason = "the size of the file is a choice of the person who runs the test")]
 async fn a_large_artefact_goes_through_a_worker_into_a_bucket_with_little_memory() {
     let mib = std::env::var("BOWLINE_TEST_LARGE_MIB").ok().and_then(|mib| mib.parse().ok()).unwrap_or(384_u64);
     let folder = TempDir::new().unwrap();
@@ -229,7 +229,7 @@ async fn a_large_artefact_goes_through_a_worker_into_a_bucket_with_little_memory
     let compute = Arc::new(Large(mib << 20));
     let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), compute);
     let Some(before) = peak_memory() else {
-        println!("skipped: this system does not tell how much memory a process has had");
+        println!("skipped: this system does not report how much memory a process has used");
         return;
     };
     let job = made_up();

@@ -53,7 +53,9 @@ pub(super) fn round((low, high): (f64, f64), scale: AxisScale, count: usize) -> 
     let all = match scale {
         AxisScale::Log if low > 0.0 => generate_ticks_log(low, high),
         // The last sum of steps may end a hair behind the range.
-        _ => generate_ticks_with_step(low - margin, high + margin, step((low, high), count)),
+        AxisScale::Linear | AxisScale::Log => {
+            generate_ticks_with_step(low - margin, high + margin, step((low, high), count))
+        }
     };
     let mut ticks: Vec<f64> = all.into_iter().filter(is_within).collect();
     if ticks.len() < 2 {

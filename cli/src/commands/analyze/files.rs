@@ -20,7 +20,8 @@ pub(super) async fn write(
         return Ok(());
     }
     make(folder)?;
-    let (csv, parquet) = (folder.join("results.csv"), folder.join("results.parquet"));
+    let csv = folder.join("results.csv");
+    let parquet = folder.join("results.parquet");
     frame.write_csv(&csv)?;
     frame.write_parquet(&parquet)?;
     terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));

@@ -8,15 +8,15 @@ use jobs::{Manifest, Outcome};
 use std::collections::HashMap;
 use store::{Store, StoreError};
 
-/// Adds what the sweeps that have not finished came to so far, and says how far they are, by name.
+/// Adds the results so far of sweeps that have not finished, and prints their progress by name.
 ///
-/// One of which that cannot be told is a warning: the others are shown all the same.
+/// A sweep that cannot be read is a warning. The others are shown.
 pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<String, SoFar>, Failure> {
     let mut states = HashMap::new();
     for name in sweeps.unfinished.clone() {
         match look(store, &name).await {
             Ok((outcome, state)) => {
-                terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
+                terminal::note(format_args!("{name} has not finished: `bowline run` resumes it"));
                 sweeps.add(outcome);
                 states.insert(name, state);
             }
@@ -25,7 +25,7 @@ pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<St
                 return Err(error.into());
             }
             Err(failure) => {
-                let why = terminal::in_one_line(&failure);
+                let why = jobs::error_line(&failure);
                 terminal::note(format_args!("warning: {name} has not finished, and cannot be summed up: {why}"));
             }
         }

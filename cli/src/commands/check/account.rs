@@ -9,7 +9,7 @@ const DOMINATES: f64 = 4.0;
 /// Updates with a cosine above this are nearly the same.
 const NEARLY_THE_SAME: f64 = 0.95;
 
-/// What is known of the adapters of a sweep before anything is merged.
+/// The comparison of the adapters of a sweep before anything is merged.
 pub(super) struct Account<'a> {
     pub(super) comparison: &'a Comparison,
     /// The base and the adapters alone on a split, if they were evaluated.

@@ -66,17 +66,20 @@ struct Overlay {
 
 impl Overlay {
     fn find(folder: &Path) -> Result<Self, Failure> {
-        let found = |place: PathBuf| match place.join(KUSTOMIZATION).is_file() {
-            true => place
-                .canonicalize()
-                .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: place, source })),
-            false => Err(Failure::K8s(K8sFailure::Overlay { folder: folder.to_owned(), missing: place })),
+        let found = |place: PathBuf| {
+            if place.join(KUSTOMIZATION).is_file() {
+                place
+                    .canonicalize()
+                    .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: place, source }))
+            } else {
+                Err(Failure::K8s(K8sFailure::Overlay { folder: folder.to_owned(), missing: place }))
+            }
         };
         Ok(Self { settings: found(folder.join("settings"))?, job: found(folder.join("../../sweep"))? })
     }
 }
 
-/// Refuses places that are there on this machine alone.
+/// Refuses places that exist only on this machine.
 fn check_places(file: &Path, sweep: &SweepText) -> Result<(), Failure> {
     let tree = serde_json::to_value(&sweep.sweep).expect("a sweep is plain data");
     match local_place(&tree, &mut Vec::new()) {
@@ -115,7 +118,7 @@ const KUSTOMIZATION: &str = "kustomization.yaml";
 /// How the one of a sweep begins.
 const WRITTEN: &str = "# The sweep ";
 
-/// Refuses a folder that holds somebody else's kustomization.
+/// Refuses a folder that holds another kustomization.
 fn check_folder(folder: &Path) -> Result<(), Failure> {
     let path = folder.join(KUSTOMIZATION);
     match fs::read_to_string(&path) {
@@ -174,7 +177,7 @@ fn plain_name(name: &str) -> String {
     }
 }
 
-/// The way from one folder to another, both absolute: kustomize takes no other.
+/// The relative path from one folder to another, both absolute: kustomize accepts no other path.
 fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);

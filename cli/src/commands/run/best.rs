@@ -27,10 +27,8 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     let Some((name, recipe)) = chosen(summary) else { return runner.runtime.block_on(kept::clear(store, sweep)) };
     let is_low_rank = recipe.is_low_rank();
     let spec = frozen.write_spec(recipe, WriteFormat::Adapter);
-    let artefact = match is_low_rank {
-        true => Some(runner.runtime.block_on(written(store, &spec.clone().into()))?),
-        false => None,
-    };
+    let artefact =
+        if is_low_rank { Some(runner.runtime.block_on(written(store, &spec.clone().into()))?) } else { None };
     let kept = Kept::of(store, outcome, &spec, artefact.as_ref());
     if !runner.runtime.block_on(kept.is_there())? {
         let scratch = tempfile::tempdir()
@@ -64,7 +62,7 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     Ok(())
 }
 
-/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+/// The job whose artefact the winner of `sweep` is a copy of, if that is recorded.
 pub(crate) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
     kept::artefact_of(store, sweep).await
 }

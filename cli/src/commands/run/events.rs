@@ -24,7 +24,7 @@ impl<'a> EventPrinter<'a> {
         self.shown.note(&event);
         self.counts.note(&event);
         if !matches!(event, Event::Revision(_)) {
-            // From the plan on: an end before it has no revision to name.
+            // From the plan on: an earlier end has no revision to name.
             self.account.update(self.revision, counted(self.counts));
         }
         match event {

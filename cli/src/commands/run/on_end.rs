@@ -1,4 +1,4 @@
-//! What is done when a run ends: a command of the user's, and a request to a URL of theirs.
+//! Notifications about the end of a run: a command of the user, and a request to a URL.
 
 mod account;
 mod command;
@@ -12,7 +12,7 @@ use crate::{
 };
 use webhook::Webhook;
 
-/// What is told of the end of a run, and to what.
+/// The notifications about the end of a run.
 #[derive(Debug)]
 pub(super) struct Hooks<'a> {
     command: Option<&'a str>,
@@ -32,13 +32,13 @@ impl<'a> Hooks<'a> {
         Ok(Self { command: args.on_end.as_deref(), webhook })
     }
 
-    /// Tells each of them how the run ended. One that fails is warned of, and changes nothing.
-    pub(super) fn tell(&self, account: &Account, ended: &Result<(), Failure>) {
+    /// Notifies each of them. A notification that fails is a warning, and changes nothing.
+    pub(super) fn notify(&self, account: &Account, ended: &Result<(), Failure>) {
         if let Some(command) = self.command {
-            command::tell(command, &account.sweep, ended);
+            command::run(command, &account.sweep, ended);
         }
         if let Some(webhook) = &self.webhook {
-            webhook.tell(&account.in_json(ended));
+            webhook.post(&account.in_json(ended));
         }
     }
 }
@@ -54,11 +54,9 @@ impl Words {
     fn of(ended: &Result<(), Failure>) -> Self {
         match ended {
             Ok(()) => Self { word: "finished", exit_code: 0, message: String::new() },
-            Err(failure) => Self {
-                word: word_of(failure),
-                exit_code: failure.exit_code(),
-                message: crate::terminal::in_one_line(failure),
-            },
+            Err(failure) => {
+                Self { word: word_of(failure), exit_code: failure.exit_code(), message: jobs::error_line(failure) }
+            }
         }
     }
 }

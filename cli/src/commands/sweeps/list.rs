@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Dated, Store, StoreError};
 
-/// Sweeps that are looked into at the same time.
+/// Sweeps that are read at the same time.
 const CONCURRENT: usize = 16;
 
 /// A sweep of a store, as `sweeps list --json` prints it.
@@ -27,17 +27,19 @@ struct Listed {
     is_evaluation: bool,
     /// `finished`, `finished with failures`, `running`, `cancelled`, how its last run ended, or that it is silent.
     state: String,
-    /// The jobs that its last run found or made, failures among them; `None` if none has told of this revision.
+    /// The jobs that its last run found or made, including failures; `None` if no run has stored its progress for this
+    /// revision.
     jobs: Option<u64>,
     /// The most that it may need.
     jobs_at_most: Option<u64>,
     /// When the revision began: milliseconds since 1970, UTC.
     begun_ms: Option<u64>,
-    /// When a run of it was last heard of.
-    heard_ms: Option<u64>,
+    /// When a run of it last stored its progress.
+    #[serde(rename = "heard_ms")]
+    last_active_ms: Option<u64>,
     /// What it chose.
     chosen: Option<Chosen>,
-    /// Why it cannot be told of, if it cannot.
+    /// Why it cannot be read, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -84,7 +86,7 @@ pub(super) async fn list(args: &args::SweepsList) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A sweep; what cannot be read of it is said in its place.
+/// A sweep. Errors of what cannot be read are part of it.
 async fn listed(store: &Store, name: String) -> Result<Listed, Failure> {
     let mut listed = Listed {
         sweep: name.clone(),
@@ -94,13 +96,13 @@ async fn listed(store: &Store, name: String) -> Result<Listed, Failure> {
         jobs: None,
         jobs_at_most: None,
         begun_ms: None,
-        heard_ms: None,
+        last_active_ms: None,
         chosen: None,
         error: None,
     };
     match look_into(store, &mut listed).await {
         Err(error @ StoreError::Backend(_)) => Err(error.into()),
-        Err(error) => Ok(Listed { error: Some(terminal::in_one_line(&error)), ..listed }),
+        Err(error) => Ok(Listed { error: Some(jobs::error_line(&error)), ..listed }),
         Ok(()) => Ok(listed),
     }
 }
@@ -112,21 +114,21 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
         listed.begun_ms = manifest.begun_ms;
         listed.is_evaluation = manifest.is_evaluation();
     }
-    // What is told of an earlier revision says nothing of this one.
+    // The progress of an earlier revision says nothing about this one.
     let progress = store.dated_document::<Progress>(&name, Progress::DOCUMENT).await?;
     let progress = progress.filter(|progress| progress.content.revision >= revision);
     if let Some(dated) = &progress {
         let progress = &dated.content;
         listed.jobs = Some(progress.run + progress.reused + progress.failed);
         listed.jobs_at_most = Some(progress.bound);
-        listed.heard_ms = Some(dated.written.map_or(progress.updated_ms, |written| written.at_ms));
+        listed.last_active_ms = Some(dated.written.map_or(progress.updated_ms, |written| written.at_ms));
     }
     let outcome = store.document::<OfRevision>(&name, Outcome::DOCUMENT).await?;
     let mark = store.cancellation(&name).await?;
     listed.state = if outcome.is_some_and(|outcome| outcome.revision >= revision) {
         let has_failures = progress.as_ref().is_some_and(|progress| progress.content.failed > 0);
         if has_failures { "finished with failures" } else { "finished" }.to_owned()
-    } else if mark.is_some_and(|mark| mark.is_wished_of(revision)) {
+    } else if mark.is_some_and(|mark| mark.is_requested_for(revision)) {
         "cancelled".to_owned()
     } else {
         state_of(progress.as_ref(), now_ms())
@@ -136,14 +138,14 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
     Ok(())
 }
 
-/// How a sweep that has not finished stands.
+/// The state of a sweep that has not finished.
 fn state_of(progress: Option<&Dated<Progress>>, now_ms: u64) -> String {
     let Some(dated) = progress else { return "not begun".to_owned() };
     if is_active(dated, now_ms) {
         return "running".to_owned();
     }
     match &dated.content.ended {
-        // How it failed is told by `status`, at length.
+        // `status` reports in full how it failed.
         Some(ended) if ended.starts_with("stopped") => "stopped".to_owned(),
         Some(ended) => {
             let word = ["interrupted", "cancelled", "too many failures"].into_iter().find(|word| word == ended);
@@ -153,7 +155,7 @@ fn state_of(progress: Option<&Dated<Progress>>, now_ms: u64) -> String {
     }
 }
 
-/// What a summary of this revision says was chosen.
+/// The choice in a summary of this revision.
 fn chosen(summary: &Value, revision: u32) -> Option<Chosen> {
     if summary.get("revision").and_then(Value::as_u64).unwrap_or(1) != u64::from(revision) {
         return None;
@@ -169,7 +171,7 @@ fn rows(sweeps: &[Listed]) -> Vec<[String; 6]> {
     let head = ["sweep", "rev.", "state", "jobs", "last (UTC)", "chosen"].map(str::to_owned);
     let row = |listed: &Listed| {
         let jobs = listed.jobs.zip(listed.jobs_at_most);
-        let last = listed.heard_ms.or(listed.begun_ms);
+        let last = listed.last_active_ms.or(listed.begun_ms);
         let chosen = listed.chosen.as_ref().map(|Chosen { name, value }| match value {
             Some(value) => format!("{name} {}", fixed(*value, 4)),
             None => name.clone(),
@@ -224,7 +226,7 @@ mod tests {
             jobs: Some(38),
             jobs_at_most: Some(38),
             begun_ms: Some(0),
-            heard_ms: Some(1_795_975_512_345),
+            last_active_ms: Some(1_795_975_512_345),
             chosen: Some(Chosen { name: "knots_ties".to_owned(), value: Some(0.737_46) }),
             error: None,
         };

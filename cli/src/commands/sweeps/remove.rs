@@ -31,7 +31,7 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         terminal::note("nothing was removed");
         return Ok(());
     }
-    // Results first: without the sweep nobody knows which they are.
+    // Results first: without the sweep they cannot be found.
     remove_jobs(&store, &results.own).await?;
     if args.results
         && let Some(artefact) = own_artefact(&store, name).await?
@@ -46,7 +46,7 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         results.in_words(args.results)
     ));
     for pool in pools {
-        // No worker looks into it any more, and autoscalers count its messages.
+        // No worker reads it any more, and autoscalers count its messages.
         terminal::note(format_args!(
             "the broker may still have the queue of `{name}` in pool `{pool}`; delete it with \
              `bowline cancel {name} --pool {pool} --queue URL`"
@@ -101,16 +101,16 @@ async fn own_artefact(store: &Store, name: &str) -> Result<Option<JobId>, Failur
     Ok(Some(artefact))
 }
 
-/// Refuses to take the sweep away from a run that is at it.
+/// Refuses to remove a sweep whose run is active.
 async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
     let now = now_ms();
     match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
         Ok(Some(progress)) if is_active(&progress, now) => {
-            let heard = span(progress.age(progress.content.updated_ms, now).as_secs_f64());
-            Err(Failure::Stored(StoredFailure::AtWork { name: name.to_owned(), heard }))
+            let age = span(progress.age(progress.content.updated_ms, now).as_secs_f64());
+            Err(Failure::Stored(StoredFailure::Running { name: name.to_owned(), age }))
         }
         Err(error @ StoreError::Backend(_)) => Err(error.into()),
-        // What cannot be read is no run's of this version, and may be why the sweep is to go.
+        // An unreadable document is not from a run of this version, and may be the reason for the removal.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -121,14 +121,14 @@ fn is_confirmed(name: &str, results: &Results, are_asked_for: bool) -> Result<bo
         (false, _) => "; its results stay".to_owned(),
     };
     let answer = terminal::ask(format_args!("remove the sweep `{name}`{with}? [y/N] "));
-    let answer = answer.ok_or_else(|| Failure::Stored(StoredFailure::NobodyToAsk { name: name.to_owned() }))?;
+    let answer = answer.ok_or_else(|| Failure::Stored(StoredFailure::NotConfirmed { name: name.to_owned() }))?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Removes all documents, and leaves the mark by which workers drop what a queue may still hold: they would take a sweep that is
-/// nowhere for one of another store.
+/// Removes all documents, and leaves the mark by which workers drop jobs that a queue may still hold: workers assume
+/// that an unknown sweep belongs to another store.
 async fn remove_documents(store: &Store, name: &str) -> Result<usize, Failure> {
-    // What was evaluated here was in no queue; the same may be evaluated again under the same name.
+    // An evaluation in this process used no queue, and may be repeated under the same name.
     if Manifest::is_name_of_evaluation(name) {
         return Ok(store.remove_sweep(name, None).await?);
     }
@@ -150,7 +150,8 @@ async fn results_of(store: &Store, name: &str) -> Result<Results, Failure> {
     Ok(Results { shared: all.count() - own.count(), own })
 }
 
-/// The jobs of all revisions of a sweep. With `is_lenient` a revision that cannot be gone through counts as far as its parts tell.
+/// The jobs of all revisions of a sweep. With `is_lenient`, only the parts of a revision count if the revision cannot
+/// be read.
 async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<StoredJobs, Failure> {
     let mut jobs = StoredJobs::default();
     for number in 1..=store.newest_revision(name).await? {

@@ -10,37 +10,39 @@ use store::Dated;
 /// Workers that are shown one by one.
 const MAX_WORKERS: usize = 40;
 
-/// By how much a clock may differ before that is said. A slow write makes it look behind, and S3 counts in seconds.
+/// The difference of a clock from which it is reported. A slow write makes a clock look behind, and S3 counts in
+/// seconds.
 const SKEW_FROM_MS: u64 = 10_000;
 
-/// A worker, and when the store heard of it.
+/// A worker, and the age of its heartbeat.
 #[derive(Debug, Serialize)]
 pub(super) struct Seen {
     #[serde(flatten)]
     status: WorkerStatus,
-    /// Milliseconds since it told of itself, by the store's clock.
-    pub(super) heard_ms_ago: u64,
+    /// The age of its heartbeat in milliseconds, by the store's clock.
+    #[serde(rename = "heard_ms_ago")]
+    pub(super) heartbeat_age_ms: u64,
     /// Milliseconds by which its clock is ahead of the store's; negative where it is behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_ahead_ms: Option<i64>,
 }
 
 impl Seen {
-    /// `now_ms` counts only where the store does not tell how old its objects are.
+    /// `now_ms` is used only if the store does not know the age of its objects.
     pub(super) fn new(dated: Dated<WorkerStatus>, now_ms: u64) -> Self {
-        let told_ms = dated.content.beat_ms;
+        let stamped_ms = dated.content.beat_ms;
         Self {
-            heard_ms_ago: millis(dated.age(told_ms, now_ms)),
-            clock_ahead_ms: dated.skew_ms(told_ms),
+            heartbeat_age_ms: millis(dated.age(stamped_ms, now_ms)),
+            clock_ahead_ms: dated.skew_ms(stamped_ms),
             status: dated.content,
         }
     }
 
     fn is_missing(&self) -> bool {
-        self.heard_ms_ago > MISSING_AFTER_MS
+        self.heartbeat_age_ms > MISSING_AFTER_MS
     }
 
-    /// Whether it can take a job of a sweep that runs in `pool`, or whose pool nobody knows.
+    /// Whether it can take a job of a sweep that runs in `pool`, or of any sweep if the pool is not known.
     fn is_able(&self, pool: Option<&str>) -> bool {
         !self.is_missing() && pool.is_none_or(|pool| self.status.takes_jobs_of(pool))
     }
@@ -64,7 +66,7 @@ pub(super) fn lines(workers: &[Seen], pool: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// How many workers can do the sweep's jobs, on how many machines, and who else is there.
+/// How many workers can do the sweep's jobs, on how many machines, and which other workers there are.
 fn counted(workers: &[Seen], pool: Option<&str>) -> String {
     let able: Vec<&Seen> = workers.iter().filter(|worker| worker.is_able(pool)).collect();
     let of_pool = pool.map(|pool| format!(" in pool `{pool}`")).unwrap_or_default();
@@ -79,7 +81,7 @@ fn counted(workers: &[Seen], pool: Option<&str>) -> String {
     };
     let mut elsewhere = BTreeMap::<&str, usize>::new();
     for worker in workers.iter().filter(|worker| !worker.is_missing() && !worker.is_able(pool)) {
-        // One that has no pool computes what a run in its own process wants.
+        // A worker without a pool computes the jobs of a run in its own process.
         if let Some(pool) = &worker.status.pool {
             *elsewhere.entry(pool).or_default() += 1;
         }
@@ -87,7 +89,7 @@ fn counted(workers: &[Seen], pool: Option<&str>) -> String {
     elsewhere.iter().for_each(|(pool, count)| text += &format!("; {count} in pool `{pool}`"));
     match workers.iter().filter(|worker| worker.is_missing()).count() {
         0 => text,
-        missing => format!("{text}; {missing} not heard of"),
+        missing => format!("{text}; {missing} missing"),
     }
 }
 
@@ -98,11 +100,11 @@ fn some(count: usize, what: &str) -> String {
 fn line(worker: &Seen, pool: Option<&str>) -> String {
     let status = &worker.status;
     let state = match (status.state, &status.job) {
-        _ if worker.is_missing() => format!("no word for {}", span(worker.heard_ms_ago as f64 / 1e3)),
+        _ if worker.is_missing() => format!("no heartbeat for {}", span(worker.heartbeat_age_ms as f64 / 1e3)),
         (state, Some(in_hand)) => {
-            // Both times are of its own clock.
+            // Both times are by its own clock.
             let until_told = status.beat_ms.saturating_sub(in_hand.since_ms);
-            let since = span(until_told.saturating_add(worker.heard_ms_ago) as f64 / 1e3);
+            let since = span(until_told.saturating_add(worker.heartbeat_age_ms) as f64 / 1e3);
             let draining = if state == WorkerState::Draining { "draining, " } else { "" };
             format!("{draining}{} of {} for {since}", in_hand.job.short(), in_hand.sweep)
         }
@@ -123,7 +125,7 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
     )
 }
 
-/// What is said of a clock that is so far ahead, if it is far enough.
+/// The note on a clock that is this far ahead, if it is far enough.
 pub(super) fn skew(ahead_ms: i64) -> Option<String> {
     let off_ms = ahead_ms.unsigned_abs();
     let way = if ahead_ms > 0 { "ahead" } else { "behind" };
@@ -136,7 +138,7 @@ mod tests {
     use jobs::JobInHand;
     use store::Written;
 
-    /// A worker that the store heard of so many seconds ago, and whose clock is so many ahead.
+    /// A worker with a heartbeat of this age in seconds, and a clock that is this many seconds ahead.
     fn seen(name: &str, pool: Option<&str>, age_s: u64, ahead_s: i64) -> Seen {
         let at_ms = 1_000_000_000;
         let beat_ms = at_ms + ahead_s * 1000;
@@ -158,7 +160,7 @@ mod tests {
         assert!(lines(&workers, Some("cpu"))[1].ends_with("0 done  idle"));
         assert_eq!(lines(&workers, None)[0], "  1 worker, 0 with a job");
         let old = [seen("w1", Some("cpu"), 100, 0)];
-        assert_eq!(lines(&old, Some("cpu"))[0], "  no worker in pool `cpu`; 1 not heard of");
+        assert_eq!(lines(&old, Some("cpu"))[0], "  no worker in pool `cpu`; 1 missing");
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
         assert!(shown(3, 86_400).ends_with("idle; clock 1 d 00 h ahead"));
         assert!(shown(3, -9).ends_with("idle"));
         // One that was killed is missing however far ahead its clock was.
-        assert!(shown(99, 86_400).contains("no word for 1 min 39 s"));
+        assert!(shown(99, 86_400).contains("no heartbeat for 1 min 39 s"));
         let mut busy = seen("w1", None, 3, -7200);
         let job = jobs::JobId::from(jobs::Digest::from_bytes([7; 32]));
         let since_ms = busy.status.beat_ms - 20_000;

@@ -180,7 +180,7 @@ async fn workers_drop_the_leftover_messages_of_a_finished_sweep_until_it_is_run_
     let ran = fixture.run_with(&[], remote(), usize::MAX, |_| false).await.unwrap();
     assert!(matches!(ran.end.ended, Ended::Finished(_)));
     let left = mark().await.unwrap();
-    assert!(left.is_finished && left.covers(1) && !left.is_wished_of(1) && !left.stops_running, "{left:?}");
+    assert!(left.is_finished && left.covers(1) && !left.is_requested_for(1) && !left.stops_running, "{left:?}");
     let progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
     assert_eq!(progress.pool.as_deref(), Some("cpu"));
     // A later revision has jobs of its own, which must not be dropped.

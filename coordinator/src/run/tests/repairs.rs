@@ -44,7 +44,8 @@ const EDITS: [(&str, Edit); 9] = [
 
 #[tokio::test]
 async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
-    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let fixture = Fixture::new();
+    let whole = Fixture::new().run(&[]).await;
     let job = loser(&fixture.run(&[]).await);
     for (cause, edit) in EDITS {
         fixture.edit(&job, edit);
@@ -92,7 +93,8 @@ pub(super) fn repairing() -> Settings {
 
 #[tokio::test]
 async fn an_empty_or_unreadable_result_fails_one_job() {
-    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let fixture = Fixture::new();
+    let whole = Fixture::new().run(&[]).await;
     let jobs: Vec<JobId> = outcome(&whole).rows.iter().flat_map(|row| row.jobs.values().flatten().copied()).collect();
     fixture.run(&[]).await;
     for (job, content) in
@@ -108,7 +110,8 @@ async fn an_empty_or_unreadable_result_fails_one_job() {
 
 #[tokio::test]
 async fn a_result_that_contradicts_all_later_ones_is_found_at_the_end() {
-    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let fixture = Fixture::new();
+    let whole = Fixture::new().run(&[]).await;
     // One job is computed, and its result is edited before the others are computed.
     let first = fixture.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
     fixture.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
@@ -121,7 +124,8 @@ async fn a_result_that_contradicts_all_later_ones_is_found_at_the_end() {
 
 #[tokio::test]
 async fn a_corrupt_result_is_repaired_in_the_run_that_meets_it() {
-    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let fixture = Fixture::new();
+    let whole = Fixture::new().run(&[]).await;
     let first = fixture.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
     fixture.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
     let ran = fixture.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();

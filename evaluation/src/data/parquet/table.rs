@@ -115,7 +115,8 @@ impl Table {
     }
 
     fn read_columns(&self, only: Option<&str>, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
-        let (mut rest, mut before) = (rows, 0);
+        let mut rest = rows;
+        let mut before = 0;
         for file in &self.files {
             let columns = file.projection(only)?;
             let mut first = 0;
@@ -192,10 +193,7 @@ impl Column<'_> {
         if (self.is_right)(column) {
             return Ok(Arc::clone(column));
         }
-        let found = match column.is_group() {
-            true => "a struct or list".into(),
-            false => found_type(column),
-        };
+        let found = if column.is_group() { "a struct or list".into() } else { found_type(column) };
         Err(DataError::WrongColumn { path: path.into(), column: self.name.into(), found, expected: self.expected })
     }
 }

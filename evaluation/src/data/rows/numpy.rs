@@ -3,8 +3,8 @@ use rand_pcg::Pcg64;
 
 /// The order in which NumPy's `default_rng(seed).permutation(count)` puts the numbers below `count`.
 ///
-/// The seed becomes the state of a PCG64 generator by way of `SeedSequence`. Then, for `i = count − 1, …, 1`, number `i`
-/// changes places with a number drawn from `0..=i`.
+/// The seed becomes the state of a PCG64 generator by way of `SeedSequence`. Then, for `i = count − 1, …, 1`, number
+/// `i` changes places with a number drawn from `0..=i`.
 ///
 /// # Source
 /// NumPy 2: `bit_generator.pyx` (`SeedSequence`), `pcg64.c`, `_generator.pyx` (`Generator.permutation`) and

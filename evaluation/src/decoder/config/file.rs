@@ -66,7 +66,8 @@ impl File {
         let object = object(path, WHAT, &text)?;
         let found = object.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let Some(family) = family::named(found) else {
-            let (path, found) = (path.into(), found.to_owned());
+            let path = path.into();
+            let found = found.to_owned();
             return Err(ModelError::ModelType { path, kind: "language", found, expected: family::TYPES });
         };
         let [common, pretrained] = SHARED;
@@ -98,7 +99,7 @@ impl File {
     }
 }
 
-/// Tells a key that is there, though it may be `null`, from one that is not.
+/// Distinguishes a key that exists, though it may be `null`, from one that does not.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     decoder::family::{self, SlidingWindow},
-    settings::{Keys, walk::walk},
+    settings::{Keys, table_cases::check_table},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,14 +61,15 @@ fn every_key_does_what_its_table_says() {
         ("dtype", json!({"dtype": "bfloat16"})),
         ("torch_dtype", json!({"torch_dtype": "torch.float16"})),
     ]);
-    let (types, window) = (vec!["sliding_attention"; 32], json!({"sliding_window": 5}));
+    let types = vec!["sliding_attention"; 32];
+    let window = json!({"sliding_window": 5});
     let own = |keys: &[(&'static str, Value)]| {
         shared.iter().map(|(key, value)| (*key, value.clone())).chain(keys.to_vec()).collect()
     };
     let plain = json!({"model_type": "llama"});
     let biases = [("attention_bias", json!({"attention_bias": true})), ("mlp_bias", json!({"mlp_bias": true}))];
-    walk(&keys("llama"), &plain, &own(&biases), read);
-    walk(&keys("mistral"), &json!({"model_type": "mistral"}), &own(&[("sliding_window", window.clone())]), read);
+    check_table(&keys("llama"), &plain, &own(&biases), read);
+    check_table(&keys("mistral"), &json!({"model_type": "mistral"}), &own(&[("sliding_window", window.clone())]), read);
     let of_qwen = [
         ("use_sliding_window", json!({"use_sliding_window": true})),
         ("sliding_window", window),
@@ -78,9 +79,9 @@ fn every_key_does_what_its_table_says() {
     let plain = json!({"model_type": "qwen2", "use_sliding_window": true});
     let off = ("use_sliding_window", json!({"use_sliding_window": false}));
     let of_qwen = [&[off], &of_qwen[1..]].concat();
-    walk(&keys("qwen2"), &plain, &own(&of_qwen), read);
+    check_table(&keys("qwen2"), &plain, &own(&of_qwen), read);
     let plain = json!({"model_type": "qwen3", "use_sliding_window": true});
-    walk(&keys("qwen3"), &plain, &own(&[of_qwen, biases[..1].to_vec()].concat()), read);
+    check_table(&keys("qwen3"), &plain, &own(&[of_qwen, biases[..1].to_vec()].concat()), read);
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn every_key_of_the_rotary_frequencies_does_what_its_table_says() {
         ("original_max_position_embeddings", json!({"original_max_position_embeddings": 4096})),
     ]);
     for part in ["rope_scaling", "rope_parameters"] {
-        walk(ROPE, &llama3(), &changed, |rope| read(&with(json!({ part: rope }))));
+        check_table(ROPE, &llama3(), &changed, |rope| read(&with(json!({ part: rope }))));
     }
 }
 

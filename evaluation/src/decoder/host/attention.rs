@@ -23,7 +23,8 @@ pub(crate) const QUERIES: usize = 128;
 
 /// Computes `softmax(q · kᵀ / √head_width) · v` for every head.
 pub(super) fn attend(to: &mut [f32], from: Heads<'_>, scores: &mut Vec<f32>) {
-    let (size, stride) = (QUERIES * from.config.query_width(), 2 * from.config.kv_width());
+    let size = QUERIES * from.config.query_width();
+    let stride = 2 * from.config.kv_width();
     let parts = to.chunks_mut(size).zip(from.queries.chunks(size)).zip((from.position..).step_by(QUERIES));
     for ((to, queries), position) in parts {
         let end = position + queries.len() / from.config.query_width();
@@ -36,8 +37,11 @@ pub(super) fn attend(to: &mut [f32], from: Heads<'_>, scores: &mut Vec<f32>) {
 
 fn attend_part(to: &mut [f32], from: Heads<'_>, scores: &mut Vec<f32>) {
     let Heads { config, queries, seen, position, window } = from;
-    let (depth, query_width, kv_width) = (config.head_width, config.query_width(), config.kv_width());
-    let (count, tokens) = (queries.len() / query_width, seen.len() / (2 * kv_width));
+    let depth = config.head_width;
+    let query_width = config.query_width();
+    let kv_width = config.kv_width();
+    let count = queries.len() / query_width;
+    let tokens = seen.len() / (2 * kv_width);
     let scale = 1.0 / (depth as f32).sqrt();
     scores.resize(count * tokens, 0.0);
     let square = View::dense(count, tokens);

@@ -82,8 +82,8 @@ impl Layer {
         self.linears.iter().any(Matrix::is_widened)
     }
 
-    /// Runs the layer over all tokens, `x` `[tokens, width]`, and calls `note` with the rows that its matrices take; those
-    /// that take the same rows are named by the first of them.
+    /// Runs the layer over all tokens, `x` `[tokens, width]`, and calls `note` with the rows that its matrices take;
+    /// those that take the same rows are named by the first of them.
     pub(crate) fn apply(
         &self,
         config: &DecoderConfig,
@@ -92,7 +92,9 @@ impl Layer {
         own: &mut Buffers,
         note: &mut impl FnMut(ModuleKind, &[f32]),
     ) {
-        let (rows, width, query_width) = (x.len() / config.width, config.width, config.query_width());
+        let rows = x.len() / config.width;
+        let width = config.width;
+        let query_width = config.query_width();
         self.look(config, x, packed, own);
         note(ModuleKind::Query, &own.normed);
         own.queries.resize(rows * query_width, 0.0);
@@ -124,7 +126,9 @@ impl Layer {
         packed: &Packed<'_>,
         own: &mut Buffers,
     ) -> Vec<f32> {
-        let (texts, width, query_width) = (packed.texts.len(), config.width, config.query_width());
+        let texts = packed.texts.len();
+        let width = config.width;
+        let query_width = config.query_width();
         self.look(config, x, packed, own);
         own.queries.resize(texts * query_width, 0.0);
         own.context.resize(texts * query_width, 0.0);
@@ -133,7 +137,8 @@ impl Layer {
         self.linear(ModuleKind::Query).apply(queries, &normed, Finish::Write, &mut own.slabs);
         self.norm_heads(QUERIES, &mut own.queries);
         for (n, text) in packed.texts.iter().enumerate() {
-            let (range, position) = (n * query_width..(n + 1) * query_width, text.len() - 1);
+            let range = n * query_width..(n + 1) * query_width;
+            let position = text.len() - 1;
             let queries = &mut own.queries[range.clone()];
             turn(queries, config, query_width, packed.rope, position);
             let seen = seen_by(&own.seen, config, text);
@@ -151,7 +156,8 @@ impl Layer {
 
     /// Norm, keys and values of all tokens.
     fn look(&self, config: &DecoderConfig, x: &[f32], packed: &Packed<'_>, own: &mut Buffers) {
-        let (rows, kv_width) = (x.len() / config.width, config.kv_width());
+        let rows = x.len() / config.width;
+        let kv_width = config.kv_width();
         own.normed.resize(x.len(), 0.0);
         own.seen.resize(rows * 2 * kv_width, 0.0);
         rms_norm(&mut own.normed, x, &self.norms[0], config.norm_eps);
@@ -177,7 +183,9 @@ impl Layer {
 
     fn mlp(&self, config: &DecoderConfig, x: &mut [f32], own: &mut Buffers, note: &mut impl FnMut(ModuleKind, &[f32])) {
         let Buffers { normed, mlp, slabs, .. } = own;
-        let (rows, width, mlp_width) = (x.len() / config.width, config.width, config.mlp_width);
+        let rows = x.len() / config.width;
+        let width = config.width;
+        let mlp_width = config.mlp_width;
         normed.resize(x.len(), 0.0);
         mlp.resize(rows * mlp_width, 0.0);
         rms_norm(normed, x, &self.norms[1], config.norm_eps);

@@ -54,7 +54,8 @@ impl Matrix {
     /// Takes a matrix of a file: as it lies there if it is half-width and the model can compute with that.
     pub(crate) fn new(found: &LinearWeights, precision: Precision) -> Self {
         let stored = &found.matrix;
-        let (outputs, inputs) = (stored.rows, stored.columns);
+        let outputs = stored.rows;
+        let inputs = stored.columns;
         let values = match (half_of(precision), stored.format) {
             (None, Format::Half(_)) => Values::Stored(stored.clone()),
             (Some(wanted), Format::Half(half)) if wanted == half => Values::Stored(stored.clone()),
@@ -70,7 +71,8 @@ impl Matrix {
 
     /// The matrix with `scaling` times the update added, in `f32` and then rounded to the model's precision.
     pub(crate) fn patched(&self, update: &Update<Vec<f32>>, scaling: f32, precision: Precision) -> Self {
-        let (outputs, inputs) = (self.outputs, self.inputs);
+        let outputs = self.outputs;
+        let inputs = self.inputs;
         let values = Values::packed(half_of(precision), outputs, inputs, |n, panel| {
             self.read(n, 0, panel);
             add(panel, update, scaling, n * PANEL, [outputs, inputs]);
@@ -82,10 +84,14 @@ impl Matrix {
     pub(crate) fn apply(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
         match &self.values {
             Values::Full(panels) if self.inputs <= 2 * DEPTH => {
-                let (inputs, outputs, bias) = (self.inputs, self.outputs, self.bias.as_deref());
+                let inputs = self.inputs;
+                let outputs = self.outputs;
+                let bias = self.bias.as_deref();
                 Arch::new().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
             }
-            _ => self.apply_by_slabs((to, stride), from, finish, own),
+            Values::Full(_) | Values::Rounded(..) | Values::Stored(_) => {
+                self.apply_by_slabs((to, stride), from, finish, own);
+            }
         }
     }
 
@@ -102,7 +108,7 @@ impl Matrix {
             for (n, sums) in sums.chunks_exact_mut(rows).enumerate() {
                 let slab = match &self.values {
                     Values::Full(panels) => &panels[(n * self.inputs + first) * PANEL..][..depth * PANEL],
-                    _ => {
+                    Values::Rounded(..) | Values::Stored(_) => {
                         buffer.resize(depth * PANEL, 0.0);
                         self.read(n, first, buffer);
                         &*buffer
@@ -180,7 +186,10 @@ mod tests {
     /// More inputs than two slabs hold, and neither slabs nor panels come out even.
     #[test]
     fn deep_and_ragged_products_are_the_plain_sums() {
-        let (rows, outputs, inputs, stride) = (7, 70, 2 * DEPTH + 300, 75);
+        let rows = 7;
+        let outputs = 70;
+        let inputs = 2 * DEPTH + 300;
+        let stride = 75;
         let number = |n: usize| (n % 13) as f32 - 6.0;
         let from: Vec<f32> = (0..rows * inputs).map(|n| (n % 7) as f32 - 3.0).collect();
         let make = |n: usize, panel: &mut [f32]| {

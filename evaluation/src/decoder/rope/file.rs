@@ -25,8 +25,8 @@ pub(in crate::decoder) struct Rotation {
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters`.
 ///
-/// transformers 5 has everything in `rope_parameters`, and lets `rope_scaling` replace it; transformers 4 knows `rope_theta`
-/// and `rope_scaling` alone. So whatever is stated twice has to be the same.
+/// transformers 5 has everything in `rope_parameters`, and lets `rope_scaling` replace it; transformers 4 knows
+/// `rope_theta` and `rope_scaling` alone. So whatever is stated twice has to be the same.
 pub(in crate::decoder) fn rotation<'a>(
     check: Check<'_>,
     theta: Option<f32>,

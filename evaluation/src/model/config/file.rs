@@ -95,8 +95,8 @@ impl File {
         }
     }
 
-    /// The configuration of a tower that may stand in the file twice. transformers lets the older part win; whoever wrote
-    /// two that differ cannot be known to have meant that.
+    /// The configuration of a tower that may stand in the file twice. transformers uses the older part. If the two
+    /// differ, the intention of their author is not known.
     fn one_of<T: PartialEq>(
         &self,
         names: [&str; 2],

@@ -2,7 +2,7 @@ use super::{
     ClipConfig,
     keys::{MODEL, TEXT, VISION},
 };
-use crate::settings::walk::walk;
+use crate::settings::table_cases::check_table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn every_key_does_what_its_table_says() {
         ("text_config_dict", json!({"text_config_dict": {"hidden_size": 768}})),
         ("vision_config_dict", json!({"vision_config_dict": {"hidden_act": "gelu"}})),
     ]);
-    walk(MODEL, &json!({"model_type": "clip"}), &changed, read);
+    check_table(MODEL, &json!({"model_type": "clip"}), &changed, read);
 }
 
 #[test]
@@ -53,10 +53,12 @@ fn every_key_of_a_tower_does_what_its_table_says() {
     ];
     let both = |own: [(&'static str, Value); 3]| common.clone().into_iter().chain(own).collect::<BTreeMap<_, _>>();
     for part in ["vision_config", "vision_config_dict"] {
-        walk(VISION, &json!({}), &both(vision.clone()), |tower| read(&json!({"model_type": "clip", part: tower})));
+        check_table(VISION, &json!({}), &both(vision.clone()), |tower| {
+            read(&json!({"model_type": "clip", part: tower}))
+        });
     }
     for part in ["text_config", "text_config_dict"] {
-        walk(TEXT, &json!({}), &both(text.clone()), |tower| read(&json!({"model_type": "clip", part: tower})));
+        check_table(TEXT, &json!({}), &both(text.clone()), |tower| read(&json!({"model_type": "clip", part: tower})));
     }
 }
 

@@ -107,7 +107,8 @@ impl Encoder {
 
     /// Adds `scaling · delta` to a matrix of a block.
     pub(crate) fn update(&mut self, layer: usize, kind: BlockMatrix, scaling: f32, delta: &[f32]) {
-        let (block, width) = (&mut self.blocks[layer], self.config.width);
+        let block = &mut self.blocks[layer];
+        let width = self.config.width;
         match kind {
             BlockMatrix::Qkv => {
                 for (n, part) in [&mut block.query, &mut block.key, &mut block.value].into_iter().enumerate() {
@@ -155,7 +156,8 @@ impl Encoder {
         scratch: &mut Scratch,
         note: &mut impl FnMut(BlockMatrix, &[f32]),
     ) {
-        let (width, tokens) = (self.config.width, shape.tokens);
+        let width = self.config.width;
+        let tokens = shape.tokens;
         let rows = x.len() / width;
         let Scratch { normed, qkv, context, scores, .. } = scratch;
         grow(normed, rows * width);
@@ -178,8 +180,10 @@ impl Encoder {
     }
 
     fn last(&self, block: &Block, to: &mut [f32], x: &[f32], shape: Shape<'_>, scratch: &mut Scratch) {
-        let (width, tokens) = (self.config.width, shape.tokens);
-        let (rows, sequences) = (x.len() / width, shape.pool.len());
+        let width = self.config.width;
+        let tokens = shape.tokens;
+        let rows = x.len() / width;
+        let sequences = shape.pool.len();
         let Scratch { normed, qkv, context, scores, pooled, query, .. } = scratch;
         grow(normed, rows * width);
         grow(qkv, rows * 2 * width);
@@ -215,7 +219,9 @@ impl Encoder {
 
     /// Attention of one sequence, head by head: `softmax(q · kᵀ / √d) · v`.
     fn attend(&self, to: &mut [f32], queries: &Queries<'_>, seen: Tokens<'_>, shape: Shape<'_>, scores: &mut Vec<f32>) {
-        let (width, heads, tokens) = (self.config.width, self.config.heads, shape.tokens);
+        let width = self.config.width;
+        let heads = self.config.heads;
+        let tokens = shape.tokens;
         let depth = width / heads;
         let scale = 1.0 / (depth as f32).sqrt();
         grow(scores, queries.count * tokens);
@@ -255,7 +261,7 @@ fn gather(to: &mut [f32], x: &[f32], shape: Shape<'_>, width: usize) {
     }
 }
 
-/// Sets a buffer's length; what it held stays, and is overwritten by whoever asked.
+/// Sets a buffer's length. The old content stays, and the caller overwrites it.
 fn grow(buffer: &mut Vec<f32>, length: usize) {
     buffer.resize(length, 0.0);
 }

@@ -100,8 +100,8 @@ fn inverse_root(square: f32) -> f32 {
     if square.is_finite() { 1.0 / square.sqrt() } else { f32::NAN }
 }
 
-/// Normalises each row to mean 0 and variance 1, then scales and shifts it: `to` becomes the layer norm of `from`. A row whose
-/// squares overflow becomes NaN.
+/// Normalises each row to mean 0 and variance 1, then scales and shifts it: `to` becomes the layer norm of `from`. A
+/// row whose squares overflow becomes NaN.
 pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
     let width = weight.len();
     Arch::new().dispatch(|| {
@@ -116,8 +116,8 @@ pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f
     });
 }
 
-/// Scales each row to mean square 1, then by the weight: `to` becomes the RMS norm of `from`. A row whose squares overflow
-/// becomes NaN.
+/// Scales each row to mean square 1, then by the weight: `to` becomes the RMS norm of `from`. A row whose squares
+/// overflow becomes NaN.
 pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     Arch::new().dispatch(|| {

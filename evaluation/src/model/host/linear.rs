@@ -62,7 +62,11 @@ mod tests {
 
     #[test]
     fn ragged_rows_and_columns_are_the_plain_sums() {
-        let (rows, inputs, width, columns, stride) = (8, 5, 80, 3..73, 75);
+        let rows = 8;
+        let inputs = 5;
+        let width = 80;
+        let columns = 3..73;
+        let stride = 75;
         let matrix: Vec<f32> = (0..inputs * width).map(|n| (n % 13) as f32 - 6.0).collect();
         let bias: Vec<f32> = (0..width).map(|n| n as f32).collect();
         let from: Vec<f32> = (0..rows * inputs).map(|n| (n % 7) as f32 - 3.0).collect();

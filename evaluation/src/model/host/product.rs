@@ -74,7 +74,8 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds `from · slab` to `sums`.
+/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds `from · slab` to
+/// `sums`.
 ///
 /// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
 pub(crate) struct Partial<'a> {

@@ -120,7 +120,8 @@ impl HostTower {
         observation: &mut Observation<'_, TowerMatrix>,
         watch: &Watch<'_>,
     ) -> Result<(), ModelError> {
-        let (tokens, width) = (self.config.vision.tokens(), self.config.vision.encoder.width);
+        let tokens = self.config.vision.tokens();
+        let width = self.config.vision.encoder.width;
         let rows = self.step() * tokens;
         let mut steps: Vec<&mut [f32]> = x.chunks_mut(rows * width).collect();
         observation.run(&mut steps, rows, |x, scratch: &mut Scratch, note| {
@@ -140,7 +141,8 @@ impl HostTower {
         x: &[f32],
         observation: &mut Observation<'_, TowerMatrix>,
     ) -> Result<(), ModelError> {
-        let (tokens, width) = (self.config.vision.tokens(), self.config.vision.encoder.width);
+        let tokens = self.config.vision.tokens();
+        let width = self.config.vision.encoder.width;
         let pooled: Vec<f32> = x.chunks_exact(tokens * width).flat_map(|image| &image[..width]).copied().collect();
         let mut normed = vec![0.0; pooled.len()];
         self.post.apply(&mut normed, &pooled);
@@ -167,7 +169,9 @@ impl HostTower {
 
     fn embed_step(&self, tokens: &mut [f32], images: &Images, first: usize, patches: &mut Vec<f32>) {
         let vision = &self.config.vision;
-        let (width, count, depth) = (vision.encoder.width, vision.patches(), 3 * vision.patch_size.pow(2));
+        let width = vision.encoder.width;
+        let count = vision.patches();
+        let depth = 3 * vision.patch_size.pow(2);
         patches.resize(count * depth, 0.0);
         for (n, tokens) in tokens.chunks_exact_mut(vision.tokens() * width).enumerate() {
             images.write_patches(first + n, vision.patch_size, patches);

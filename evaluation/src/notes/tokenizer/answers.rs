@@ -14,7 +14,8 @@ pub(super) fn lowercase(tokenizer: &Value) -> Option<bool> {
     tokenizer.get("normalizer")?.get("lowercase")?.as_bool()
 }
 
-/// The added tokens of `added_tokens_decoder` that `tokenizer.json` has under no id, neither added nor in its vocabulary.
+/// The added tokens of `added_tokens_decoder` that `tokenizer.json` has under no id, neither added nor in its
+/// vocabulary.
 pub(super) fn missing_tokens(decoder: &Value, tokenizer: &Value) -> Vec<String> {
     let contents = |tokens: &Value| {
         let all = tokens.as_array().into_iter().flatten().filter_map(|token| token.get("content")?.as_str());

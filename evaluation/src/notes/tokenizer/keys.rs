@@ -18,8 +18,8 @@ pub(super) const NOTED: [&str; 7] = [
     "truncation_side",
 ];
 
-/// The keys of `tokenizer_config.json` and `special_tokens_map.json` that change no token, and why. Of any other key the same
-/// is true, since tokens come from `tokenizer.json` alone.
+/// The keys of `tokenizer_config.json` and `special_tokens_map.json` that change no token, and why. Of any other key
+/// the same is true, since tokens come from `tokenizer.json` alone.
 pub(super) const WITHOUT_EFFECT: [(&str, &str); 27] = [
     ("clean_up_tokenization_spaces", DECODING),
     ("spaces_between_special_tokens", DECODING),

@@ -30,8 +30,8 @@ impl Surroundings {
         Some(Self { before, after, between, pair: [first, last] })
     }
 
-    /// Whether each text, also one of a pair, begins with the first of these tokens and ends with the second, and no other
-    /// token is added.
+    /// Whether each text, also one of a pair, begins with the first of these tokens and ends with the second, and no
+    /// other token is added.
     pub(super) fn are(&self, [begin, end]: &[Option<String>; 2]) -> bool {
         let list = |tokens: &[&Option<String>]| tokens.iter().filter_map(|token| (*token).clone()).collect::<Vec<_>>();
         let is = |found: &[String], wanted: &[&Option<String>]| found == list(wanted);

@@ -21,8 +21,8 @@ const LONGEST: Ceiling = Ceiling {
     remedy: "each line has to be one row: write one JSON object per line",
 };
 
-/// The lines of a text in UTF-8, plain or gzipped, with or without a byte order mark. They end in LF, CR LF, or CR if there
-/// is no LF.
+/// The lines of a text in UTF-8, plain or gzipped, with or without a byte order mark. They end in LF, CR LF, or CR if
+/// there is no LF.
 pub(super) struct Lines {
     path: Arc<Path>,
     from: Box<dyn BufRead>,
@@ -92,9 +92,10 @@ impl Lines {
 
     fn failed(&self, source: io::Error) -> TextError {
         let path = &*self.path;
-        match self.is_packed {
-            true => DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) }.into(),
-            false => read_error(path)(source).into(),
+        if self.is_packed {
+            DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) }.into()
+        } else {
+            read_error(path)(source).into()
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be told of a repository without fetching it.
+//! What is known about a repository without fetching it.
 
 use super::{ADAPTER, COMMIT, cache_with, mnist, nowhere, offline, online, reference, server::FakeHub};
 use crate::InputError;
@@ -19,7 +19,8 @@ fn is_empty(folder: &TempDir) -> bool {
 fn of_weights_the_header_is_read_and_nothing_goes_into_the_cache() {
     let weights = tensors();
     let files = [("README.md", "words"), ("adapter_config.json", "{}"), ("adapter_model.safetensors", &weights)];
-    let (hub, cache) = (FakeHub::start("models", "owner/name", COMMIT, &files), TempDir::new().unwrap());
+    let hub = FakeHub::start("models", "owner/name", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
     let inputs = online(&cache, hub.endpoint());
     let listing = inputs.list_adapter(&reference("hf://owner/name")).unwrap();
     let sizes: Vec<_> = listing.missing().map(|file| (file.name.as_str(), file.bytes)).collect();
@@ -40,7 +41,8 @@ fn of_weights_the_header_is_read_and_nothing_goes_into_the_cache() {
 fn a_mirror_without_ranges_is_not_read_to_the_end() {
     let weights = tensors();
     let files = [("adapter_config.json", "{}"), ("adapter_model.safetensors", &weights)];
-    let (hub, cache) = (FakeHub::without_ranges("models", "owner/name", COMMIT, &files), TempDir::new().unwrap());
+    let hub = FakeHub::without_ranges("models", "owner/name", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
     let inputs = online(&cache, hub.endpoint());
     let outline = inputs.outline(&inputs.list_adapter(&reference("hf://owner/name")).unwrap()).unwrap();
     let shown = fs::read(outline.path().join("adapter_model.safetensors")).unwrap();
@@ -81,7 +83,8 @@ fn the_shards_of_a_model_are_those_that_its_index_names() {
         ("two.safetensors", &weights),
         ("zero.safetensors", &weights),
     ];
-    let (hub, cache) = (FakeHub::start("models", "owner/name", COMMIT, &files), TempDir::new().unwrap());
+    let hub = FakeHub::start("models", "owner/name", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
     let inputs = online(&cache, hub.endpoint());
     let listing = inputs.list_model(&reference("hf://owner/name")).unwrap();
     assert_eq!(listing.missing().map(|file| file.bytes).sum::<u64>(), 2 * 100_010 + 4 + index.len() as u64);
@@ -93,7 +96,8 @@ fn the_shards_of_a_model_are_those_that_its_index_names() {
 fn of_tables_the_footer_is_read_and_of_images_the_names() {
     let table = format!("{}footer\u{6}\0\0\0PAR1", "x".repeat(100_000));
     let files = [("mnist/test-00000-of-00001.parquet", table.as_str()), ("mnist/train/cat/1.png", "image")];
-    let (hub, cache) = (FakeHub::start("datasets", "ylecun/mnist", COMMIT, &files), TempDir::new().unwrap());
+    let hub = FakeHub::start("datasets", "ylecun/mnist", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
     let inputs = online(&cache, hub.endpoint());
     let spec = mnist("hf://datasets/ylecun/mnist/mnist");
     let data = inputs.list_data(&spec, "test").unwrap();
@@ -115,7 +119,8 @@ fn of_tables_the_footer_is_read_and_of_images_the_names() {
 #[test]
 fn pickled_weights_are_left_out_by_name() {
     let files = [("adapter_config.json", "{}"), ("adapter_model.bin", "pickle")];
-    let (hub, cache) = (FakeHub::start("models", "owner/name", COMMIT, &files), TempDir::new().unwrap());
+    let hub = FakeHub::start("models", "owner/name", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
     let inputs = online(&cache, hub.endpoint());
     let outline = inputs.outline(&inputs.list_adapter(&reference("hf://owner/name")).unwrap()).unwrap();
     assert_eq!(

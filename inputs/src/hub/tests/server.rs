@@ -26,7 +26,7 @@ struct Repository {
     commit: String,
     files: BTreeMap<String, String>,
     fetched: Mutex<Vec<String>>,
-    /// Whether it sends whole files to those who ask for a part, as some mirrors do.
+    /// Whether it sends whole files when a part is requested, as some mirrors do.
     is_whole: bool,
     is_over: AtomicBool,
 }
@@ -42,7 +42,7 @@ impl FakeHub {
         Self::serving(kind, name, commit, files, false)
     }
 
-    /// One that knows no ranges.
+    /// A hub that does not support ranges.
     pub(super) fn without_ranges(kind: &str, name: &str, commit: &str, files: &[(&str, &str)]) -> Self {
         Self::serving(kind, name, commit, files, true)
     }
@@ -92,7 +92,7 @@ impl Repository {
             if self.is_over.load(Ordering::SeqCst) {
                 return;
             }
-            // A client that hangs up early is the test's own affair.
+            // A client may close the connection early.
             let _ = stream.and_then(|stream| self.answer(stream));
         }
     }
@@ -101,7 +101,8 @@ impl Repository {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut lines = reader.by_ref().lines();
         let request = lines.next().transpose()?.unwrap_or_default();
-        let (mut range, mut body) = (None, 0);
+        let mut range = None;
+        let mut body = 0;
         while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
             let line = line.to_lowercase();
             range = line.strip_prefix("range: bytes=").map(str::to_owned).or(range);
@@ -109,7 +110,8 @@ impl Repository {
         }
         reader.take(body).read_to_end(&mut Vec::new())?;
         let mut words = request.split(' ');
-        let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let method = words.next().unwrap_or("");
+        let target = words.next().unwrap_or("");
         let answer = self.look_up(method, target.split('?').next().unwrap_or(""), range.as_deref());
         let length = answer.body.len();
         write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{}", answer.status, answer.headers)?;
@@ -141,7 +143,8 @@ impl Repository {
             self.fetched.lock().unwrap().push(format!("{name}{part}"));
         }
         if let Some((from, to)) = range.filter(|_| !self.is_whole).and_then(|range| range.split_once('-')) {
-            let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+            let from: usize = from.parse().unwrap();
+            let to: usize = to.parse().unwrap();
             let body = content.as_bytes()[from..=to].to_vec();
             return Answer { status: "206 Partial Content", headers: String::new(), body };
         }

@@ -55,8 +55,8 @@ fn images_beside<'a>(names: &'a [String], split: &str) -> Vec<&'a str> {
     }
 }
 
-/// Class and name of all images of a split. Whatever else lies in its classes is refused: left out in silence, it
-/// would be an image or a class less than a person sees there.
+/// Class and name of all images of a split. Any other entry in its classes is refused. Ignoring it would silently leave
+/// out an image or a class that a person sees there.
 fn images(names: &[String], split: &str, beside: &BTreeSet<&str>) -> Result<Vec<(String, String)>, NoSplit> {
     let mut images = Vec::new();
     for name in names {
@@ -64,7 +64,7 @@ fn images(names: &[String], split: &str, beside: &BTreeSet<&str>) -> Result<Vec<
         let problem = match below.split_once('/') {
             None if is_image(below) => "an image outside the folders of the classes: put it into one, or take it out",
             None => continue,
-            // Other splits tell that there is such a class.
+            // Other splits show that there is such a class.
             Some((class, "")) if beside.contains(class) => continue,
             Some((_, "")) => "a class without images in any split: put some in, or take it out",
             Some((_, image)) if image.contains('/') => "but images lie in their class's folder itself, not deeper",

@@ -139,7 +139,7 @@ fn candidate<'a>(name: &'a str, ending: &'static str, split: &str) -> Result<Opt
     Ok(Some(Candidate { name, ending, folder, form }))
 }
 
-/// What a file is that does not say of how many it is one.
+/// The form of a file that does not say how many files there are.
 fn part(stem: &str) -> Form<'_> {
     Numbers::of(stem).map_or(Form::Part(stem), Form::Numbered)
 }

@@ -30,7 +30,7 @@ const READ: [&str; 3] = [".parquet", ".jsonl", ".jsonl.gz"];
 /// Images that are not read.
 const UNREAD_IMAGES: [&str; 8] = [".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".ppm"];
 
-/// What lies there in place of `split`, if it is there in no form that is read.
+/// Files in place of `split`, if it exists in no readable form.
 pub(super) fn unread(names: &[String], split: &str, kind: DataKind) -> Option<NoSplit> {
     let of_name = |name: &String| Some((name.clone(), problem(name, split, kind)?));
     let idx = || idx_problem(names, split).filter(|_| kind == DataKind::Images);

@@ -10,16 +10,16 @@ use std::{
 };
 use store::{Action, BackendError, Problem};
 
-/// One bucket in memory, which remembers what was asked of it and fails when told to.
+/// One bucket in memory, which records calls and injects faults.
 #[derive(Debug, Default)]
 pub(super) struct FakeBucket {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     calls: Mutex<Vec<String>>,
-    /// What befalls the next listings and looks at single objects.
+    /// The faults of the next listings and lookups of single objects.
     list_faults: Mutex<VecDeque<Problem>>,
-    /// What befalls the next fetches.
+    /// The faults of the next fetches.
     fetch_faults: Mutex<VecDeque<Fault>>,
-    /// Whether it tells no ETags.
+    /// Whether it returns no ETags.
     is_untold: bool,
     /// A file that every fetch adds a line to, for tests with several processes.
     log: Option<PathBuf>,
@@ -72,7 +72,7 @@ impl FakeBucket {
         self.fetch_faults.lock().unwrap().extend(faults);
     }
 
-    /// The calls since this was last asked.
+    /// The calls since this was last called.
     pub(super) fn calls(&self) -> Vec<String> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
         calls.sort();

@@ -34,7 +34,7 @@ fn another_process() {
     assert_eq!(fetch(&bucket, Path::new(&place)), Digest::of(b"sixteen gigabytes"));
 }
 
-/// A process that asks for the object, and what it says.
+/// A process that requests the object, and its output.
 struct Process {
     child: Child,
     said: Lines<BufReader<ChildStdout>>,
@@ -67,14 +67,14 @@ fn processes_that_want_the_same_object_fetch_it_once() {
     others.iter_mut().for_each(|other| other.waits_to_say("it asks"));
     writeln!(first.child.stdin.take().unwrap()).unwrap();
     for process in others.into_iter().chain([first]) {
-        // Closes its input: if it fetched as well, it would go on, and the log would tell.
+        // Closes its input: if it fetched as well, it would continue, and the log would show it.
         assert!(process.child.wait_with_output().unwrap().status.success());
     }
     assert_eq!(fetches(place.path()), 1);
 }
 
 #[test]
-fn a_process_that_is_killed_while_it_fetches_blocks_nobody_and_leaves_nothing_half() {
+fn a_process_that_is_killed_while_it_fetches_blocks_no_other_and_leaves_no_part() {
     let place = TempDir::new().unwrap();
     let mut process = Process::start(place.path());
     process.waits_to_say("half of it is here");

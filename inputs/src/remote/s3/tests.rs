@@ -1,4 +1,4 @@
-//! The way from a bucket to files, with a server in the same process.
+//! Fetching from a bucket, with a server in the same process.
 
 use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::list};
 use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 use store::{
-    Backend, Key, Patience, S3Backend, S3Credentials, S3Settings,
+    Backend, Key, RequestLimits, S3Backend, S3Credentials, S3Settings,
     testing::{HttpFault, HttpFaults, S3Server},
 };
 use tempfile::TempDir;
@@ -24,7 +24,8 @@ struct Bucket {
 
 impl Bucket {
     fn start() -> Self {
-        let (runtime, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
+        let runtime = Runtime::new().unwrap();
+        let folder = TempDir::new().unwrap();
         let server = runtime.block_on(S3Server::start(folder.path(), HttpFaults::none())).unwrap();
         let place = server.bucket("inputs", "").unwrap();
         let backend = runtime.block_on(S3Backend::open(place, &server.settings())).unwrap();
@@ -62,13 +63,15 @@ fn reference(text: &str) -> InputRef {
 }
 
 fn mnist(source: InputRef) -> DataSpec {
-    let (image_column, label_column) = ("image".to_owned(), "label".to_owned());
+    let image_column = "image".to_owned();
+    let label_column = "label".to_owned();
     DataSpec { source, image_column, label_column, text: None, splits: BTreeMap::new() }
 }
 
 #[test]
 fn mini8_in_a_bucket_has_the_digests_of_mini8_in_a_folder() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     ["adapters/mnist", "data/mnist", "heads"].iter().for_each(|folder| bucket.put_mini8(folder));
     let found = |inputs: &Inputs, root: &str| {
         let at = |path: &str| reference(&format!("{root}/{path}"));
@@ -83,7 +86,8 @@ fn mini8_in_a_bucket_has_the_digests_of_mini8_in_a_folder() {
 
 #[test]
 fn a_connection_that_breaks_and_a_server_that_is_busy_are_borne_with() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     bucket.put("head.safetensors", vec![7; 100_000]);
     let faults = bucket.server.faults();
     faults.strike(2, "HEAD", "head.safetensors", HttpFault::Answers(503, "SlowDown"));
@@ -95,15 +99,16 @@ fn a_connection_that_breaks_and_a_server_that_is_busy_are_borne_with() {
 
 #[test]
 fn what_s3_says_is_told_without_secrets() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     bucket.put("head.safetensors", b"head".to_vec());
     let head = |settings, text: &str| bucket.inputs_with(settings, &cache).file(&reference(text)).unwrap_err();
     let wrong = S3Credentials::new("bowline", "not-the-secret");
     let wrong = S3Settings { credentials: Some(wrong), ..bucket.server.settings() };
     let error = head(wrong, "s3://inputs/head.safetensors");
-    let told = jobs::error_chain(&error);
-    assert!(told.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{told}");
-    assert!(told.contains("check the access key") && !told.contains("not-the-secret"), "{told}");
+    let text = jobs::error_chain(&error);
+    assert!(text.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{text}");
+    assert!(text.contains("check the access key") && !text.contains("not-the-secret"), "{text}");
     assert!(!error.is_retryable());
 
     let error = head(bucket.server.settings(), "s3://elsewhere/head.safetensors");
@@ -111,16 +116,17 @@ fn what_s3_says_is_told_without_secrets() {
     let error = head(bucket.server.settings(), "s3://inputs/other.safetensors");
     assert!(matches!(error, InputError::NoObjects { .. }), "{error}");
 
-    let patience = Patience { attempts: 2, ..bucket.server.settings().patience };
-    let down = S3Settings { patience, ..bucket.server.settings() };
+    let limits = RequestLimits { attempts: 2, ..bucket.server.settings().limits };
+    let down = S3Settings { limits, ..bucket.server.settings() };
     bucket.server.faults().strike(u32::MAX, "GET", "", HttpFault::Answers(503, "SlowDown"));
     let error = head(down, "s3://inputs/head.safetensors");
     assert!(jobs::error_chain(&error).contains("SlowDown") && error.is_retryable(), "{}", jobs::error_chain(&error));
 }
 
 #[test]
-fn a_remote_may_be_dropped_by_whoever_is_async() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+fn a_remote_may_be_dropped_by_async_code() {
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     bucket.put("head.safetensors", b"head".to_vec());
     let inputs = bucket.inputs(&cache);
     inputs.file(&reference("s3://inputs/head.safetensors")).unwrap();
@@ -129,7 +135,8 @@ fn a_remote_may_be_dropped_by_whoever_is_async() {
 
 #[test]
 fn of_a_bucket_no_more_is_read_than_an_outline_needs() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     ["adapters/mnist", "data/mnist", "heads"].iter().for_each(|folder| bucket.put_mini8(folder));
     let inputs = bucket.inputs(&cache);
     let adapter = reference("s3://inputs/mini8/adapters/mnist");
@@ -139,11 +146,12 @@ fn of_a_bucket_no_more_is_read_than_an_outline_needs() {
     let here = |name: &str| fs::read(mini8("adapters/mnist").join(name)).unwrap();
     let there = |name: &str| fs::read(outline.path().join(name)).unwrap();
     assert_eq!(there("adapter_config.json"), here("adapter_config.json"));
-    let (whole, part) = (here("adapter_model.safetensors"), there("adapter_model.safetensors"));
+    let whole = here("adapter_model.safetensors");
+    let part = there("adapter_model.safetensors");
     assert_eq!((whole.len(), &whole[..8]), (part.len(), &part[..8]));
     assert!(!outline.is_whole() && fs::read_dir(cache.path()).unwrap().next().is_none(), "nothing is kept");
 
-    // What was fetched is found.
+    // The fetched files are found.
     inputs.adapter(&adapter).unwrap();
     let listing = inputs.list_adapter(&adapter).unwrap();
     assert!(listing.is_here());
@@ -163,7 +171,8 @@ fn of_a_bucket_no_more_is_read_than_an_outline_needs() {
 
 #[test]
 fn a_part_comes_whole_from_a_server_that_is_busy() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     bucket.put("config.json", b"{}".to_vec());
     bucket.server.faults().strike(2, "GET", "config.json", HttpFault::Answers(503, "SlowDown"));
     let inputs = bucket.inputs(&cache);
@@ -173,7 +182,8 @@ fn a_part_comes_whole_from_a_server_that_is_busy() {
 
 #[test]
 fn an_object_that_was_replaced_is_seen() {
-    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let bucket = Bucket::start();
+    let cache = TempDir::new().unwrap();
     let digest = |inputs: &Inputs| inputs.file(&reference("s3://inputs/head.safetensors")).unwrap().digest;
     let inputs = bucket.inputs(&cache);
     for content in ["one", "two"] {

@@ -70,7 +70,7 @@ fn check_classes(classes: &[String], path: &str) -> Result<(), SweepError> {
         }
         if let Some(first) = seen.insert(read, i) {
             let problem = format!(
-                "is `{name}`, which class {first} is called already (case aside): no image could be told apart"
+                "is `{name}`, which class {first} is called already (case aside): images of the two could not be distinguished"
             );
             return Err(SweepError::invalid(format!("{path}[{i}]"), problem));
         }

@@ -6,8 +6,8 @@ use crate::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What makes the data set one of texts, if something does: `text_columns`, or a convention that has them. Keys beside a
-/// convention replace what it says.
+/// What makes the data set one of texts, if something does: `text_columns`, or a convention that has them. Keys beside
+/// a convention replace what it says.
 pub(super) fn check_text(path: &str, file: &DataFile) -> Result<Option<TextSpec>, SweepError> {
     let convention = file.convention.as_deref().map(|name| named(path, name)).transpose()?;
     if convention.is_none() && file.text_columns.is_none() {

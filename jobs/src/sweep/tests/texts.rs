@@ -98,7 +98,8 @@ fn conventions_are_those_of_the_papers_code() {
     assert_eq!((rule("mnli", "validation").share, rule("mnli", "test").share), (Some([0.8, 1.0]), Some([0.0, 0.8])));
     assert_eq!(rule("mnli", "test").shuffle_seed, None);
     for (name, share) in [("qnli", 0.2), ("rte", 0.5)] {
-        let (validation, test) = (rule(name, "validation"), rule(name, "test"));
+        let validation = rule(name, "validation");
+        let test = rule(name, "test");
         assert_eq!((validation.share, test.share), (Some([0.0, share]), Some([share, 1.0])), "{name}");
         assert_eq!((test.shuffle_seed, test.shuffle_like), (Some(42), Some(ShuffleLike::Datasets)), "{name}");
         assert_eq!(test.from.as_deref(), Some("validation"), "{name}");

@@ -13,10 +13,10 @@ pub(super) struct Directions<'a> {
 
 /// Singular values after SVC: each is multiplied by what makes the tasks own it once.
 ///
-/// With M = FΣGᵀ, aᵣ = FᵣᵀM = σᵣGᵣᵀ and aᵣᵗ = FᵣᵀMₜ: sᵣᵗ = ⟨aᵣ, aᵣᵗ⟩/‖aᵣᵗ‖² says how much of task t's part the merge has in
-/// direction r, and γᵣ = n/Σₜ max(α, sᵣᵗ). A merge that has a direction more than once, because tasks share it, is
-/// shortened there. A task without a part in a direction counts as α: its ‖aᵣᵗ‖ is at most 1e-6 of ‖Mₜ‖, rounding noise of
-/// `f32` task matrices, which would divide to any number.
+/// With M = FΣGᵀ, aᵣ = FᵣᵀM = σᵣGᵣᵀ and aᵣᵗ = FᵣᵀMₜ: sᵣᵗ = ⟨aᵣ, aᵣᵗ⟩/‖aᵣᵗ‖² says how much of task t's part the merge
+/// has in direction r, and γᵣ = n/Σₜ max(α, sᵣᵗ). A merge that has a direction more than once, because tasks share it,
+/// is shortened there. A task without a part in a direction counts as α: its ‖aᵣᵗ‖ is at most 1e-6 of ‖Mₜ‖, rounding
+/// noise of `f32` task matrices, which would divide to any number.
 ///
 /// # Shapes
 /// `merged` `[p, q]`, of the tasks' `[p, q]`, without their weights; n tasks.

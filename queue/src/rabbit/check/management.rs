@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 /// How long the management interface may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The default port.
 const PORT: u16 = 15672;
 
@@ -81,7 +81,7 @@ pub(super) async fn policies(
     };
     // A proxy of the environment does not lead to the broker of a cluster.
     let mut client =
-        reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+        reqwest::Client::builder().timeout(TIME_LIMIT).no_proxy().redirect(reqwest::redirect::Policy::none());
     if let Some(file) = &settings.ca_file {
         let pem = std::fs::read(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
         let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| described(&error))?;

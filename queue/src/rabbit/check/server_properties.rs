@@ -9,14 +9,14 @@ use std::{io, time::Duration};
 use tokio::time::timeout;
 
 /// How long the broker may take to send its properties.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The properties are a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 
 /// Product, version and cluster of the broker. They are in the first frame of a connection, before the login. The
 /// client does not expose them, so this opens a connection of its own.
 pub(super) async fn of(connection: &BrokerConnection) -> io::Result<String> {
-    timeout(PATIENCE, receive(connection)).await?
+    timeout(TIME_LIMIT, receive(connection)).await?
 }
 
 async fn receive(connection: &BrokerConnection) -> io::Result<String> {

@@ -11,7 +11,7 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 
 /// Far above the time of any step, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A proxy to the broker, and a pool whose settings use the proxy.
 async fn behind_a_proxy(address: &str) -> (Proxy, TestPool) {
@@ -108,10 +108,13 @@ async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) 
     let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
     let mut working = JoinSet::new();
     for _ in 0..workers {
-        let (worker, done) = (queue.consumer().unwrap(), done.clone());
+        let worker = queue.consumer().unwrap();
+        let done = done.clone();
         working.spawn(async move {
             while let Some(delivery) = worker.next().await.unwrap() {
-                let (job, attempt, losses) = (delivery.job().id(), delivery.attempt(), delivery.losses());
+                let job = delivery.job().id();
+                let attempt = delivery.attempt();
+                let losses = delivery.losses();
                 match delivery.ack().await {
                     Ok(()) => done.send((job, attempt, losses)).unwrap(),
                     Err(error) => assert!(matches!(error, QueueError::Lapsed { .. }), "{error}"),
@@ -119,9 +122,11 @@ async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) 
             }
         });
     }
-    let (mut seen, mut lost, mut settled) = (BTreeMap::<JobId, u32>::new(), 0, 0);
+    let mut seen = BTreeMap::<JobId, u32>::new();
+    let mut lost = 0;
+    let mut settled = 0;
     while seen.len() < count {
-        let next = timeout(PATIENCE, finished.recv()).await;
+        let next = timeout(TIME_LIMIT, finished.recv()).await;
         let (job, attempt, losses) = next.unwrap_or_else(|_| panic!("{} of {count} jobs came", seen.len())).unwrap();
         assert_eq!(attempt, 1, "no worker reported a failure");
         *seen.entry(job).or_default() += 1;
@@ -163,9 +168,9 @@ async fn a_worker_goes_on_announcing_what_it_settles_after_its_connections_broke
     );
     for number in 0..3 {
         coordinator.publish(&job(number), "tests").await.unwrap();
-        let delivery = timeout(PATIENCE, worker.next()).await.expect("the job comes").unwrap().unwrap();
+        let delivery = timeout(TIME_LIMIT, worker.next()).await.expect("the job comes").unwrap().unwrap();
         delivery.ack().await.unwrap();
-        let announced = timeout(PATIENCE, coordinator.settled()).await.expect("it is announced");
+        let announced = timeout(TIME_LIMIT, coordinator.settled()).await.expect("it is announced");
         assert_eq!(announced, [job(number).id()]);
         proxy.cut();
     }
@@ -178,14 +183,15 @@ async fn a_job_whose_worker_died_comes_back_as_a_loss_and_cannot_be_settled_twic
     let Some(address) = address() else { return };
     let (proxy, pool) = behind_a_proxy(&address).await;
     let queue = pool.queue().await;
-    let (dying, other) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let dying = queue.consumer().unwrap();
+    let other = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     for losses in 0..3 {
-        let delivery = timeout(PATIENCE, dying.next()).await.unwrap().unwrap().unwrap();
+        let delivery = timeout(TIME_LIMIT, dying.next()).await.unwrap().unwrap().unwrap();
         assert_eq!((delivery.attempt(), delivery.losses()), (1, losses));
         proxy.cut();
         // Broker and client notice the cut. No other connection can settle this delivery.
-        let next = timeout(PATIENCE, other.next()).await.unwrap().unwrap().unwrap();
+        let next = timeout(TIME_LIMIT, other.next()).await.unwrap().unwrap().unwrap();
         assert_eq!((next.attempt(), next.losses()), (1, losses + 1));
         let job = delivery.job().id();
         let late = delivery.ack().await.unwrap_err();
@@ -203,13 +209,14 @@ async fn a_back_off_outlives_the_worker_that_asked_for_it() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
-    let (leaving, staying) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let leaving = queue.consumer().unwrap();
+    let staying = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     leaving.next().await.unwrap().unwrap().retry(Duration::from_secs(3)).await.unwrap();
     // Its retry consumer holds the job: there is no other one.
     leaving.close().await;
     assert!(leaving.next().await.unwrap().is_none(), "a consumer that was closed gives no job");
-    let delivery = timeout(PATIENCE, staying.next()).await.unwrap().unwrap().unwrap();
+    let delivery = timeout(TIME_LIMIT, staying.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 2, 0));
     delivery.ack().await.unwrap();
     staying.close().await;
@@ -221,14 +228,15 @@ async fn a_consumer_that_closes_gives_back_the_job_that_the_worker_did_not_ask_f
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
-    let (leaving, staying) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let leaving = queue.consumer().unwrap();
+    let staying = queue.consumer().unwrap();
     for number in 0..2 {
         queue.publish(&job(number), "tests").await.unwrap();
     }
     leaving.next().await.unwrap().unwrap().ack().await.unwrap();
     // By now the broker has sent the second job.
     leaving.close().await;
-    let delivery = timeout(PATIENCE, staying.next()).await.unwrap().unwrap().unwrap();
+    let delivery = timeout(TIME_LIMIT, staying.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 1, 0));
     delivery.ack().await.unwrap();
     staying.close().await;
@@ -245,14 +253,14 @@ async fn a_worker_with_two_consumers_holds_two_jobs_over_one_connection() {
     for number in 0..3 {
         queue.publish(&job(number), "tests").await.unwrap();
     }
-    let first = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
-    let second = timeout(PATIENCE, ahead.next()).await.unwrap().unwrap().unwrap();
+    let first = timeout(TIME_LIMIT, worker.next()).await.unwrap().unwrap().unwrap();
+    let second = timeout(TIME_LIMIT, ahead.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((first.job(), second.job()), (&job(0), &job(1)));
     second.give_back().await.unwrap();
     ahead.close().await;
     first.ack().await.unwrap();
     for number in [2, 1] {
-        let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+        let delivery = timeout(TIME_LIMIT, worker.next()).await.unwrap().unwrap().unwrap();
         assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(number), 1, 0));
         delivery.ack().await.unwrap();
     }
@@ -272,7 +280,7 @@ async fn queues_that_were_deleted_are_declared_again() {
         pool.channel().await.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
     }
     queue.publish(&job(2), "tests").await.unwrap();
-    let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+    let delivery = timeout(TIME_LIMIT, worker.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(delivery.job(), &job(2));
     delivery.ack().await.unwrap();
     worker.close().await;
@@ -311,13 +319,15 @@ async fn a_connection_that_hangs_is_noticed_on_both_sides() {
     hanging.settings.address = format!("{}?heartbeat=1", through(&address, &proxy)).parse().unwrap();
     let mut direct = hanging.settings.clone();
     direct.address = address.parse().unwrap();
-    let (queue, elsewhere) = (hanging.queue().await, RabbitQueue::connect(direct).await.unwrap());
-    let (worker, other) = (queue.consumer().unwrap(), elsewhere.consumer().unwrap());
+    let queue = hanging.queue().await;
+    let elsewhere = RabbitQueue::connect(direct).await.unwrap();
+    let worker = queue.consumer().unwrap();
+    let other = elsewhere.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
-    let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+    let delivery = timeout(TIME_LIMIT, worker.next()).await.unwrap().unwrap().unwrap();
     proxy.pause();
     // No side sees an end of the connection: only the missing heartbeats show it.
-    let again = timeout(PATIENCE, other.next()).await.unwrap().unwrap().unwrap();
+    let again = timeout(TIME_LIMIT, other.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((again.attempt(), again.losses()), (1, 1));
     let late = delivery.ack().await.unwrap_err();
     assert!(matches!(late, QueueError::Lapsed { .. }), "{late}");
@@ -325,7 +335,7 @@ async fn a_connection_that_hangs_is_noticed_on_both_sides() {
     proxy.resume();
     elsewhere.publish(&job(2), "tests").await.unwrap();
     other.close().await;
-    let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+    let delivery = timeout(TIME_LIMIT, worker.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(delivery.job(), &job(2));
     delivery.ack().await.unwrap();
     worker.close().await;

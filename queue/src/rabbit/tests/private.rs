@@ -23,8 +23,8 @@ pub(super) enum Ending {
 }
 
 impl PrivateBroker {
-    /// Starts one; `prepare` gets its folder first. `None`, in print, where RabbitMQ is not installed or no broker is
-    /// to be tested.
+    /// Starts a broker; `prepare` gets its folder first. Prints a message and returns `None` if RabbitMQ is not
+    /// installed or no broker is to be tested.
     pub(super) fn start(prepare: impl FnOnce(&PathBuf)) -> Option<Self> {
         super::broker::address()?;
         let port = free_port();
@@ -36,7 +36,7 @@ impl PrivateBroker {
         Some(broker)
     }
 
-    /// A port for something else of this broker's.
+    /// A port for another purpose of this broker.
     pub(super) fn spare_port() -> u16 {
         free_port()
     }

@@ -29,7 +29,8 @@ async fn nothing_is_lost_when_the_broker_restarts_or_dies() {
     let mut tasks = JoinSet::new();
     let (done, mut finished) = mpsc::unbounded_channel();
     for _ in 0..2 {
-        let (worker, done) = (queue.consumer().unwrap(), done.clone());
+        let worker = queue.consumer().unwrap();
+        let done = done.clone();
         tasks.spawn(async move {
             while let Some(delivery) = worker.next().await.unwrap() {
                 assert_eq!(delivery.attempt(), 1, "no worker reported a failure");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Far above the time of any step, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The publisher of a run of `sweep`.
 async fn publisher(pool: &TestPool, sweep: &str) -> RabbitQueue {
@@ -18,7 +18,7 @@ async fn publisher(pool: &TestPool, sweep: &str) -> RabbitQueue {
 }
 
 async fn next(worker: &RabbitConsumer) -> Delivery {
-    timeout(PATIENCE, worker.next()).await.expect("a job comes").expect("reachable").expect("open")
+    timeout(TIME_LIMIT, worker.next()).await.expect("a job comes").expect("reachable").expect("open")
 }
 
 /// Waits until so many jobs wait at `source`; `None` means that the queue does not exist.
@@ -32,7 +32,7 @@ async fn waits(worker: &RabbitConsumer, source: &JobSource, waiting: Option<u64>
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, looked).await.expect("counted");
+    timeout(TIME_LIMIT, looked).await.expect("counted");
 }
 
 fn of(sweep: &str) -> JobSource {
@@ -124,7 +124,7 @@ async fn a_job_returns_to_the_queue_of_its_sweep_and_to_the_pools_after_that_was
     assert_eq!(worker.source(), JobSource::Pool);
     delivery.ack().await.unwrap();
     waits(&worker, &of("small"), None).await;
-    // A worker that is told to take jobs from a queue that does not exist continues with the queue of the pool.
+    // A worker whose selected queue does not exist continues with the queue of the pool.
     worker.take_from(&of("unknown"));
     workers.publish(&job(2), "old").await.unwrap();
     let delivery = next(&worker).await;
@@ -150,7 +150,7 @@ async fn workers_hear_of_a_sweep_whose_jobs_are_published() {
     };
     tokio::select! {
         never = publishing => never,
-        heard = timeout(PATIENCE, worker.announced_sweeps()) => assert_eq!(heard.expect("announced")[0], "small"),
+        heard = timeout(TIME_LIMIT, worker.announced_sweeps()) => assert_eq!(heard.expect("announced")[0], "small"),
     }
     worker.close().await;
     small.delete_queue("small").await.unwrap();
@@ -174,7 +174,7 @@ async fn a_check_counts_the_jobs_of_all_given_sweeps_that_have_a_queue() {
             }
         }
     };
-    let report = timeout(PATIENCE, counted).await.expect("counted");
+    let report = timeout(TIME_LIMIT, counted).await.expect("counted");
     assert_eq!(report.queues[1].name, pool.topology.jobs_of("small"));
     small.delete_queue("small").await.unwrap();
     pool.delete().await;

@@ -41,7 +41,8 @@ async fn an_encrypted_broker_is_verified_used_and_checked() {
     if super::broker::address().is_none() {
         return;
     }
-    let (tls, management) = (PrivateBroker::spare_port(), PrivateBroker::spare_port());
+    let tls = PrivateBroker::spare_port();
+    let management = PrivateBroker::spare_port();
     let folder = tempfile();
     if !certify(&folder) {
         return println!("skipped: no `openssl` to make certificates with");

@@ -1,4 +1,4 @@
-//! What comes from the environment is tried in processes of their own: it cannot be changed in this one.
+//! Settings from the environment are tested in separate processes: the environment of this one cannot be changed.
 
 use super::*;
 use std::process::Command;

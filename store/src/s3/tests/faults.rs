@@ -12,7 +12,7 @@ async fn all_operations_survive_faults_and_lose_and_double_nothing() {
         for (number, writers) in created.iter().enumerate() {
             let content = house.store.get(&key(&format!("results/{number}.json"))).await.unwrap().unwrap();
             assert_eq!(content.len(), 3000);
-            // A writer whose answer was lost finds its own object: then nobody is told that it is new.
+            // A writer whose answer was lost finds its own object: then no writer learns that it is new.
             assert!(writers.len() <= 1, "{writers:?} all created object {number}");
             assert!(writers.iter().all(|writer| content == vec![*writer; 3000]));
         }
@@ -30,7 +30,7 @@ async fn all_operations_survive_faults_and_lose_and_double_nothing() {
     }
 }
 
-/// Lets writers create the same objects, and says who was told that it did.
+/// Lets writers create the same objects, and returns which writers learned that they did.
 async fn race(store: &S3Backend, writers: u8, objects: usize) -> Vec<Vec<u8>> {
     let runs = (0..writers).map(|writer| {
         let store = store.clone();
@@ -115,8 +115,8 @@ async fn a_write_whose_answer_was_lost_finds_its_own_object() {
 async fn an_answer_that_comes_too_late_is_asked_for_again() {
     let house = House::new(HttpFaults::none()).await;
     house.store.put(&key("x"), vec![1]).await.unwrap();
-    let mut settings = house.impatient();
-    settings.patience.answer = Duration::from_millis(300);
+    let mut settings = house.with_few_attempts();
+    settings.limits.answer = Duration::from_millis(300);
     let store = S3Backend::open(house.store.place.clone(), &settings).await.unwrap();
     let slow = HttpFault::IsSlow(Duration::from_secs(3600));
     house.server.faults().strike(1, "GET", "x", slow);
@@ -131,7 +131,7 @@ async fn an_answer_that_comes_too_late_is_asked_for_again() {
 async fn an_answer_that_always_breaks_off_is_told_from_one_that_is_late() {
     let house = House::new(HttpFaults::none()).await;
     house.store.put(&key("x"), vec![1; 1000]).await.unwrap();
-    let store = S3Backend::open(house.store.place.clone(), &house.impatient()).await.unwrap();
+    let store = S3Backend::open(house.store.place.clone(), &house.with_few_attempts()).await.unwrap();
     house.server.faults().strike(u32::MAX, "GET", "", HttpFault::CutsBody);
     for error in
         [store.get(&key("x")).await.unwrap_err(), store.list(None).await.unwrap().next_page().await.unwrap_err()]
@@ -144,7 +144,7 @@ async fn an_answer_that_always_breaks_off_is_told_from_one_that_is_late() {
 #[tokio::test]
 async fn what_does_not_pass_is_told_by_kind_with_the_words_of_the_server() {
     let answer = |status, code, advice| {
-        (HttpFault::Answers(status, code), format!("S3 answers {status} `{code}`: told to fail{advice}"))
+        (HttpFault::Answers(status, code), format!("S3 answers {status} `{code}`: made to fail{advice}"))
     };
     let leave = "; these credentials need leave to list, read, write and delete there";
     for (problem, (fault, words)) in [
@@ -162,7 +162,7 @@ async fn what_does_not_pass_is_told_by_kind_with_the_words_of_the_server() {
         (Problem::Unavailable, (HttpFault::Cuts, "cannot be reached".to_owned())),
     ] {
         let house = House::new(HttpFaults::none()).await;
-        let store = S3Backend::open(house.store.place.clone(), &house.impatient()).await.unwrap();
+        let store = S3Backend::open(house.store.place.clone(), &house.with_few_attempts()).await.unwrap();
         house.server.faults().strike(u32::MAX, "", "", fault);
         let errors = [
             store.get(&key("x")).await.unwrap_err(),
@@ -186,11 +186,12 @@ async fn a_listing_that_failed_goes_on_and_leaves_nothing_out() {
     }
     let all = keys(&house.store, None).await;
     assert_eq!(all.len(), 60);
-    let store = S3Backend::open(house.store.place.clone(), &house.impatient()).await.unwrap();
+    let store = S3Backend::open(house.store.place.clone(), &house.with_few_attempts()).await.unwrap();
     house.store = S3Backend { sizes: Sizes { page: 2, ..SIZES }, ..store };
     // Three attempts for each request: every number of faults breaks off other requests.
     for faults in [1, 3, 6, 12, 40, 90] {
-        let (mut found, mut failures) = (Vec::new(), 0);
+        let mut found = Vec::new();
+        let mut failures = 0;
         let mut listing = house.store.list(None).await.unwrap();
         found.extend(listing.next_page().await.unwrap().unwrap());
         house.server.faults().strike(faults, "GET", "", HttpFault::Answers(503, "SlowDown"));

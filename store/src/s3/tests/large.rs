@@ -1,4 +1,4 @@
-//! Objects that are larger than memory should be: they pass through files, in pieces.
+//! Objects that are too large for memory: they pass through files, in pieces.
 
 use super::*;
 use crate::testing::Rates;
@@ -37,7 +37,8 @@ async fn a_file_goes_in_pieces_and_keeps_the_conditions() {
     let mut house = House::new(HttpFaults::none()).await;
     house.store.sizes = PIECES;
     let folder = TempDir::new().unwrap();
-    let (from, to) = (filled(folder.path(), (11 << 20) + 3), folder.path().join("to"));
+    let from = filled(folder.path(), (11 << 20) + 3);
+    let to = folder.path().join("to");
     let other = folder.path().join("other");
     fs::write(&other, vec![7; 2 << 20]).unwrap();
     let object = key("artefacts/a/model.safetensors");
@@ -58,7 +59,8 @@ async fn files_survive_faults_in_both_directions() {
         let mut house = House::new(HttpFaults::seeded(seed, rates)).await;
         house.store.sizes = PIECES;
         let folder = TempDir::new().unwrap();
-        let (from, to) = (filled(folder.path(), 12 << 20), folder.path().join("to"));
+        let from = filled(folder.path(), 12 << 20);
+        let to = folder.path().join("to");
         let object = key("artefacts/a/model.safetensors");
         // A writer whose answer was lost finds its own object.
         let _ = house.store.put_file_if_absent(&object, &from).await.unwrap();
@@ -94,14 +96,15 @@ fn peak_memory() -> Option<u64> {
 
 /// `BOWLINE_TEST_LARGE_MIB=3072` makes it the transfer of an artefact of 3 GiB. The server is a part of the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[expect(clippy::disallowed_methods, reason = "how large the file is, is for whoever runs the test to say")]
+#[expect(clippy::disallowed_methods, reason = "the size of the file is a choice of the person who runs the test")]
 async fn a_large_file_passes_with_little_memory() {
     let mib = std::env::var("BOWLINE_TEST_LARGE_MIB").ok().and_then(|mib| mib.parse().ok()).unwrap_or(384_u64);
     let house = House::new(HttpFaults::none()).await;
     let folder = TempDir::new().unwrap();
-    let (from, to) = (filled(folder.path(), mib << 20), folder.path().join("to"));
+    let from = filled(folder.path(), mib << 20);
+    let to = folder.path().join("to");
     let Some(before) = peak_memory() else {
-        println!("skipped: this system does not tell how much memory a process has had");
+        println!("skipped: this system does not report how much memory a process has used");
         return;
     };
     let object = key("artefacts/a/model.safetensors");

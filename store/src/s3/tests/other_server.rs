@@ -2,7 +2,7 @@ use super::*;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
-#[expect(clippy::disallowed_methods, reason = "only this test knows the server, and whoever runs it")]
+#[expect(clippy::disallowed_methods, reason = "only this test and the person who runs it know the server")]
 async fn another_server_keeps_the_contract() {
     let Ok(endpoint) = std::env::var("BOWLINE_TEST_S3_URL") else {
         println!("skipped: BOWLINE_TEST_S3_URL names no S3 server, such as http://127.0.0.1:5000");

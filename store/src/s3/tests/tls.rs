@@ -41,9 +41,10 @@ async fn encrypted(folder: &Path, server: String) -> (u16, JoinSet<()>) {
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, server) = (acceptor.clone(), server.clone());
+            let acceptor = acceptor.clone();
+            let server = server.clone();
             connections.spawn(async move {
-                // A client that trusts nobody goes away here.
+                // A client that does not trust the certificate closes the connection here.
                 let Ok(mut inside) = acceptor.accept(stream).await else { return };
                 let mut outside = TcpStream::connect(server).await.unwrap();
                 let _ = copy_bidirectional(&mut inside, &mut outside).await;
@@ -62,7 +63,7 @@ async fn certificates_are_verified_and_an_authority_of_ones_own_can_be_named() {
     let house = House::new(HttpFaults::none()).await;
     let (port, _tasks) = encrypted(folder.path(), house.server.endpoint().replace("http://", "")).await;
     let endpoint = |host: &str| Some(format!("https://{host}:{port}"));
-    let settings = S3Settings { endpoint: endpoint("localhost"), ..house.impatient() };
+    let settings = S3Settings { endpoint: endpoint("localhost"), ..house.with_few_attempts() };
     let place = S3Place::new("bucket", "a store").unwrap();
 
     let error = S3Backend::open(place.clone(), &settings).await.unwrap_err();

@@ -90,7 +90,7 @@ async fn two_workers_that_make_different_files_of_one_job_never_mix_them() {
     let to = TempDir::new().unwrap();
     store.get_artefact_files(&there, to.path()).await.unwrap();
     assert_eq!(fs::read_to_string(to.path().join("deep/weights")).unwrap(), "1234");
-    // One that comes to the same files once more writes nothing.
+    // A job that makes the same files again writes nothing.
     assert_eq!(kept(&store, &FILES).await.artefact, first.artefact);
 }
 
@@ -106,7 +106,7 @@ async fn an_altered_or_missing_file_is_never_taken_for_what_was_made() {
     assert!(error.to_string().starts_with(&format!("the file `{key}` of the store was altered: its digest is ")));
     assert!(error.is_of_one_object() && !error.is_retryable());
     assert!(store.check_artefact_files(&result).await.is_ok(), "the size is right");
-    // Of another size it is found at once, and whoever makes the same once more says so.
+    // A file of another size is detected at once, and storing the same artefact again reports it.
     backend.put(&key, b"12".to_vec()).await.unwrap();
     let error = store.check_artefact_files(&result).await.unwrap_err();
     assert_eq!(error.to_string(), format!("the file `{key}` of the store has 2 bytes, and its job wrote 4"));

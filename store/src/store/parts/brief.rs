@@ -20,8 +20,7 @@ pub(super) const ROW_DIGEST: &str = "row_digest";
 /// A result without what tables do not ask for: which examples were right, what the merge found, and the commits of hub
 /// inputs.
 ///
-/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the
-/// same.
+/// A million results of a sweep have few different inputs and workers: results share what is the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BriefResult {
     /// The job's id.
@@ -106,8 +105,8 @@ struct Group {
 }
 
 impl<'a> Reader<'a> {
-    /// `None` if the part was written before it had these columns, or a digest of them: nothing would tell then
-    /// whether they are what was written.
+    /// `None` if the part was written before it had these columns or a digest of them: without the digest, damage would
+    /// not be detected.
     pub(super) fn new(part: &'a Part) -> Option<Self> {
         let [load, align, merge, evaluate] = SECONDS.map(|seconds| part.position(seconds.name));
         let columns = Columns {
@@ -164,7 +163,7 @@ impl<'a> Reader<'a> {
             run: digest_of(&run, cells.runs[row].data()),
             seconds,
         };
-        // Before anything is made of what may have been altered.
+        // The digest is checked before the cells are used.
         if found.digest().as_bytes() != cells.digests[row].data() {
             return Err(PartError::Altered { job: named() });
         }
@@ -182,14 +181,14 @@ impl<'a> Reader<'a> {
             run,
             finished_ms: u64::try_from(cells.finished[row]).unwrap_or_default(),
         };
-        // Programs before this one looked at less when they wrote parts.
+        // Older programs checked less when they wrote parts.
         let checked = check_answer(&result.ground, &result.scores, &result.timings);
         checked.map_err(|source| PartError::Fault { job, source })?;
         Ok(result)
     }
 }
 
-/// What `text` says, which is read once however many rows say it.
+/// The parsed `text`. It is parsed once for all rows that have it.
 fn shared<T: serde::de::DeserializeOwned>(
     known: &mut HashMap<Vec<u8>, Shared<T>>,
     text: &[u8],

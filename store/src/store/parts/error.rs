@@ -10,7 +10,7 @@ pub enum PartError {
     /// It is damaged where the library that reads it takes something for granted.
     #[error("it is no parquet file that can be read to its end")]
     Unreadable,
-    /// It is somebody else's parquet file.
+    /// It is the parquet file of another program.
     #[error("it does not say that it is a part")]
     Foreign,
     /// It is a part of another version.
@@ -36,7 +36,7 @@ pub enum PartError {
         /// The job that the row names.
         job: String,
     },
-    /// A row says what no answer to its job can be.
+    /// A row has a result that is impossible for its job.
     #[error("the result in the row of job {job} cannot be an answer to it")]
     Fault {
         /// The job.

@@ -64,7 +64,7 @@ pub(super) fn encode(results: &[JobResult]) -> Result<Vec<u8>, PartError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_key_value_metadata(Some(pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec()))
-        // Every result differs: a dictionary of them would only be given up later.
+        // All results differ, so that a dictionary of them saves nothing.
         .set_column_dictionary_enabled(RESULT.into(), false)
         .set_column_dictionary_enabled(JOB.into(), false)
         .set_column_dictionary_enabled(DIGEST.into(), false)
@@ -140,7 +140,7 @@ pub(super) struct Part {
     job: usize,
     result: usize,
     digest: usize,
-    /// The digest of the jobs of all rows; parts of older programs do not tell.
+    /// The digest of the jobs of all rows; parts of older programs have none.
     jobs_digest: Option<String>,
 }
 
@@ -164,7 +164,7 @@ impl Row {
 }
 
 impl Part {
-    /// Takes `content` as a part, after a look at its version and columns.
+    /// Opens `content` as a part. Checks its version and columns.
     pub(super) fn open(content: Vec<u8>) -> Result<Self, PartError> {
         let reader = CheckedFile::open(Bytes::from(content), LIMITS)?;
         let file = reader.metadata().file_metadata();
@@ -182,8 +182,8 @@ impl Part {
         Ok(Self { reader, job, result, digest, jobs_digest })
     }
 
-    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older
-    /// program does not tell.
+    /// Checks that the rows are those of the jobs that were written, none missing or doubled. A part of an older
+    /// program has no digest to check.
     pub(super) fn check_rows(&self) -> Result<(), PartError> {
         let mut jobs = Vec::new();
         for group in 0..self.groups() {
@@ -304,8 +304,8 @@ pub(super) mod tests {
         SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap().into_inner().unwrap()
     }
 
-    /// A part with a column that nobody knows among those that are read. A row is a job, a result, and the text whose
-    /// digest it has.
+    /// A part with an unknown column among those that are read. A row is a job, a result, and the text whose digest it
+    /// has.
     pub(in super::super) fn with_rows(rows: &[[String; 3]]) -> Vec<u8> {
         let schema = "message part {
             required binary job (STRING); required int64 colour; required binary result (STRING);

@@ -15,7 +15,7 @@ pub(super) fn encode(mut jobs: Vec<JobId>) -> Vec<u8> {
 /// The jobs in an index.
 ///
 /// # Errors
-/// It is none, or damaged; its part then has to tell.
+/// It is no index, or a damaged one. The part itself must be read then.
 pub(super) fn decode(content: &[u8]) -> Result<Vec<JobId>, NoIndex> {
     let rest = content.strip_prefix(MAGIC).ok_or(NoIndex)?;
     let (digest, ids) = rest.split_at_checked(DIGEST_BYTES).ok_or(NoIndex)?;
@@ -24,7 +24,7 @@ pub(super) fn decode(content: &[u8]) -> Result<Vec<JobId>, NoIndex> {
     if is_whole { Ok(ids.iter().map(|id| Digest::from_bytes(*id).into()).collect()) } else { Err(NoIndex) }
 }
 
-/// Not an index, or no whole one.
+/// Not an index, or not a complete one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoIndex;
 

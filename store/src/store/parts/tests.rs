@@ -208,7 +208,7 @@ async fn a_result_that_is_not_of_its_job_comes_into_no_part() {
     assert!(backend.objects().is_empty());
 }
 
-/// Somebody else writes part 0 just before it is written for the first time.
+/// Another process writes part 0 just before it is written for the first time.
 #[derive(Debug)]
 struct Race {
     inner: MemoryBackend,

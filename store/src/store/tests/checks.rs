@@ -1,4 +1,4 @@
-//! What is looked at before a store is relied on.
+//! Checks before a store is used.
 
 use super::*;
 

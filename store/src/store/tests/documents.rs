@@ -58,7 +58,7 @@ async fn workers_are_known_by_what_they_last_said_until_they_go() {
     assert_eq!(workers[1].1.as_ref().unwrap()["job"], "b");
     let error = workers[2].1.as_ref().unwrap_err().to_string();
     assert_eq!(error, "the object `workers/node-3.json` of the store is corrupt");
-    for name in ["node-1", "node-2.example-17", "node-3", "nobody"] {
+    for name in ["node-1", "node-2.example-17", "node-3", "node-4"] {
         store.remove_worker(name).await.unwrap();
     }
     assert!(store.workers::<Value>().await.unwrap().is_empty());
@@ -88,7 +88,7 @@ async fn sweeps_of_a_pool_are_known_until_they_are_forgotten() {
     let entry = store.pool_entry::<Value>("a40", "two").await.unwrap();
     assert_eq!(entry, Some(json!({"pool": "a40"})));
     store.remove_pool_entry("a40", "two").await.unwrap();
-    store.remove_pool_entry("a40", "nobodys").await.unwrap();
+    store.remove_pool_entry("a40", "absent").await.unwrap();
     assert_eq!(store.pool_sweeps("a40").await.unwrap(), ["v1.one"]);
     assert_eq!(store.pool_sweeps("a40-big").await.unwrap(), ["two"]);
     let mut pools = store.remove_pool_entries("v1.one").await.unwrap();

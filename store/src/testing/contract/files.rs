@@ -60,7 +60,9 @@ pub(super) async fn a_file_reads_back_as_written(store: Arc<dyn Backend>) {
 
 pub(super) async fn a_conditional_write_of_a_file_changes_nothing_that_exists(store: Arc<dyn Backend>) {
     let files = Files::new();
-    let (first, second, to) = (files.with("1", b"first"), files.with("2", b"second"), files.with("to", b""));
+    let first = files.with("1", b"first");
+    let second = files.with("2", b"second");
+    let to = files.with("to", b"");
     let object = key("artefacts/a/model.safetensors");
     assert_eq!(store.put_file_if_absent(&object, &first).await.expect("written"), Put::Created);
     assert_eq!(store.put_file_if_absent(&object, &second).await.expect("no error"), Put::Exists);
@@ -78,7 +80,9 @@ pub(super) async fn of_sixteen_writers_of_files_one_creates_the_object(store: Ar
         let start = Arc::new(Barrier::new(usize::from(WRITERS)));
         let mut writers = JoinSet::new();
         for writer in 0..WRITERS {
-            let (store, object, start) = (Arc::clone(&store), object.clone(), Arc::clone(&start));
+            let store = Arc::clone(&store);
+            let object = object.clone();
+            let start = Arc::clone(&start);
             let from = files.with(&format!("from {writer}"), &vec![writer; 10_000]);
             writers.spawn(async move {
                 start.wait().await;

@@ -20,9 +20,9 @@ pub(super) struct Unconditional;
 /// Locks that objects share.
 const LOCKS: usize = 256;
 
-/// A server over a folder that keeps what S3 promises and the library's own does not: conditions are checked and
-/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and an upload that is
-/// not there is called so.
+/// A server over a folder with the guarantees of S3 that the library's own server lacks: conditions are checked and
+/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and a missing upload is
+/// reported as missing.
 #[derive(Debug)]
 pub(super) struct Consistent {
     files: FileSystem,
@@ -57,7 +57,7 @@ impl Consistent {
     }
 }
 
-/// The library's word for an upload that is not there is that nobody may see it.
+/// The library reports an upload that does not exist as access denied.
 fn without_upload(error: S3Error) -> S3Error {
     if *error.code() == S3ErrorCode::AccessDenied { s3_error!(NoSuchUpload) } else { error }
 }

@@ -1,7 +1,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-/// What goes wrong between a client and an S3 server, by plan; clones share it.
+/// Planned faults between a client and an S3 server; clones share them.
 ///
 /// Faults that were [armed](Self::strike) by a test strike first, in the order in which they were added. Then the
 /// seeded plan does, if there is one: the same seed and the same order of requests give the same faults.
@@ -44,7 +44,7 @@ pub struct Rates {
     pub slow: f64,
     /// How slow.
     pub delay: Duration,
-    /// The most faults in a row for the same method and object, so that clients with more patience get through.
+    /// The most faults in a row for the same method and object, so that clients with more attempts succeed.
     pub in_a_row: u32,
 }
 

@@ -2,7 +2,7 @@ use super::{
     HttpFault, HttpFaults,
     consistent::{Consistent, Unconditional},
 };
-use crate::{Patience, S3Credentials, S3Place, S3Settings};
+use crate::{RequestLimits, S3Credentials, S3Place, S3Settings};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
@@ -85,15 +85,15 @@ impl S3Server {
         S3Credentials::new(ACCESS_KEY, SECRET_KEY)
     }
 
-    /// How to reach the server, with all the attempts of a patient client and short pauses between them.
+    /// How to reach the server, with all attempts and short pauses between them.
     pub fn settings(&self) -> S3Settings {
-        let patience = Patience {
+        let limits = RequestLimits {
             first_pause: Duration::from_millis(1),
             longest_pause: Duration::from_millis(20),
-            ..Patience::default()
+            ..RequestLimits::default()
         };
         let credentials = Some(Self::credentials());
-        S3Settings { endpoint: Some(self.endpoint()), credentials, patience, ..S3Settings::default() }
+        S3Settings { endpoint: Some(self.endpoint()), credentials, limits, ..S3Settings::default() }
     }
 
     /// The faults, to arm or count them.
@@ -121,7 +121,7 @@ async fn accept(listener: TcpListener, server: Server) {
         let server = server.clone();
         connections.spawn(async move {
             let serve = service_fn(move |request| server.clone().serve(request));
-            // How a connection ends is the client's matter.
+            // The client decides how a connection ends.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
         });
         while connections.try_join_next().is_some() {}
@@ -167,7 +167,7 @@ impl Server {
 
 fn error(status: u16, code: &str) -> Result<Response<Body>, HttpError> {
     let text = format!(
-        r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>told to fail</Message></Error>"#
+        r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>made to fail</Message></Error>"#
     );
     page(status, "application/xml", text)
 }
@@ -181,7 +181,7 @@ fn page(status: u16, kind: &str, text: String) -> Result<Response<Body>, HttpErr
 async fn half(response: Response<Body>) -> Result<Response<Body>, HttpError> {
     let (mut head, body) = response.into_parts();
     let body = BodyExt::collect(body).await.map_err(HttpError::new)?.to_bytes();
-    // The answer to a HEAD tells a length and has no body.
+    // The answer to a HEAD has a length and no body.
     head.headers.entry(hyper::header::CONTENT_LENGTH).or_insert(body.len().into());
     let begin = stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]);
     let end = stream::once(async {

@@ -50,14 +50,7 @@ fn fresh() -> Facts {
 }
 
 fn cancellation() -> Cancellation {
-    Cancellation {
-        version: Cancellation::VERSION,
-        revision: 1,
-        stops_running: false,
-        cancelled_ms: 0,
-        stopped: None,
-        is_finished: false,
-    }
+    Cancellation::new(1, false, 0)
 }
 
 fn worker(name: &str, machine: &str) -> WorkerSeen {

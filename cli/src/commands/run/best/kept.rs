@@ -1,4 +1,4 @@
-//! What lies in `best/` of a sweep, and what it is of.
+//! The folder `best/` of a sweep, and the mark that says what it is a copy of.
 
 use crate::failure::{Failure, FileFailure};
 use jobs::{ArtefactResult, Digest, JobId, Outcome, Recipe, RecipeSpec, WriteSpec, known_version};
@@ -9,7 +9,7 @@ use store::Store;
 const FOLDER: &str = "best";
 /// The recipe, ready for `--recipe`.
 const RECIPE: &str = "best/recipe.json";
-/// What the folder is of: it is written last, and goes first.
+/// The mark of the folder. It is written last, and deleted first.
 const MARK: &str = "best/merge.json";
 /// The file that makes a folder an adapter.
 const CONFIG: &str = "adapter_config.json";
@@ -59,13 +59,13 @@ impl<'a> Kept<'a> {
         match self.store.document::<Mark>(self.sweep, MARK).await {
             Ok(mark) => Ok(mark.as_ref() == Some(&self.mark)),
             Err(error @ store::StoreError::Backend(_)) => Err(error.into()),
-            // Whatever it is, it is not this.
+            // An unreadable mark is not this one.
             Err(_) => Ok(false),
         }
     }
 
-    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is
-    /// no adapter, or has no mark and is written again.
+    /// Replaces the files in the folder by those of the winner and its recipe. After an interruption, the folder is no
+    /// adapter, or has no mark and is written again.
     pub(super) async fn replace(&self, winner: Winner<'_>) -> Result<(), Failure> {
         let Self { store, sweep, mark } = self;
         clear(store, sweep).await?;
@@ -84,7 +84,7 @@ pub(super) struct Winner<'a> {
     pub(super) files: Option<&'a Path>,
 }
 
-/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+/// The job whose artefact the winner of `sweep` is a copy of, if that is recorded.
 pub(super) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
     match store.document::<Mark>(sweep, MARK).await {
         Ok(mark) => Ok(mark.and_then(|mark| mark.artefact)),
@@ -93,7 +93,7 @@ pub(super) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<Job
     }
 }
 
-/// Takes away what the folder holds: first what says that it is whole, then what makes it an adapter.
+/// Deletes the files in the folder: first the mark, then the configuration that makes the folder an adapter.
 pub(super) async fn clear(store: &Store, sweep: &str) -> Result<(), Failure> {
     let mut names = store.artefacts(sweep, Some(FOLDER)).await?;
     names.sort_by_key(|name| match name.as_str() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// The version of the document that a webhook gets.
 const VERSION: u32 = 1;
 
-/// What a run has come to so far, for those who hear of its end.
+/// The state of a run, for the notifications about its end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
     pub(super) sweep: String,
@@ -27,7 +27,7 @@ struct Winner {
 }
 
 impl Account {
-    /// Nothing is known of the run yet but its sweep.
+    /// Only the sweep of the run is known.
     pub(crate) fn of(sweep: &str) -> Self {
         Self { sweep: sweep.to_owned(), ..Self::default() }
     }
@@ -94,13 +94,13 @@ mod tests {
     fn an_end_without_a_winner_is_told_with_what_was_counted() {
         let mut account = Account::of("small");
         account.update(2, Counts { run: 1, reused: 6, failed: 1 });
-        let told = account.in_json(&Err(Failure::Run(crate::failure::RunFailure::Cancelled)));
-        assert_eq!(told["counts"], json!({"run": 1, "reused": 6, "failed": 1}));
+        let document = account.in_json(&Err(Failure::Run(crate::failure::RunFailure::Cancelled)));
+        assert_eq!(document["counts"], json!({"run": 1, "reused": 6, "failed": 1}));
         assert_eq!(
-            (&told["ended"], &told["exit_code"], &told["revision"]),
+            (&document["ended"], &document["exit_code"], &document["revision"]),
             (&json!("cancelled"), &json!(75), &json!(2))
         );
-        assert_eq!(told["winner"], Value::Null);
-        assert_eq!(told["text"], "small: cancelled (the sweep was cancelled); 1 jobs run, 6 reused, 1 failed");
+        assert_eq!(document["winner"], Value::Null);
+        assert_eq!(document["text"], "small: cancelled (the sweep was cancelled); 1 jobs run, 6 reused, 1 failed");
     }
 }

@@ -5,11 +5,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Runs `command` in a shell, with what became of the sweep in its environment. Its output goes to standard error, where it is in
-/// nobody's way.
-pub(super) fn tell(command: &str, sweep: &str, ended: &Result<(), Failure>) {
+/// Runs `command` in a shell, with the end of the sweep in its environment. Its output goes to standard error, because
+/// standard output holds data.
+pub(super) fn run(command: &str, sweep: &str, ended: &Result<(), Failure>) {
     let Words { word, exit_code, message } = Words::of(ended);
-    let told = Command::new("sh")
+    let status = Command::new("sh")
         .args(["-c", command])
         .env("BOWLINE_SWEEP", sweep)
         .env("BOWLINE_ENDED", word)
@@ -18,7 +18,7 @@ pub(super) fn tell(command: &str, sweep: &str, ended: &Result<(), Failure>) {
         .stdin(Stdio::null())
         .stdout(Stdio::from(io::stderr()))
         .status();
-    match told {
+    match status {
         Ok(status) if status.success() => {}
         Ok(status) => terminal::note(format_args!("warning: the command of `--on-end` ended with {status}")),
         Err(error) => terminal::note(format_args!("warning: the command of `--on-end` cannot be run: {error}")),

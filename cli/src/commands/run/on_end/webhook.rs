@@ -11,33 +11,33 @@ use std::{fs, path::Path, time::Duration};
 use tokio::time::sleep;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pauses before further attempts where the last one may have failed by chance.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
-/// A URL that is sent how a run ended.
+/// A URL that is notified about the end of a run.
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: Url,
     client: Client,
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt failed.
 struct Refused {
     reason: String,
     may_pass: bool,
 }
 
 impl Webhook {
-    /// Sends to `url`; `ca` vouches for its server beside the system's certificates.
+    /// Sends to `url`; `ca` is trusted in addition to the system's certificates.
     ///
     /// # Errors
     /// It is no URL of HTTP, or the certificates cannot be read.
     pub(super) fn new(url: &Secret, ca: Option<&Path>) -> Result<Self, Failure> {
         let wrong = || Failure::Argument {
             argument: "--on-end-url",
-            // What was written may be a secret, and a mistake in it hide that it is.
+            // The text may be a secret. A mistake in it may hide that.
             value: "…".to_owned(),
             expected: "an address such as `https://host/path`",
         };
@@ -45,7 +45,7 @@ impl Webhook {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong());
         }
-        let client = Client::builder().timeout(PATIENCE).redirect(Policy::none());
+        let client = Client::builder().timeout(TIME_LIMIT).redirect(Policy::none());
         let client = match ca {
             Some(path) => client.tls_certs_merge(certificates(path)?),
             None => client,
@@ -54,10 +54,10 @@ impl Webhook {
         Ok(Self { url, client })
     }
 
-    /// Sends `document`; one that does not arrive is warned of.
-    pub(super) fn tell(&self, document: &Value) {
-        let sent = runtime().map_err(|failure| terminal::in_one_line(&failure)).and_then(|runtime| {
-            // A person who is tired of waiting ends it.
+    /// Sends `document`. A failure is a warning.
+    pub(super) fn post(&self, document: &Value) {
+        let sent = runtime().map_err(|failure| jobs::error_line(&failure)).and_then(|runtime| {
+            // A signal ends the process.
             let _interrupts = Interrupts::listen(&runtime);
             runtime.block_on(self.send(document))
         });
@@ -90,7 +90,7 @@ impl Webhook {
         }
     }
 
-    /// The server alone: what follows is the secret of many a webhook.
+    /// Only the server: the path of many webhooks is a secret.
     fn shown(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}://{}{port}/…", self.url.scheme(), self.url.host_str().unwrap_or_default())
@@ -98,7 +98,7 @@ impl Webhook {
 }
 
 fn in_words(error: reqwest::Error) -> String {
-    terminal::in_one_line(&error.without_url())
+    jobs::error_line(&error.without_url())
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {

@@ -1,6 +1,6 @@
-//! What the names of files tell that do not say of how many they are one.
+//! Names of files that do not say how many files there are.
 
-/// Words in the names of files that hold a split once more.
+/// Words in the names of files that are copies of a split.
 const OF_A_GENERATION: [&str; 10] = ["all", "backup", "bak", "copy", "full", "new", "old", "orig", "original", "tmp"];
 
 /// Compressions that writers name before the ending.
@@ -81,7 +81,7 @@ pub(super) fn number_at_end(stem: &str) -> Option<(&str, &str, &str)> {
     (before.len() < named.len()).then_some((before, &named[before.len()..], &stem[named.len()..]))
 }
 
-/// Whether a name says that its file is a split once more, such as `test-old`, `test (copy)` or `test-v2`.
+/// Whether a name says that its file is a copy of a split, such as `test-old`, `test (copy)` or `test-v2`.
 pub(super) fn is_of_a_generation(stem: &str) -> bool {
     let is_version = |word: &str| {
         word.strip_prefix('v').is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))

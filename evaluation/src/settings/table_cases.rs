@@ -1,15 +1,15 @@
-//! A walk through a table of keys: every key does what the table says of it.
+//! Checks tables of keys: every key does what its table says.
 
 use super::{Fate, Keys};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Holds `read`, which turns a file into what is computed with or into an error, against the tables `keys`.
+/// Checks `read`, which turns a file into settings or an error, against the tables `keys`.
 ///
-/// `plain` is a file, and `changed` has another value for each key that is honoured, with what else it takes for the key to
-/// count. An honoured key has to change the outcome, a refused one has to be named, and one without effect must change
-/// nothing.
-pub(crate) fn walk<T: PartialEq + std::fmt::Debug>(
+/// `plain` is a file, and `changed` has another value for each key that is honoured, with what else it takes for the
+/// key to count. An honoured key has to change the outcome, a refused one has to be named, and one without effect must
+/// change nothing.
+pub(crate) fn check_table<T: PartialEq + std::fmt::Debug>(
     keys: &[Keys],
     plain: &Value,
     changed: &BTreeMap<&str, Value>,

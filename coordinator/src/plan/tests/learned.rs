@@ -1,0 +1,77 @@
+//! Merges with learned coefficients.
+
+use super::*;
+
+/// A sweep without a search, with coefficients that are learned per task and per layer.
+const LEARNED: [&str; 3] = [
+    "metric.name=mean_accuracy",
+    "learned=[{name: per task, split: train}, {name: per layer, split: train, per: layer, objective: entropy, examples: 8}]",
+    "baselines=[{name: task arithmetic, preset: task_arithmetic}]",
+];
+
+/// The artefact of a job that learns, with these coefficients.
+fn learned(job: &jobs::Job, coefficients: &[(&str, f64)]) -> jobs::ArtefactResult {
+    let mut made = artefact(job);
+    made.artefact.facts = coefficients.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    made
+}
+
+#[test]
+fn learned_merges_are_evaluated_where_they_were_tuned_chosen_and_reported() {
+    let mut plan = SweepPlan::new(frozen(&LEARNED)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("something is ready") };
+    assert_eq!(labels(&jobs, Phase::Tune), ["coefficients of per task", "coefficients of per layer"]);
+    let tunes: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Tune).collect();
+    let jobs::JobSpec::Tune(spec) = tunes[1].job.spec() else { panic!("it learns") };
+    assert_eq!((spec.split.as_str(), spec.examples, spec.tasks.len()), ("train", Some(8), 2));
+    assert!(spec.settings.guard.is_some(), "entropy has a guard");
+    for job in jobs.iter().filter(|job| job.phase != Phase::Tune) {
+        plan.record(job.id, Completion::Result(&result(&job.job))).unwrap();
+    }
+    let whole = learned(&tunes[0].job, &[("weights/mnist", 0.25), ("steps", 60.0)]);
+    plan.record(tunes[0].id, Completion::Artefact(&whole)).unwrap();
+    while let NextJobs::Publish(jobs) = plan.next(64).unwrap() {
+        assert!(
+            jobs.iter().all(|job| job.phase != Phase::Learned && job.phase != Phase::Report),
+            "one is learning yet"
+        );
+        jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&result(&job.job))).unwrap()));
+    }
+    let parts = learned(&tunes[1].job, &[("layer_weights/mnist/0", 0.5), ("layer_weights/flags/1", 0.75)]);
+    plan.record(tunes[1].id, Completion::Artefact(&parts)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("both are learned") };
+    let evaluated = ["per task", "per layer", "per task on train", "per layer on train"];
+    assert_eq!(labels(&jobs, Phase::Learned), evaluated);
+    assert!(labels(&jobs, Phase::Report).contains(&"per layer on test"));
+    let Subject::Merge { recipe } = &meaning(&jobs[1].job).subject else { panic!("it is a merge") };
+    assert_eq!(serde_json::json!(recipe.layer_weights), serde_json::json!({"flags": {"1": 0.75}, "mnist": {"0": 0.5}}));
+    jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&result(&job.job))).unwrap()));
+    let NextJobs::Finished(outcome) = plan.next(64).unwrap() else { panic!("it is over") };
+    let row = outcome.rows.iter().find(|row| row.name == "per layer").unwrap();
+    assert_eq!(row.jobs.keys().collect::<Vec<_>>(), ["test", "train", "validation"]);
+    assert!(row.jobs.values().all(|jobs| jobs.len() == 1));
+}
+
+#[test]
+fn a_merge_whose_coefficients_cannot_be_learned_has_a_row_without_numbers() {
+    let mut plan = SweepPlan::new(frozen(&LEARNED)).unwrap();
+    let outcome = loop {
+        match plan.next(64).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in &jobs {
+                    let errors = ["the loss is not finite".to_owned()];
+                    let completion = match job.phase {
+                        Phase::Tune => Completion::Failed { errors: &errors, blame: Some(Blame::Job) },
+                        _ => Completion::Result(&result(&job.job)),
+                    };
+                    plan.record(job.id, completion).unwrap();
+                }
+            }
+            NextJobs::Finished(outcome) => break outcome,
+            NextJobs::Wait => panic!("nothing is left to wait for"),
+        }
+    };
+    let row = outcome.rows.iter().find(|row| row.name == "per layer").unwrap();
+    assert!(row.jobs.values().all(Vec::is_empty), "{row:?}");
+    assert!(outcome.rows.iter().any(|row| row.name == "task arithmetic" && !row.jobs["test"].is_empty()));
+}

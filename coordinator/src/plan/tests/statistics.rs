@@ -1,0 +1,82 @@
+//! Merges that need statistics of every task.
+
+use super::*;
+
+/// A sweep with RegMean as its baseline, and a search of it over numbers of examples.
+const BY_INPUTS: [&str; 5] = [
+    "metric.name=mean_accuracy",
+    "evaluation.statistics=train",
+    "baselines=[{name: fixed, preset: regmean, examples: 32}]",
+    "recipe={preset: regmean}",
+    "parameters={examples: [64, 128], scaling: [0.5, 1.0]}",
+];
+
+#[test]
+fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
+    let mut plan = SweepPlan::new(frozen(&BY_INPUTS)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("statistics are wanted") };
+    assert!(jobs.iter().all(|job| matches!(job.phase, Phase::References | Phase::Statistics)));
+    let of =
+        |examples: &str| ["mnist", "flags"].map(|task| format!("Gram matrices of {task} over {examples} examples"));
+    assert_eq!(labels(&jobs, Phase::Statistics), [of("32"), of("64"), of("128"), of("256")].concat());
+    let statistics: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Statistics).collect();
+    let jobs::JobSpec::Statistics(spec) = statistics[0].job.spec() else { panic!("they are statistics") };
+    assert_eq!((spec.examples, spec.split.as_str(), spec.head), (32, "train", None));
+    assert_eq!(statistics[0].job.places.data.keys().collect::<Vec<_>>(), ["mnist"]);
+    assert_eq!(statistics[0].job.places.adapters.keys().collect::<Vec<_>>(), ["mnist"]);
+    for job in &statistics[1..] {
+        plan.record(job.id, Completion::Artefact(&artefact(&job.job))).unwrap();
+    }
+    assert_eq!(plan.next(64).unwrap(), NextJobs::Wait, "one of them is missing");
+    plan.record(statistics[0].id, Completion::Artefact(&artefact(&statistics[0].job))).unwrap();
+    let NextJobs::Publish(merges) = plan.next(64).unwrap() else { panic!("merges can begin") };
+    let baseline = merges.iter().find(|job| job.label == "fixed" && job.phase == Phase::Baselines).unwrap();
+    let named: Vec<_> =
+        meaning(&baseline.job).statistics.iter().map(|input| (input.task.as_str(), input.job)).collect();
+    assert_eq!(named, [("mnist", statistics[0].id), ("flags", statistics[1].id)]);
+    assert!(merges.iter().any(|job| job.phase == Phase::Search));
+    assert!(plan.bound() >= 6, "{}", plan.bound());
+}
+
+#[test]
+fn the_result_of_a_merge_by_inputs_is_loaded_with_its_statistics_alone() {
+    let frozen = frozen(&BY_INPUTS);
+    let recipe = frozen.sweep().baselines[0].recipe.resolve().unwrap();
+    let job = frozen.job(frozen.meaning(Subject::Merge { recipe: Box::new(recipe) }, "validation"));
+    let mut plan = SweepPlan::new(frozen.clone()).unwrap();
+    let mut other = result(&job);
+    other.meaning.statistics[0].job = other.job;
+    assert_eq!(plan.load(&other), Loaded::OtherInputs);
+    other.meaning.statistics.clear();
+    assert_eq!(plan.load(&other), Loaded::OtherInputs);
+    assert_eq!(plan.load(&result(&job)), Loaded::New);
+}
+
+#[test]
+fn statistics_that_cannot_be_made_end_the_sweep_by_name() {
+    let mut plan = SweepPlan::new(frozen(&BY_INPUTS)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("statistics are wanted") };
+    let job = jobs.iter().find(|job| job.phase == Phase::Statistics).unwrap();
+    let errors = ["the split has 50 examples".to_owned()];
+    plan.record(job.id, Completion::Failed { errors: &errors, blame: Some(Blame::Job) }).unwrap();
+    let error = plan.next(64).unwrap_err();
+    let text =
+        format!("the sweep needs the Gram matrices of task `mnist`, and job {} that makes them failed", job.id.short());
+    assert_eq!(error.to_string(), text);
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), errors[0]);
+}
+
+#[test]
+fn a_sweep_without_merges_by_inputs_makes_no_statistics() {
+    let (_, issued) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
+    assert!(labels(&issued, Phase::Statistics).is_empty());
+}
+
+#[test]
+fn statistics_that_no_recipe_asks_for_are_made_on_request() {
+    let need = jobs::StatisticsNeed { what: jobs::StatisticsKind::Grams, examples: 8 };
+    let mut plan = SweepPlan::new(frozen(&[]).also_making(need).also_making(need)).unwrap();
+    assert_eq!(plan.bound(), SweepPlan::new(frozen(&[])).unwrap().bound() + 2);
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    assert_eq!(labels(&jobs, Phase::Statistics).len(), 2);
+}
