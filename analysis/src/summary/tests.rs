@@ -344,3 +344,38 @@ fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
     let told = "`sum` was tuned on `tuning`, where its mean accuracy is 55.0 %; on `test` it is 45.0 %: an optimism of 10.0 points";
     assert_eq!(Summary::build(&made.outcome, &made.results, None).notes, [told]);
 }
+
+#[test]
+fn a_merge_that_rounding_decides_a_part_of_is_told_with_its_condition_number() {
+    let summary_of = |condition: f64| {
+        let mut made = Made::small();
+        let spec: jobs::RecipeSpec = serde_json::from_value(serde_json::json!({"preset": "regmean"})).unwrap();
+        made.row("RegMean", RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, &[50, 40]);
+        let job = made.outcome.rows.last().unwrap().jobs["validation"][0];
+        made.results.found.get_mut(&job).unwrap().merge = Some(jobs::MergeFacts {
+            matrices: 24,
+            rank: Some(32),
+            smallest_gap: None,
+            lost_energy: None,
+            condition: Some(condition),
+        });
+        Summary::build(&made.outcome, &made.results, None)
+    };
+    let noisy = summary_of(3e7);
+    let note = "the Gram matrices of `RegMean` have a condition number of 3.0e7 (ridge 0), above 1e5: rounding decides a part of \
+                the merge, and another machine may get other numbers; lower `off_diagonal` or set a `ridge`";
+    assert_eq!(noisy.notes, [note]);
+    assert_eq!(row(&noisy, "RegMean").merge.as_ref().unwrap().condition, Some(3e7));
+    assert!(summary_of(9e4).notes.is_empty());
+}
+
+#[test]
+fn an_ensemble_is_a_row_that_is_neither_chosen_nor_a_rival() {
+    let mut made = Made::small();
+    let chosen = Summary::build(&made.outcome, &made.results, None).best().unwrap().name.clone();
+    made.row("experts", RowKind::Ensemble { rule: jobs::EnsembleRule::Max }, &[100, 100]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(summary.best().unwrap().name, chosen);
+    assert!(summary.beaten_by.iter().all(|better| better.name != "experts"));
+    assert_eq!((row(&summary, "experts").kind, row(&summary, "experts").recipe.as_ref()), (Kind::Ensemble, None));
+}
