@@ -405,3 +405,38 @@ fn replicates_have_the_mean_over_seeds_as_their_value_and_show_the_best_seed() {
     let value = summary.rows.iter().find(|row| row.name == "knots_ties").unwrap().value;
     assert_eq!(value, None, "a mean over some of the seeds would compare other things");
 }
+
+#[test]
+fn a_merge_that_rounding_decides_a_part_of_is_told_with_its_condition_number() {
+    let summary_of = |condition: f64| {
+        let mut made = Made::small();
+        let spec: jobs::RecipeSpec = serde_json::from_value(serde_json::json!({"preset": "regmean"})).unwrap();
+        made.row("RegMean", RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, &[50, 40]);
+        let job = made.outcome.rows.last().unwrap().jobs["validation"][0];
+        made.results.found.get_mut(&job).unwrap().merge = Some(jobs::MergeFacts {
+            matrices: 24,
+            rank: Some(32),
+            smallest_gap: None,
+            lost_energy: None,
+            condition: Some(condition),
+        });
+        Summary::build(&made.outcome, &made.results, None)
+    };
+    let noisy = summary_of(3e7);
+    let note = "the Gram matrices of `RegMean` have a condition number of 3.0e7 (ridge 0), above 1e5: rounding decides a part of \
+                the merge, and another machine may get other numbers; lower `off_diagonal` or set a `ridge`";
+    assert_eq!(noisy.notes, [note]);
+    assert_eq!(row(&noisy, "RegMean").merge.as_ref().unwrap().condition, Some(3e7));
+    assert!(summary_of(9e4).notes.is_empty());
+}
+
+#[test]
+fn an_ensemble_is_a_row_that_is_neither_chosen_nor_a_rival() {
+    let mut made = Made::small();
+    let chosen = Summary::build(&made.outcome, &made.results, None).best().unwrap().name.clone();
+    made.row("experts", RowKind::Ensemble { rule: jobs::EnsembleRule::Max }, &[100, 100]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(summary.best().unwrap().name, chosen);
+    assert!(summary.beaten_by.iter().all(|better| better.name != "experts"));
+    assert_eq!((row(&summary, "experts").kind, row(&summary, "experts").recipe.as_ref()), (Kind::Ensemble, None));
+}
