@@ -95,6 +95,7 @@ tests! {
     damage_does_not_break_what_holds_of_statistics_tensors: "statistics-tensors",
     damage_does_not_break_what_holds_of_sweep: "sweep",
     damage_does_not_break_what_holds_of_recipe: "recipe",
+    damage_does_not_break_what_holds_of_published: "published",
     damage_does_not_break_what_holds_of_message: "message",
     damage_does_not_break_what_holds_of_json_lines: "json-lines",
     damage_does_not_break_what_holds_of_text_parquet: "text-parquet",

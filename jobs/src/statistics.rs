@@ -244,7 +244,7 @@ mod tests {
             assert!(refused.contains("`fisher` weighs the entries") || key == "calibrate", "{key}: {refused}");
         }
         let refused = recipe(json!({"preset": "fisher", "weights": {"mnist": -1.0}})).unwrap_err().to_string();
-        assert!(refused.contains("`fisher` takes a weighted mean"), "{refused}");
+        assert!(refused.contains("`average` and `fisher` say where"), "{refused}");
         let refused = recipe(json!({"preset": "fisher", "fisher_floor": 0.0})).unwrap_err().to_string();
         assert!(refused.contains("`fisher_floor` is 0, outside (0, ∞)"), "{refused}");
         let refused = recipe(json!({"preset": "regmean", "fisher_norm": "model"})).unwrap_err().to_string();

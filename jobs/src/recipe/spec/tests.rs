@@ -365,7 +365,7 @@ fn an_average_keeps_the_factors_and_takes_no_negative_weights() {
     assert_eq!(spec(json!({"combine": "average", "flatten": 0.5})).resolve().unwrap().space, Space::Core);
     for combine in ["average", "nuslerp", "karcher"] {
         let error = message(json!({"space": "core", "combine": combine, "weights": {"mnist": -0.5}}));
-        assert!(error.starts_with("`weights` of `nuslerp`, `karcher` and `average`"), "{error}");
+        assert!(error.starts_with("`weights` of `nuslerp`, `karcher`, `average` and `fisher`"), "{error}");
     }
     let mut refused = spec(json!({"combine": "average"}));
     refused.set("layer_weights.mnist", &json!({"0": 0.5})).unwrap();
