@@ -29,6 +29,10 @@ use failure::Failure;
 use std::{panic, process::ExitCode};
 use terminal::Role;
 
+/// Threads of a worker allocate side by side, and glibc keeps what each of them frees apart.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Queue, store and hub share it; two of them in one process would panic at the first connection.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {

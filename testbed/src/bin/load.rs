@@ -86,6 +86,10 @@ enum Part {
     },
 }
 
+/// As in `bowline`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {

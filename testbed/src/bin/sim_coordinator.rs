@@ -26,6 +26,10 @@ struct Args {
     repair: bool,
 }
 
+/// As in `bowline`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     end_with_parent();

@@ -17,6 +17,10 @@ use tokio::{
 use tracing::{error, info};
 use worker::{Limits, Worker, WorkerError};
 
+/// As in `bowline`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long a draining worker may take for its current job.
 const GRACE: Duration = Duration::from_secs(10);
 
