@@ -1,7 +1,8 @@
 use super::{
     Axis, Combine, DareDrop, DropRescale, Flatten, FlattenOver, PartWeight, Preset, Recipe, RecipeError, RecipeKey,
-    RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimScope, choice, preset::Alias,
+    RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimScope, choice, layer_of, preset::Alias,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 impl RecipeSpec {
     /// The canonical [`Recipe`] that this describes.
@@ -86,10 +87,26 @@ fn without_idle_steps(mut recipe: Recipe) -> Recipe {
     recipe.post.output_rank = recipe.post.output_rank.filter(|rank| *rank > 0);
     recipe.weights.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
     recipe.layer_weights.retain(|_, parts| {
-        parts.retain(|_, weight| !weight.is_idle());
+        drop_idle_parts(parts);
         !parts.is_empty()
     });
     recipe
+}
+
+/// Removes the weights of parts that change nothing. The entry of a module takes the place of its layer's entry: a module
+/// with 1 in a layer with another number stays.
+fn drop_idle_parts(parts: &mut BTreeMap<String, PartWeight>) {
+    let layers: BTreeSet<String> = parts
+        .iter()
+        .filter(|(part, weight)| part.parse::<u32>().is_ok() && !weight.is_idle())
+        .map(|(layer, _)| layer.clone())
+        .collect();
+    let is_in_weighted_layer = |module: &str| layer_of(module).is_some_and(|layer| layers.contains(&layer.to_string()));
+    parts.retain(|part, weight| !weight.is_idle() || is_in_weighted_layer(part));
+    // A list of ones and the number 1 say the same.
+    for weight in parts.values_mut().filter(|weight| weight.is_idle()) {
+        *weight = PartWeight::Whole(1.0);
+    }
 }
 
 fn usual_scope(space: Space) -> TrimScope {

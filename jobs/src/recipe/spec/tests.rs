@@ -376,7 +376,12 @@ fn an_average_keeps_the_factors_and_takes_no_negative_weights() {
 fn a_list_of_weights_belongs_to_the_directions_of_a_module() {
     let weights = json!({"mnist": {"0": 0.5, "m.layers.0.q": [0.5, 2.0], "m.layers.0.k": [1.0, 1.0]}});
     let recipe = spec(json!({"layer_weights": weights, "weights": {"mnist": 3.0}})).resolve().unwrap();
-    assert_eq!(json!(recipe.layer_weights), json!({"mnist": {"0": 0.5, "m.layers.0.q": [0.5, 2.0]}}));
+    let kept = json!({"mnist": {"0": 0.5, "m.layers.0.q": [0.5, 2.0], "m.layers.0.k": 1.0}});
+    assert_eq!(json!(recipe.layer_weights), kept);
+    assert!((recipe.weight_on("mnist", "m.layers.0.k") - 3.0).abs() < 1e-12, "not the layer's number");
+    let idle = json!({"mnist": {"0": 0.5, "1": 1.0, "m.layers.1.k": 1.0, "m.layers.2.k": [1.0]}, "flags": {"3": 1.0}});
+    let idle = spec(json!({"layer_weights": idle})).resolve().unwrap();
+    assert_eq!(json!(idle.layer_weights), json!({"mnist": {"0": 0.5}}));
     assert_eq!(recipe.direction_weights("mnist", "m.layers.0.q"), Some(&[0.5, 2.0][..]));
     assert_eq!(recipe.direction_weights("mnist", "m.layers.0.v"), None);
     assert!(
@@ -393,5 +398,5 @@ fn a_list_of_weights_belongs_to_the_directions_of_a_module() {
     }
     let written = RecipeSpec::from(&recipe);
     let shown = RecipeKey::of("layer_weights").unwrap().shown(&written).unwrap();
-    assert!(shown.as_text().unwrap().starts_with("3 numbers ("), "{shown:?}");
+    assert!(shown.as_text().unwrap().starts_with("4 numbers ("), "{shown:?}");
 }
