@@ -156,10 +156,7 @@ fn every_example_can_be_planned() {
                 continue;
             }
             let ran = place.run_online(&["plan", path.to_str().unwrap()]);
-            if path.ends_with("figure-4-ranks.yaml") {
-                // Only adapters of rank 16 are public.
-                ran.fails(65, &["adapters/r4/stanford_cars` is not there"]);
-            } else if path.ends_with("table-3-llama3-8b.yaml") {
+            if path.ends_with("table-3-llama3-8b.yaml") {
                 // Its heads have to be made by hand.
                 ran.fails(65, &["llama3-8b-heads/snli.safetensors` is not there", "have 6 problems"]);
             } else {
