@@ -1,6 +1,10 @@
 //! Merges of entries by the diagonal Fisher information of the tasks' own weights.
 
-use crate::{Aligned, InputMergeError, Matrix, TaskStatistics, align::AlignedMatrix};
+use crate::{
+    Aligned, InputMergeError, Matrix, TaskStatistics,
+    align::AlignedMatrix,
+    merge::{fisher_bytes, groups},
+};
 use jobs::{Combine, FisherNorm, Recipe};
 use rayon::prelude::*;
 
@@ -29,7 +33,7 @@ impl FisherOptions {
 /// Per weight `[O, I]` a dense matrix: the weights of entries keep no rank.
 ///
 /// # Numerics
-/// `f64`, entry by entry; F is `f32`. The information of as many weights is in memory as there are threads.
+/// `f64`, entry by entry; F is `f32`. Weights that are merged at the same time share a bound of memory.
 ///
 /// # Errors
 /// Statistics that are not there, cannot be read, or have another shape.
@@ -54,7 +58,13 @@ pub(crate) fn merge_all(
         };
         tasks.push(FisherTask { statistics, factor: weight / divisor });
     }
-    aligned.matrices.par_iter().map(|matrix| merge(matrix, &tasks, floor)).collect()
+    let needs: Vec<u64> = aligned.matrices.iter().map(|matrix| fisher_bytes(matrix.shape)).collect();
+    let mut merged = Vec::with_capacity(needs.len());
+    for group in groups(&needs) {
+        let of_group = aligned.matrices[group].par_iter().map(|matrix| merge(matrix, &tasks, floor));
+        merged.extend(of_group.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(merged)
 }
 
 /// One task's part in a merge.

@@ -26,6 +26,7 @@ use crate::{
 pub(crate) use budget::triplets;
 use combination::Combination;
 pub use entries::working_memory;
+pub(crate) use entries::{fisher_bytes, groups};
 use jobs::{Combine, Recipe, Space, Trim, TrimCount};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;

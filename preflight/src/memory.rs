@@ -124,5 +124,6 @@ mod tests {
         assert_eq!(merge_bytes_with("recipe: {preset: ties}\nparameters: {preset: [ties, pcb]}"), pcb);
         assert_eq!(merge_bytes_with("recipe: {preset: ties}\nparameters: {density: [0.1, 0.2]}"), 0);
         assert_eq!(merge_bytes_with("baselines: [{preset: pcb, space: core}]"), 0);
+        assert_eq!(merge_bytes_with("baselines: [{preset: fisher}]"), 128 * 128 * 36);
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Aligned, Matrix,
     align::{AlignedMatrix, Form},
+    fisher::FisherOptions,
     linalg,
     methods::{Entries, PCB_BUFFERS, SCE_ENTRY_BYTES, pcb, sce},
 };
@@ -43,16 +44,20 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: EntriesMethod) -
 }
 
 /// The bytes that [`Aligned::merge`] takes beside the updates that it is given and those that it makes, for recipes that
-/// look at all entries of a weight in the `full` space; 0 for others, which work on a block of rows at a time.
+/// look at all entries of a weight in the `full` space, and for merges by Fisher information; 0 for others. Those work on a
+/// block of rows at a time, but for merges by the inputs of modules, whose Gram matrices are not counted.
 ///
 /// # Shapes
 /// `shapes`: `[O, I]` of every weight that the adapters update.
 pub fn working_memory(recipe: &Recipe, shapes: impl IntoIterator<Item = [usize; 2]>) -> u64 {
-    let Combination::Entries(method) = Combination::from(recipe.combine) else { return 0 };
     if recipe.alignment() != Space::Full {
         return 0;
     }
-    let needs: Vec<u64> = shapes.into_iter().map(|shape| method.bytes(shape)).collect();
+    let needs: Vec<u64> = match (Combination::from(recipe.combine), FisherOptions::of(recipe)) {
+        (Combination::Entries(method), _) => shapes.into_iter().map(|shape| method.bytes(shape)).collect(),
+        (_, Some(_)) => shapes.into_iter().map(fisher_bytes).collect(),
+        (_, None) => return 0,
+    };
     let largest = needs.iter().copied().max().unwrap_or_default();
     largest.max(needs.iter().sum::<u64>().min(WORKING_BYTES))
 }
@@ -68,8 +73,15 @@ impl EntriesMethod {
     }
 }
 
+/// The bytes that a weight takes while it is merged by Fisher information: two sums in 64 bits, and in 32 bits the information as
+/// it is read, the update of a task as it is formed, and the merge.
+pub(crate) fn fisher_bytes([rows, cols]: [usize; 2]) -> u64 {
+    let entry = 2 * size_of::<f64>() + 5 * size_of::<f32>();
+    (rows as u64) * (cols as u64) * entry as u64
+}
+
 /// Neighbours that may be worked on at the same time.
-fn groups(needs: &[u64]) -> Vec<Range<usize>> {
+pub(crate) fn groups(needs: &[u64]) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut taken = 0;
     for (index, need) in needs.iter().enumerate() {
