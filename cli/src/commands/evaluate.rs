@@ -133,6 +133,7 @@ impl Scoring<'_> {
         let baseline = |recipe| Baseline { name: "recipe".to_owned(), recipe, replicates: None };
         sweep.baselines = recipe.map(baseline).collect();
         sweep.ensembles.clear();
+        sweep.learned.clear();
         sweep.subsets = None;
         // The published figures are of the rows of the sweep.
         sweep.reference = None;

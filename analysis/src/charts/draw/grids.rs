@@ -11,6 +11,9 @@ use kuva::{
     render::{render::TextAnchor, render_utils::wrap_text},
 };
 
+/// With more tasks than these, numbers of four digits run into each other, and two decimals have room.
+const MOST_LONG_NUMBERS: usize = 5;
+
 /// The room of a bar of colours with its numbers and title.
 const BAR: f64 = 110.0;
 /// The characters of a line of a word beside an axis.
@@ -69,7 +72,10 @@ pub(super) fn task_pairs(
         y_names: names.iter().rev().cloned().collect(),
         x_names: names,
     };
-    let cells: Vec<_> = cells.iter().rev().cloned().collect();
+    let shown = |cell: &Option<f64>| {
+        cell.map(|cell| if tasks.len() > MOST_LONG_NUMBERS { (cell * 100.0).round() / 100.0 } else { cell })
+    };
+    let cells: Vec<Vec<_>> = cells.iter().rev().map(|row| row.iter().map(shown).collect()).collect();
     coloured(title, sides, value, &cells, None)
 }
 
