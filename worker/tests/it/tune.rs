@@ -64,7 +64,7 @@ fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let mut engine = engine(&inputs);
     let job = job(&frozen(&inputs, learned));
-    let jobs::JobSpec::Tune(mut spec) = job.spec().clone() else { panic!("it tunes") };
+    let jobs::JobSpec::Tune(mut spec) = job.spec().clone() else { unreachable!("it tunes") };
     change(&mut spec.settings);
     let job = Job::new(spec, job.places);
     match engine.compute(&job, &AttemptContext::default())?.output {

@@ -179,7 +179,7 @@ fn a_whole_model_is_written_and_a_stop_leaves_nothing() {
 fn an_adapter_that_is_not_what_the_job_was_made_for_is_not_merged() {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let right = job(&inputs, WriteFormat::Adapter);
-    let jobs::JobSpec::Write(mut spec) = right.spec().clone() else { panic!("it writes") };
+    let jobs::JobSpec::Write(mut spec) = right.spec().clone() else { unreachable!("it writes") };
     spec.adapters[0].digest = Digest::of(b"another");
     let job = Job::new(spec, right.places);
     let error = engine(&inputs).compute(&job, &AttemptContext::default()).unwrap_err();
