@@ -48,7 +48,7 @@ impl UpdateSimilarity {
     /// model, centred by their common mean.
     ///
     /// # Numerics
-    /// As [`cka`]. The Gram matrices of one module are in memory at a time, of two tasks at most.
+    /// The Gram matrices of one module are in memory at a time, of two tasks at most.
     ///
     /// # Errors
     /// Those of [`Aligned::new`]; statistics that cannot be read, that have no inputs of a module, or inputs of another width.
