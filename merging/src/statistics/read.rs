@@ -10,6 +10,7 @@ use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The statistics of one task in a folder. Gram matrices stay there until they are asked for.
@@ -19,7 +20,7 @@ pub struct TaskStatistics {
     folder: PathBuf,
     examples: u64,
     /// By module.
-    inputs: BTreeMap<String, Entry>,
+    inputs: BTreeMap<String, Arc<Entry>>,
     fisher: BTreeMap<String, FisherEntry>,
 }
 
@@ -42,7 +43,11 @@ impl TaskStatistics {
         if let Some(file) = files.into_iter().find(|file| !is_layer(file)) {
             return Err(StatisticsError::FileName { path, file: file.clone() });
         }
-        let named = |entry: Entry| entry.modules.clone().into_iter().map(move |module| (module, entry.clone()));
+        // Shared: an entry with a copy of its names for each of its names takes memory by their square.
+        let named = |entry: Entry| {
+            let entry = Arc::new(entry);
+            entry.modules.clone().into_iter().map(move |module| (module, Arc::clone(&entry)))
+        };
         let inputs = index.inputs.into_iter().flat_map(named).collect();
         let fisher = index.fisher.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
         Ok(Self { task: task.to_owned(), folder: folder.to_owned(), examples: index.examples, inputs, fisher })
