@@ -145,16 +145,20 @@ fn saddlepoint_tail(strata: &[Stratum], observed: f64) -> f64 {
     let cumulant: f64 = strata.iter().map(|stratum| stratum.differing as f64 * ln_cosh(stratum.step * at)).sum();
     let w = (2.0 * (at * observed - cumulant)).max(0.0).sqrt();
     let u = at * curvature(at).sqrt();
-    if w < 1e-4 {
-        // Both terms of the correction are infinite at 0, where the distribution is symmetric.
+    if w < 1e-2 {
+        // Both terms of the correction are infinite at 0, where the distribution is symmetric, and their difference is noise
+        // close to it.
         return upper_normal(observed / spread);
     }
     let density = (-0.5 * w * w).exp() / (2.0 * PI).sqrt();
     (upper_normal(w) + density * (1.0 / u - 1.0 / w)).clamp(0.0, 1.0)
 }
 
-/// `ln cosh x` without overflow.
+/// `ln cosh x` without overflow, and without cancellation near 0.
 fn ln_cosh(x: f64) -> f64 {
+    if x.abs() < 1.0 {
+        return (2.0 * (x / 2.0).sinh().powi(2)).ln_1p();
+    }
     x.abs() + (-2.0 * x.abs()).exp().ln_1p() - LN_2
 }
 
