@@ -267,7 +267,10 @@ impl SweepPlan {
             // Both are asked: what can never be known is an error, whatever else is missing.
             Needs::Grounds => Ok(self.known.has_denominators()? & self.known.has_statistics()?),
             Needs::Coefficients => Ok(self.has(Needs::Grounds)? && self.known.has_learned()),
-            Needs::Choices => Ok(self.searches.have_chosen() && self.known.has_learned()),
+            Needs::Choices => Ok(self.has(Needs::Coefficients)? && self.searches.have_chosen()),
+            Needs::Seeds => {
+                Ok(self.has(Needs::Choices)? && self.baselines.iter().all(|baseline| baseline.is_known(&self.known)))
+            }
             Needs::Evaluations => Ok(self.is_evaluated()),
         }
     }

@@ -10,6 +10,7 @@ use super::{
     searches::Searches,
     subsets::TaskSubsets,
 };
+use crate::strategy::PointResults;
 use jobs::{Ensemble, Recipe, Replicate, Replicates, Search, Subject};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,8 +23,10 @@ pub(super) enum Needs {
     Grounds,
     /// The same, and the coefficients of all learned merges.
     Coefficients,
-    /// The choice of every search, and these coefficients.
+    /// The same, and the choice of every search.
     Choices,
+    /// The same, and the result of every seed of the fixed recipes on the selection split.
+    Seeds,
     /// The result of every evaluation.
     Evaluations,
 }
@@ -48,7 +51,9 @@ impl Phase {
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
             Self::Search | Self::Baselines => Needs::Grounds,
             Self::Learned => Needs::Coefficients,
-            Self::Report | Self::Subsets => Needs::Choices,
+            Self::Report => Needs::Choices,
+            // The best seed of a recipe is merged for subsets, and no other.
+            Self::Subsets => Needs::Seeds,
             Self::Write => Needs::Evaluations,
         }
     }
@@ -115,6 +120,12 @@ pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
 }
 
 impl FixedRecipe {
+    /// Whether it is known of every seed what it came to on the selection split.
+    pub(super) fn is_known(&self, known: &Known) -> bool {
+        let all = replicates(&self.recipe, self.replicates.as_ref());
+        all.iter().all(|replicate| known.status(&known.id(&replicate.recipe)).is_some())
+    }
+
     fn jobs(&self, split: &str, on: &str) -> Vec<PendingJob> {
         merges(&self.name, &self.recipe, self.replicates.as_ref(), split, on)
     }

@@ -10,7 +10,7 @@ const REPLICATED: [&str; 3] = [
 ];
 
 /// A plan run to its end, with a number of right answers for each merge.
-fn finish_with(
+pub(super) fn finish_with(
     overrides: &[&str],
     limit: usize,
     correct: &dyn Fn(&jobs::Recipe) -> Option<u64>,

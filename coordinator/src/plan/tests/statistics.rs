@@ -80,3 +80,12 @@ fn statistics_that_no_recipe_asks_for_are_made_on_request() {
     let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
     assert_eq!(labels(&jobs, Phase::Statistics).len(), 2);
 }
+
+#[test]
+fn without_a_search_nothing_is_reported_before_the_statistics_are_there() {
+    let fixed = ["recipe=null", "parameters=null"];
+    let overrides = [&BY_INPUTS[..3], &fixed[..]].concat();
+    let NextJobs::Publish(jobs) = SweepPlan::new(frozen(&overrides)).unwrap().next(64).unwrap() else { panic!() };
+    assert!(!labels(&jobs, Phase::Statistics).is_empty());
+    assert_eq!(labels(&jobs, Phase::Baselines).len() + labels(&jobs, Phase::Report).len(), 0, "{jobs:?}");
+}

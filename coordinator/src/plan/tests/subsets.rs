@@ -83,3 +83,23 @@ fn a_subset_merges_by_the_statistics_of_its_own_tasks() {
     assert_eq!(named, ["mnist", "icons"]);
     assert!(frozen.has_inputs_of(&subset));
 }
+
+#[test]
+fn subsets_of_a_fixed_recipe_with_replicates_wait_for_all_of_its_seeds() {
+    let replicated = "baselines=[{name: dare, preset: dare_ties, scaling: 0.3, replicates: {seed: 3}}]";
+    let overrides = with_subsets(&["subsets={sizes: [2]}", "recipe=null", "parameters=null", replicated]);
+    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+    let seed = |recipe: &jobs::Recipe| recipe.drop.map_or(0, |drop| drop.seed);
+    for limit in [1, 64] {
+        let best_is_the_last = |recipe: &jobs::Recipe| Some(400 + 100 * seed(recipe));
+        let (outcome, issued) = replicates::finish_with(&overrides, limit, &best_is_the_last);
+        let subsets: Vec<&PlannedJob> = issued.iter().filter(|job| job.phase == Phase::Subsets).collect();
+        assert_eq!(subsets.len(), 3, "{limit}");
+        for job in subsets {
+            let Subject::Merge { recipe } = &meaning(&job.job).subject else { panic!("a merge") };
+            assert_eq!(seed(recipe), 2, "the best of the seeds 0 to 2");
+        }
+        let row = outcome.rows.iter().find(|row| row.name == "dare").unwrap();
+        assert!(row.subsets.iter().all(|subset| subset.job.is_some()), "{row:?}");
+    }
+}
