@@ -19,7 +19,8 @@ pub struct Better {
     /// By how much that is better than the chosen row's: above 0, whichever way is better.
     pub by: f64,
     /// Whether the examples of the selection split do not tell which is better by the objective, by the paired bootstrap
-    /// (by mean accuracies for hits of the joint benchmark); `null` where results do not say which examples were right.
+    /// (by mean accuracies for hits of the joint benchmark); `null` where results do not say which examples were right, and
+    /// where one of the two has replicates, whose values are means over seeds.
     pub is_tie: Option<bool>,
 }
 
@@ -36,12 +37,15 @@ pub(super) fn beaten_by(rows: &[SummaryRow], outcome: &Outcome, results: &Result
     let better = rivals.filter_map(|row| Some((row, row.value?)));
     let mut better: Vec<Better> = better
         .filter(|(_, value)| outcome.objective.compare(*value, best).is_gt())
-        .map(|(row, value)| Better {
+        .map(|(row, value)| (row, value, row.replicates.is_none() && chosen.replicates.is_none()))
+        .map(|(row, value, has_one_seed)| Better {
             name: row.name.clone(),
             kind: row.kind,
             value,
             by: (value - best).abs(),
-            is_tie: pairs_of([&row.name, &chosen.name], &outcome.select, outcome, results)
+            is_tie: has_one_seed
+                .then(|| pairs_of([&row.name, &chosen.name], &outcome.select, outcome, results))
+                .flatten()
                 .and_then(|pairs| pairs.verdict(&weighting))
                 .map(|Verdict { difference, .. }| difference.is_tie()),
         })

@@ -107,12 +107,9 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         RowKind::Finetuned => (Kind::Finetuned, None, None, None),
         RowKind::Ensemble { .. } => (Kind::Ensemble, None, None, None),
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
-        // Every point failed: the recipe is where the search began, and nothing that it chose.
-        RowKind::Search { points, left_out, .. } if points.iter().all(|point| point.value.is_none()) => {
-            (Kind::Search, None, None, Some(count(points, left_out)))
-        }
-        // It stopped at a point that no machine could evaluate.
-        RowKind::Search { points, left_out, .. } if outcome.missing > 0 && is_without_choice(row, outcome) => {
+        // Every point failed, or one of its seeds, or the search stopped at a point that no machine could evaluate: the
+        // recipe is where the search began, and nothing that it chose.
+        RowKind::Search { points, left_out, .. } if is_without_choice(row, outcome, points) => {
             (Kind::Search, None, None, Some(count(points, left_out)))
         }
         RowKind::Search { spec, recipe, points, left_out } => {
@@ -206,8 +203,8 @@ fn summarise_split(
 }
 
 /// Whether a search has no job on the selection split: every choice has one.
-fn is_without_choice(row: &Row, outcome: &Outcome) -> bool {
-    row.jobs.get(&outcome.select).is_none_or(Vec::is_empty)
+fn is_without_choice(row: &Row, outcome: &Outcome, points: &[Point]) -> bool {
+    points.iter().all(|point| point.value.is_none()) || row.jobs.get(&outcome.select).is_none_or(Vec::is_empty)
 }
 
 fn mark_chosen(rows: &mut [SummaryRow], outcome: &Outcome) {

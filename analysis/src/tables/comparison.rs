@@ -1,7 +1,7 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
     differences::result,
-    pairs::{Pairs, Verdict, how},
+    pairs::{Pairs, TIE, Verdict, how},
     weighting::Weighting,
 };
 use crate::{Results, Summary, WeightedTask};
@@ -60,6 +60,7 @@ impl Comparison<'_> {
             };
             table.rows.push(line("mean", [mean(one), mean(other)], pairs.verdict(&Weighting::Mean).as_ref()));
             table.notes.extend(how(&Weighting::Mean));
+            table.notes.push(TIE.to_owned());
         }
         table.notes.extend(pairs.left_out().map(|why| format!("left out: {why}")));
         table
@@ -81,7 +82,7 @@ impl Comparison<'_> {
         let notes = if rows.is_empty() {
             vec!["no row of both sweeps has the same name and a result".to_owned()]
         } else {
-            how(&Weighting::Mean).into()
+            how(&Weighting::Mean).into_iter().chain([TIE.to_owned()]).collect()
         };
         let title =
             format!("rows that {} and {} both have, on the same examples", self.first.name(), self.second.name());

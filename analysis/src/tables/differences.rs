@@ -34,7 +34,7 @@ impl Table {
         for (name, verdict) in &compared {
             let in_family = verdict.as_ref().zip(verdict.as_ref().and_then(|_| corrected.next()));
             let mut cells = vec![Cell::text(name.as_str())];
-            cells.extend(Verdict::cells_in_family(in_family));
+            cells.extend(Verdict::cells_in_family(in_family, outcome.objective.goal));
             rows.push(TableRow { is_chosen: false, cells });
         }
         if rows.is_empty() {
@@ -42,6 +42,10 @@ impl Table {
         } else {
             notes.push("gained, lost: examples that the row alone gets right, and the chosen one alone".to_owned());
             notes.extend(how(&weighting));
+            if summary.rows.iter().any(|row| row.replicates.is_some()) {
+                let select = &outcome.select;
+                notes.push(format!("rows with replicates are compared by the seed that is best on {select}"));
+            }
             notes.push(format!(
                 "Holm: mid-p corrected for all rows of this table ({}); better or worse where it is at most 0.05",
                 family.len()

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{Frame, FrameError, Summary, metric::column_of};
 use jobs::{BelongsTo, Goal, Interval, JobId, KeyKind, Outcome, RecipeKey, RowKind};
-use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, SortMultipleOptions, col, lit};
+use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, NULL, SortMultipleOptions, col, lit, when};
 use std::collections::HashMap;
 
 /// The keys of recipes that have a column.
@@ -55,6 +55,22 @@ impl Merges<'_> {
         Uncertainty::columns(&self.outcome.tasks).filter(is_there).collect()
     }
 
+    /// The number by which a merge is ranked. Of a row with replicates the best seed of the chosen point is ranked by the mean
+    /// over seeds, and no other of its merges is: one of them is the luckiest of many.
+    fn rank(&self) -> Expr {
+        let rows = self.summary.rows.iter().filter(|row| row.replicates.is_some());
+        rows.fold(col("value"), |rank, row| {
+            let own = self.outcome.rows.iter().find(|own| own.name == row.name);
+            let job = own.and_then(|own| own.jobs.get(&self.outcome.select)?.first());
+            let job = job.map_or_else(String::new, ToString::to_string);
+            when(col("job").eq(lit(job)))
+                .then(row.value.map_or(lit(NULL), lit))
+                .when(col("row").eq(lit(row.name.as_str())))
+                .then(lit(NULL))
+                .otherwise(rank)
+        })
+    }
+
     /// Those of the selection split, the best first. Of equal ones those that the sweep chose go first.
     pub(super) fn ranked(&self) -> LazyFrame {
         let chosen: Vec<JobId> = self.of_rows(&self.outcome.select).map(|(_, job)| job).collect();
@@ -63,9 +79,11 @@ impl Merges<'_> {
         let is_more_better = self.outcome.objective.goal == Goal::Maximize;
         let order = SortMultipleOptions::default()
             .with_order_descending_multi([is_more_better, true])
+            .with_nulls_last(true)
             .with_maintain_order(true);
-        let merges = self.on(&self.outcome.select).with_column(is_chosen.alias("is_chosen"));
-        merges.sort(["value", "is_chosen"], order)
+        let columns = [is_chosen.alias("is_chosen"), self.rank().cast(DataType::Float64).alias("rank")];
+        let merges = self.on(&self.outcome.select).with_columns(columns);
+        merges.sort(["rank", "is_chosen"], order)
     }
 
     /// The values on the report split of the recipes that were evaluated there, with their intervals, by the job of the
@@ -111,7 +129,7 @@ impl Merges<'_> {
         let name = column_of(&self.outcome.objective.metric);
         // A task that no result is of has no column.
         let is_there = self.frame.table().get_column_index(&name).is_some();
-        let value = if is_there { col(name) } else { lit(polars::prelude::NULL) };
+        let value = if is_there { col(name) } else { lit(NULL) };
         value.cast(DataType::Float64)
     }
 }

@@ -1,6 +1,6 @@
 use super::{Cell, Column, ColumnKind, weighting::Weighting};
 use crate::{Bootstrap, Difference, PairedTask, WeightedTask, stratified_mid_p};
-use jobs::{JobResult, TaskScore};
+use jobs::{Goal, JobResult, TaskScore};
 use std::collections::BTreeMap;
 
 /// Two models on the same examples of the tasks that both were evaluated on.
@@ -92,11 +92,11 @@ impl Verdict {
         ]
     }
 
-    /// The cells of a verdict, or of none.
+    /// The cells of a verdict on mean accuracies, or of none.
     pub(super) fn cells(verdict: Option<&Self>) -> [Cell; 6] {
         let Some(verdict) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
         let [difference, only_first, only_second, mid_p, n] = verdict.numbers();
-        [difference, only_first, only_second, mid_p, n, verdict.word(!verdict.difference.is_tie())]
+        [difference, only_first, only_second, mid_p, n, verdict.word(!verdict.difference.is_tie(), Goal::Maximize)]
     }
 
     /// The columns of a verdict that is one of several.
@@ -105,11 +105,11 @@ impl Verdict {
         [difference, only_first, only_second, mid_p, Column::new("Holm", ColumnKind::Number), n, verdict]
     }
 
-    /// The cells of a verdict that is one of several, with its corrected p-value, which decides.
-    pub(super) fn cells_in_family(verdict: Option<(&Self, f64)>) -> [Cell; 7] {
+    /// The cells of a verdict that is one of several, with its corrected p-value, which decides; `goal` says which way is better.
+    pub(super) fn cells_in_family(verdict: Option<(&Self, f64)>, goal: Goal) -> [Cell; 7] {
         let Some((verdict, corrected)) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
         let [difference, only_first, only_second, mid_p, n] = verdict.numbers();
-        let word = verdict.word(corrected <= LEVEL);
+        let word = verdict.word(corrected <= LEVEL, goal);
         [difference, only_first, only_second, mid_p, Cell::Number(corrected), n, word]
     }
 
@@ -123,10 +123,10 @@ impl Verdict {
         ]
     }
 
-    fn word(&self, is_decided: bool) -> Cell {
+    fn word(&self, is_decided: bool, goal: Goal) -> Cell {
         Cell::text(if !is_decided {
             "tie"
-        } else if self.difference.value > 0.0 {
+        } else if (self.difference.value > 0.0) == (goal == Goal::Maximize) {
             "better"
         } else {
             "worse"
@@ -137,13 +137,16 @@ impl Verdict {
 /// The level of a family of comparisons.
 const LEVEL: f64 = 0.05;
 
+/// When a verdict of [`Verdict::cells`] is a tie.
+pub(super) const TIE: &str = "a tie if 0 lies in the interval";
+
 /// How the numbers of [`Verdict::columns`] come about, where tasks have the weights of `weighting`.
 pub(super) fn how(weighting: &Weighting) -> [String; 2] {
     let what = weighting.metric();
     [
         format!(
             "difference: of {what}, in percentage points, with its 95 % interval by the paired bootstrap (10,000 resamples \
-             of the examples of each task); a tie if 0 lies in the interval"
+             of the examples of each task)"
         ),
         format!("mid-p: two-sided, that {what} differs so much on the same examples by chance; tasks are strata"),
     ]

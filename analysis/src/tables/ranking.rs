@@ -82,6 +82,10 @@ impl Merges<'_> {
         } else if self.outcome.objective.metric == Metric::MeanNormalisedAccuracy {
             notes.push("values are means over tasks of accuracy over that of the task's own adapter".to_owned());
         }
+        if self.summary.rows.iter().any(|row| row.replicates.is_some()) && !rows.is_empty() {
+            let note = "rows with replicates are ranked by their mean over seeds (table `replicates`), and shown with their best seed";
+            notes.push(note.to_owned());
+        }
         if reported.is_some() && !rows.is_empty() {
             notes.push(format!("on {report} the chosen recipes alone are evaluated"));
         }

@@ -11,15 +11,16 @@ impl Table {
     /// What each recipe reaches on the report split when it merges subsets of the tasks, by their number of tasks: the mean over
     /// subsets, the lowest and the highest. `None` if the sweep has no subsets.
     pub fn subsets(summary: &Summary) -> Option<Self> {
-        let metric = &summary.objective.metric;
+        let objective = &summary.objective;
+        let metric = &objective.metric;
         let mut rows = Vec::new();
         let mut missing = 0;
         for row in &summary.rows {
             for size in &row.subsets {
                 let shown = size.shown(metric);
                 let best = summary.rows.iter().filter_map(|row| same_size(&row.subsets, size.size)?.shown(metric));
-                let best = best.map(|spread| spread.mean).max_by(f64::total_cmp);
-                let is_best = shown.zip(best).is_some_and(|(shown, best)| shown.mean >= best);
+                let best = best.map(|spread| spread.mean).max_by(|one, other| objective.compare(*one, *other));
+                let is_best = shown.zip(best).is_some_and(|(shown, best)| objective.compare(shown.mean, best).is_ge());
                 let number = |number: fn(Spread) -> f64| Cell::number(shown.map(number));
                 let mean = shown.map(|spread| spread.mean);
                 let cells = vec![

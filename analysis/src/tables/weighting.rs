@@ -25,17 +25,20 @@ impl Weighting {
         }
     }
 
-    /// The tasks with their weights. A mean is over the tasks that there are. Without the accuracy of each task's own
-    /// adapter there is no normalised accuracy, and no task.
+    /// The tasks that count, with their weights. A mean is over the tasks that there are. Without the accuracy of each task's
+    /// own adapter there is no normalised accuracy, and no task.
     pub(super) fn of(&self, tasks: &[(String, PairedTask)]) -> Vec<WeightedTask> {
         let count = tasks.len() as f64;
-        let weight = |task: &String| match self {
-            Self::Mean => Some(1.0 / count),
-            Self::Normalised(own) => own.get(task).filter(|own| **own > 0.0).map(|own| 1.0 / (count * own)),
-            Self::Task(only) => Some(if only == task { 1.0 } else { 0.0 }),
+        let counting = tasks.iter().filter(|(task, _)| !matches!(self, Self::Task(only) if only != task));
+        let weighted = |(task, pair): &(String, PairedTask)| {
+            let weight = match self {
+                Self::Mean => 1.0 / count,
+                Self::Normalised(own) => 1.0 / (count * own.get(task).filter(|own| **own > 0.0)?),
+                Self::Task(_) => 1.0,
+            };
+            Some(WeightedTask { pair: *pair, weight })
         };
-        let weighted = |(task, pair): &(String, PairedTask)| Some(WeightedTask { pair: *pair, weight: weight(task)? });
-        tasks.iter().map(weighted).collect::<Option<_>>().unwrap_or_default()
+        counting.map(weighted).collect::<Option<_>>().unwrap_or_default()
     }
 
     /// What is compared, in words.
@@ -68,5 +71,7 @@ mod tests {
             by("mean_normalised_accuracy").of(&[("c".to_owned(), pair(5, 1, 0))]).is_empty(),
             "its own is not known"
         );
+        assert_eq!(by("accuracy:b").of(&tasks).len(), 1, "examples of other tasks are not counted");
+        assert!(by("accuracy:c").of(&tasks).is_empty(), "there is nothing to compare");
     }
 }

@@ -53,7 +53,7 @@ pub(crate) enum TableName {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Without `--table` it prints the main tables: the accuracies on the report split, the best merge of each \
-    method, the differences to the chosen recipe, and failures, if there are any."
+    method, the differences to the chosen recipe, and, if there are any, replicates, subsets and failures."
 )]
 pub(crate) struct Analyze {
     /// The store of results: a folder, or `s3://bucket/prefix`

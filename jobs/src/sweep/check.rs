@@ -363,6 +363,9 @@ fn check_baselines(
     Ok((baselines, ensembles))
 }
 
+/// The name of an ensemble that has none.
+const ENSEMBLE: &str = "ensemble";
+
 fn check_ensemble(
     path: &str,
     name: Option<String>,
@@ -381,7 +384,7 @@ fn check_ensemble(
                        the adapter of that task alone is the ensemble";
         return Err(SweepError::invalid(at, problem));
     }
-    Ok(Ensemble { name: name.unwrap_or_else(|| "ensemble".to_owned()), rule })
+    Ok(Ensemble { name: name.unwrap_or_else(|| ENSEMBLE.to_owned()), rule })
 }
 
 /// What concerns several parts: rows of a table need names of their own, weights need tasks.

@@ -266,6 +266,44 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
 }
 
 #[tokio::test]
+async fn a_method_with_replicates_is_ranked_by_its_mean_and_not_by_its_luckiest_seed() {
+    let mut made = Made::new(&["mnist"]);
+    made.outcome.objective.metric = jobs::Metric::MeanAccuracy;
+    let sum: RecipeSpec = serde_json::from_str(r#"{"preset": "task_arithmetic", "scaling": 0.1}"#).unwrap();
+    made.row("sum", RowKind::Baseline { recipe: sum.resolve().unwrap(), spec: sum }, &[75]);
+    let mut points = Vec::new();
+    for (scaling, seed, correct) in [(0.3, 1, 71), (0.3, 2, 69), (0.5, 1, 90), (0.5, 2, 20)] {
+        let preset = Some("dare_ties".to_owned());
+        let spec = RecipeSpec { preset, seed: Some(seed), scaling: Some(scaling), ..RecipeSpec::default() };
+        let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
+        let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
+        points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0) });
+        made.results.found.insert(result.job, result);
+    }
+    let on_validation = |job| [("validation".to_owned(), job)].into();
+    let runs = [0, 1].map(|run| jobs::SeedRun { seed: run + 1, jobs: on_validation(points[run as usize].job) });
+    let chosen = points[0].clone();
+    let recipe = chosen.spec.resolve().unwrap();
+    made.outcome.rows.push(Row {
+        name: "dare".to_owned(),
+        jobs: [("validation".to_owned(), vec![chosen.job])].into(),
+        kind: RowKind::Search { recipe, spec: chosen.spec, points, left_out: Default::default() },
+        subsets: Vec::new(),
+        replicates: Some(jobs::RowReplicates { key: "seed".to_owned(), runs: runs.into() }),
+    });
+    let of = of(made).await;
+    let best = of.table("best");
+    let methods: Vec<&Cell> = best.rows.iter().map(|row| &row.cells[0]).collect();
+    assert_eq!(methods, [&Cell::text("task_arithmetic"), &Cell::text("dare_ties")], "75 before a mean of 70");
+    let place = |name: &str| best.columns.iter().position(|column| column.name == name).unwrap();
+    let cells = row(best, "dare_ties");
+    near(&cells[place("validation")], 0.71);
+    assert_eq!(cells[place("job")], Cell::text(chosen.job.short()));
+    near(&cells[place("points")], 4.0);
+    assert!(best.notes.iter().any(|note| note.starts_with("rows with replicates are ranked")), "{:?}", best.notes);
+}
+
+#[tokio::test]
 async fn subsets_have_a_table_and_are_no_merges_of_the_other_tables() {
     let made = Made::small();
     let plain = of(made).await;

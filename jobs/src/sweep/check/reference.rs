@@ -1,5 +1,6 @@
 //! Published figures, and the rows of the sweep that stand beside them.
 
+use super::ENSEMBLE;
 use crate::{PublishedFigures, Reference, Sweep, SweepError, published::figures_of, sweep::file::SearchFile};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +39,9 @@ impl PublishedKeys {
                 Some(_) => return Err(SweepError::invalid(key, "is not a text")),
             };
             let name = ["name", "preset"].into_iter().find_map(|of| baseline.get(of)?.as_str());
-            let row = name.map_or_else(|| format!("baseline {}", i + 1), str::to_owned);
+            let unnamed =
+                || if baseline.contains_key("ensemble") { ENSEMBLE.to_owned() } else { format!("baseline {}", i + 1) };
+            let row = name.map_or_else(unnamed, str::to_owned);
             named.push(Named { key, row, method });
         }
         Ok(Self(named))
@@ -90,7 +93,8 @@ fn rows(sweep: &Sweep) -> impl Iterator<Item = &str> {
     let searches = sweep.searches.iter().map(|search| search.name.as_str());
     let baselines = sweep.baselines.iter().map(|baseline| baseline.name.as_str());
     let learned = sweep.learned.iter().map(|learned| learned.name.as_str());
-    OWN_ROWS.into_iter().chain(baselines).chain(learned).chain(searches)
+    let ensembles = sweep.ensembles.iter().map(|ensemble| ensemble.name.as_str());
+    OWN_ROWS.into_iter().chain(baselines).chain(ensembles).chain(learned).chain(searches)
 }
 
 /// A mean over other tasks is not comparable.
