@@ -2,6 +2,9 @@
 //!
 //! A program refuses a recipe with a key or a word that it does not know. It cannot distinguish such a document from a
 //! damaged one, so a document with a newer recipe has a newer version.
+//!
+//! No release has written that version yet, and until then it still gets keys and words: programs of different commits may
+//! refuse each other's newest recipes as damaged.
 
 use crate::{JobSpec, Meaning, Parameter, Recipe, RecipeSpec, Subject, Sweep, Values};
 use serde_json::Value;

@@ -35,7 +35,7 @@ pub(super) fn finish_with(
                     Subject::Merge { recipe } => correct(recipe),
                     subject => Some(crate::testing::correct(subject)),
                 };
-                let errors = ["a seed of ill luck".to_owned()];
+                let errors = ["this seed fails".to_owned()];
                 let result = correct.map(|correct| with_correct(&job, correct));
                 let completion = match &result {
                     Some(result) => Completion::Result(result),

@@ -21,6 +21,12 @@ fn rows_stand_beside_the_method_that_they_name_or_are_called_by() {
     assert!(reference.row("zero-shot").is_none());
     let unnamed = "baselines=[{published: sum, preset: task_arithmetic}]";
     assert_eq!(read_with(&[unnamed]).unwrap().reference.unwrap().row("task_arithmetic").unwrap().mean, Some(63.7));
+    let joint = "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}";
+    for ensemble in ["{ensemble: max, published: sum}", "{name: sum, ensemble: max}"] {
+        let row = if ensemble.contains("name") { "sum" } else { "ensemble" };
+        let sweep = read_with(&[joint, "metric.name=mean_accuracy", &format!("baselines=[{ensemble}]")]).unwrap();
+        assert_eq!(sweep.reference.unwrap().row(row).unwrap().mean, Some(63.7), "{ensemble}");
+    }
     let renamed = "baselines=[{name: plain, published: sum, preset: task_arithmetic}]";
     assert_eq!(read_with(&[renamed]).unwrap().reference.unwrap().row("plain").unwrap().mean, Some(63.7));
 }
