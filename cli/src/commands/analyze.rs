@@ -29,7 +29,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     for (name, error) in &sweeps.broken {
         let why = jobs::error_line(error);
         terminal::note(format_args!(
-            "warning: {name} cannot be shown: {why}; `bowline run` on it once more mends that"
+            "warning: {name} cannot be shown: {why}; run `bowline run` on it again to correct this"
         ));
     }
     let unfinished = unfinished::add(store, &mut sweeps).await?;

@@ -78,7 +78,7 @@ impl RunFailure {
                 Some("every finished job is stored; run the same command with more time to go on")
             }
             Self::TooManyFailures { .. } => Some(
-                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended, with \
+                "`bowline failures list` shows them; run the same command with `--retry-failed` when their causes are corrected, with \
                  `--repair` where a stored result is corrupt",
             ),
             Self::Cancelled => Some(UNDO),
@@ -86,29 +86,29 @@ impl RunFailure {
                 "the stored results are corrupt; `bowline run --repair` sets them aside and computes the jobs again",
             ),
             Self::Jobs { corrupt: 0, .. } => Some(
-                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+                "the errors are above; correct the input, then run again: `--retry-failed` tries what failed before once more",
             ),
             Self::Jobs { .. } => Some(
-                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more, \
+                "the errors are above; correct the input, then run again: `--retry-failed` tries what failed before once more, \
                  and `--repair` computes the jobs whose stored result is corrupt",
             ),
             Self::NotWritten { .. } => Some(
-                "the error is above, and in `bowline failures show JOB`; mend its cause and run the same command with \
+                "the error is above, and in `bowline failures show JOB`; correct its cause and run the same command with \
                  `--retry-failed`: nothing is evaluated again",
             ),
             Self::Evaluated { failed, corrupt, .. } if corrupt >= failed => Some(
                 "the stored results are corrupt; `bowline evaluate --repair` sets them aside and computes the jobs again",
             ),
-            Self::Evaluated { corrupt: 0, .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluated { corrupt: 0, .. } => Some("the errors are above; correct the input, then run again"),
             Self::Evaluated { .. } => Some(
-                "the errors are above; mend the input, then run again, with `--repair` where a stored result is corrupt",
+                "the errors are above; correct the input, then run again, with `--repair` where a stored result is corrupt",
             ),
             Self::Evaluation(CoordinatorError::Denominator { .. }) => Some(
-                "mend the input, then run again (with `--repair` where a stored result is corrupt), or give `finetuned` \
+                "correct the input, then run again (with `--repair` where a stored result is corrupt), or give `finetuned` \
                  accuracies in the sweep file",
             ),
             Self::Evaluation(CoordinatorError::Statistics { .. }) => {
-                Some("mend the input, then run again, with `--repair` where a stored artefact is corrupt")
+                Some("correct the input, then run again, with `--repair` where a stored artefact is corrupt")
             }
             Self::Coordinator(error) | Self::Evaluation(error) => coordinator_hint(error),
             Self::Freeze(_) | Self::Webhook { .. } => None,
@@ -151,11 +151,11 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
             Some("every finished job is stored; run the same command to begin the sweep anew")
         }
         CoordinatorError::Denominator { .. } => Some(
-            "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
+            "correct the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
              `finetuned` accuracies in the sweep file",
         ),
         CoordinatorError::Statistics { .. } => Some(
-            "mend the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave \
+            "correct the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave \
              out the recipes with `gram: inputs`",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),

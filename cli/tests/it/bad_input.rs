@@ -113,12 +113,12 @@ fn a_sweep_goes_on_past_a_job_that_fails() {
 }
 
 #[test]
-fn an_evaluation_whose_jobs_fail_says_what_to_mend() {
+fn an_evaluation_whose_jobs_fail_says_what_to_correct() {
     let place = Place::new();
     write_images_with_a_damaged_one(&place);
     let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=images"];
     let ran = place.run(&args);
-    ran.fails(65, &["9/b.png` cannot be decoded", "mend the input"]);
+    ran.fails(65, &["9/b.png` cannot be decoded", "correct the input"]);
     assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
 }
 

@@ -58,7 +58,7 @@ fn a_corrupt_artefact_of_statistics_is_told_and_measured_again_on_request() {
     let ran = evaluate(&place, "test");
     ran.fails(
         65,
-        &["the sweep needs the Gram matrices of task", "hint: mend the input, then run again, with `--repair`"],
+        &["the sweep needs the Gram matrices of task", "hint: correct the input, then run again, with `--repair`"],
     );
     assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
     let repaired = evaluate_with(&place, "test", &["--repair"]).succeeds().json();
