@@ -29,7 +29,7 @@ impl<R: ChunkReader + 'static> CheckedFile<R> {
         for group in reader.metadata().row_groups() {
             limits.check_rows(u64::try_from(group.num_rows()).unwrap_or_default())?;
         }
-        chunks.expect_pages(reader.metadata())?;
+        guarded(|| chunks.expect_pages(reader.metadata()))?;
         Ok(Self { reader, limits })
     }
 

@@ -2,8 +2,12 @@
 //!
 //! The library reserves memory for as many children of a column as the footer claims, recurses as deep as columns are
 //! nested, and stops the process at offsets below 0. So the footer is read first, which Thrift's compact protocol
-//! allows without knowing the fields: only the relevant ones are checked.
+//! allows without knowing the fields. The library takes each field that it knows for what the format says, so a field of
+//! another form is refused: the library would read other values behind it than are checked here.
 
+mod form;
+
+use form::Form;
 use parquet::{
     errors::{ParquetError, Result},
     file::reader::ChunkReader,
@@ -41,7 +45,7 @@ pub(crate) fn check_footer(file: &impl ChunkReader) -> Result<()> {
 
 fn check(footer: &[u8]) -> Result<()> {
     let mut reader = FooterReader { rest: footer, depth: 0, children: Vec::new() };
-    reader.fields(&mut Vec::new()).ok_or_else(|| damaged("it is no list of fields"))?;
+    reader.fields(&mut Vec::new()).ok_or_else(|| damaged("it is no list of fields in the forms of the format"))?;
     check_schema(&reader.children)
 }
 
@@ -99,6 +103,10 @@ impl FooterReader<'_> {
                 step => number.checked_add(step.into())?,
             };
             path.push(number);
+            let form = Form::of_kind(kind)?;
+            if Form::expected(path).is_some_and(|expected| expected != form) {
+                return None;
+            }
             // A truth value is part of its kind.
             if !matches!(kind, 1 | 2) {
                 self.value(kind, path)?;
@@ -133,6 +141,12 @@ impl FooterReader<'_> {
             9 | 10 => {
                 let head = self.byte()?;
                 let length = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+                let form = Form::of_kind(head & 0x0f);
+                let is_expected = Form::expected_of_elements(path).is_none_or(|expected| form == Some(expected));
+                // Some writers leave out the kind of the elements of an empty list.
+                if length > 0 && !is_expected {
+                    return None;
+                }
                 self.values(length, &[head & 0x0f], path)
             }
             11 => {
@@ -232,24 +246,43 @@ mod tests {
         let deep = [[0x29, 0xfc, 100].as_slice(), &element.repeat(99), &[0x55, 0, 0, 0]].concat();
         assert!(refusal(&deep).contains("nested too deep"), "{}", refusal(&deep));
         // A struct in a struct in a struct.
-        assert!(refusal(&[0x1c; 10_000]).contains("it is no list of fields"));
+        let structs = [[0xac].as_slice(), &[0x1c; 10_000]].concat();
+        assert!(refusal(&structs).contains("it is no list of fields"));
     }
 
     #[test]
     fn values_that_are_nested_without_end_are_refused() {
-        let list = check(&[0x19; 1 << 20]);
-        assert!(list.unwrap_err().to_string().contains("it is no list of fields"));
+        let list = [[0xa9].as_slice(), &[0x19; 1 << 20]].concat();
+        assert!(refusal(&list).contains("it is no list of fields"));
         // A map whose only key is a map, and so on.
-        let map = [[0x1b].as_slice(), &[1, 0xbb].repeat(1 << 19)].concat();
+        let map = [[0xab].as_slice(), &[1, 0xbb].repeat(1 << 19)].concat();
         assert!(refusal(&map).contains("it is no list of fields"));
     }
 
     #[test]
     fn values_are_nested_up_to_the_limit() {
-        let nested = |lists: usize| [vec![0x19; lists], vec![0x03, 0]].concat();
+        // Field 10, which the format does not know.
+        let nested = |lists: usize| [vec![0xa9], vec![0x19; lists - 1], vec![0x03, 0]].concat();
         // The innermost list is empty.
         check(&nested(MOST_DEPTH)).unwrap();
         assert!(refusal(&nested(MOST_DEPTH + 1)).contains("it is no list of fields"));
+    }
+
+    /// Behind a field of another form, the library would read other values than are checked here.
+    #[test]
+    fn a_field_of_another_form_than_the_format_gives_it_is_refused() {
+        let version = [0x15, 2, 0];
+        check(&version).unwrap();
+        let version_as_truth_value = [0x11, 0];
+        assert!(refusal(&version_as_truth_value).contains("in the forms of the format"));
+        // The schema as a list of numbers; an empty list may leave out the kind of its elements.
+        assert!(refusal(&[0x29, 0x15, 2, 0]).contains("in the forms of the format"));
+        check(&[0x29, 0x00, 0]).unwrap();
+        // A number has the same form in 16, 32 and 64 bits.
+        check(&[0x16, 2, 0]).unwrap();
+        // An unknown field has any form.
+        check(&[0xa1, 0]).unwrap();
+        check(&[0xa5, 2, 0]).unwrap();
     }
 
     #[test]
