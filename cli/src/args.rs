@@ -1,12 +1,14 @@
 //! The arguments of the command line.
 
 mod analyze;
+mod authoring;
 mod cluster;
 mod failures;
 mod shared;
 mod sweeps;
 
 pub(crate) use analyze::{Analyze, Output, TableName};
+pub(crate) use authoring::{Completions, Man, Schema, SchemaOf};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use shared::{
@@ -70,6 +72,12 @@ pub(crate) enum Command {
     Probe(Probe),
     /// Render Kubernetes manifests
     K8s(K8s),
+    /// Print the JSON schema of sweep files or of recipes, for completion and checks in an editor
+    Schema(Schema),
+    /// Print a script with which a shell completes commands and options
+    Completions(Completions),
+    /// Write manual pages
+    Man(Man),
 }
 
 /// The format of log events.

@@ -64,7 +64,10 @@ fn main() -> ExitCode {
         | Command::Analyze(_)
         | Command::Doctor(_)
         | Command::Probe(_)
-        | Command::K8s(_) => Role::Other,
+        | Command::K8s(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Role::Other,
     };
     let guard = terminal::init_logging(args.verbose, args.log_format, role);
     let ended = guard.and_then(|guard| {
@@ -102,5 +105,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::K8s(args) => commands::k8s::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     }
 }

@@ -86,7 +86,7 @@ pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progre
 pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
-    overridden,
+    overridden, recipe_schema, sweep_schema,
 };
 pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,

@@ -6,11 +6,13 @@ mod lines;
 mod notes;
 mod overrides;
 mod read;
+mod schema;
 
 pub use check::is_name;
 pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;
+pub use schema::{recipe_schema, sweep_schema};
 pub(crate) use {
     overrides::apply as apply_override,
     read::{typed, yaml},

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod analyze;
+mod authoring;
 mod axes;
 mod bad_input;
 mod beforehand;

@@ -145,13 +145,17 @@ impl RecipeKey {
     /// The key of this name, or the one that `name` sets for a task (`weights.mnist`).
     pub fn of(name: &str) -> Option<&'static Self> {
         let (key, task) = name.split_once('.').map_or((name, None), |(key, task)| (key, Some(task)));
-        let is_of_tasks = |known: &Self| matches!(known.kind(), KeyKind::PerTask | KeyKind::PerLayer);
-        Self::ALL.iter().find(|known| known.name == key && (task.is_none() || is_of_tasks(known)))
+        Self::ALL.iter().find(|known| known.name == key && (task.is_none() || known.is_by_task()))
     }
 
     /// The keys that a resolved recipe has. `preset` is none of them: it only says where a recipe starts.
     pub fn resolved() -> impl Iterator<Item = &'static Self> + Clone {
         Self::ALL.iter().filter(|key| !matches!(key.access, Access::Preset(_)))
+    }
+
+    /// Whether `<key>.<task>` sets its value for a task.
+    pub fn is_by_task(&self) -> bool {
+        matches!(self.kind(), KeyKind::PerTask | KeyKind::PerLayer)
     }
 
     /// Its name in a recipe.

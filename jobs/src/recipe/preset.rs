@@ -161,6 +161,11 @@ impl Preset {
         }
     }
 
+    /// Old names of presets, which recipes may still use.
+    pub(crate) fn old_names() -> impl Iterator<Item = &'static str> {
+        Alias::ALL.into_iter().map(|alias| alias.name)
+    }
+
     /// The preset whose steps `recipe` takes, whatever its numbers.
     ///
     /// A trim is one of the numbers: at density 1 a preset that trims has none. The norm and the rank of the result

@@ -90,6 +90,16 @@ impl Range {
         }
     }
 
+    /// Its lower end.
+    pub(crate) fn low(&self) -> Bound<f64> {
+        self.low
+    }
+
+    /// Its upper end.
+    pub(crate) fn high(&self) -> Bound<f64> {
+        self.high
+    }
+
     /// Whether the range has whole numbers alone.
     pub fn is_whole(&self) -> bool {
         self.is_whole

@@ -1,0 +1,42 @@
+//! Help for people who write files and command lines.
+
+use crate::bowline::Place;
+use std::fs;
+
+#[test]
+fn every_shell_gets_a_script_that_knows_the_commands() {
+    let place = Place::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = place.run(&["completions", shell]);
+        let script = &ran.succeeds().stdout;
+        for word in ["bowline", "analyze", "max-device-hours"] {
+            assert!(script.contains(word), "{shell}: no `{word}`");
+        }
+    }
+    place.run(&["completions", "tcsh"]).fails(2, &["invalid value 'tcsh'", "bash"]);
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let place = Place::new();
+    place.run(&["man", "--out", "man"]).succeeds();
+    let page = |name: &str| fs::read_to_string(place.path(&format!("man/{name}.1"))).unwrap();
+    assert!(page("bowline").contains("bowline\\-run(1)"));
+    assert!(page("bowline-run").contains("\\-\\-max\\-device\\-hours"));
+    assert!(page("bowline-failures-list").contains(".TH"));
+    place.write("file", "");
+    place.run(&["man", "--out", "file"]).fails(69, &["cannot write `file`"]);
+}
+
+#[test]
+fn the_schema_of_a_sweep_file_is_the_one_in_docs() {
+    let place = Place::new();
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    for file in ["sweep", "recipe"] {
+        let printed = place.run(&["schema", file]).succeeds().json();
+        let path = format!("{docs}/{file}.schema.json");
+        let written: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(printed, written);
+    }
+    assert_eq!(place.run(&["schema"]).succeeds().json(), place.run(&["schema", "sweep"]).json());
+}
