@@ -80,6 +80,10 @@ pub struct Recipe {
     pub layer_weights: BTreeMap<String, BTreeMap<String, PartWeight>>,
 }
 
+/// The relative residual of a solved system above which its solution is noise. Merges are kept in `f32`, whose rounding is
+/// 6e-8 of a number: a larger residual comes from the system, and not from how the merge is kept.
+pub const RESIDUAL_LIMIT: f64 = 1e-6;
+
 /// The number of the layer that a module lies in: what comes after `layers.` in its name.
 ///
 /// ```
@@ -185,9 +189,14 @@ impl Recipe {
     pub fn condition_limit(&self) -> Option<f64> {
         let Combine::GramMerge { gram, .. } = self.combine else { return None };
         Some(match gram {
-            Gram::Inputs { .. } => 1e5,
+            Gram::Inputs { .. } | Gram::MergedInputs { .. } => 1e5,
             Gram::Update | Gram::UpdateNormalised => 1e12,
         })
+    }
+
+    /// Whether it merges by what jobs of the kind `statistics` make of examples of the tasks.
+    pub fn merges_by_data(&self) -> bool {
+        self.statistics().is_some() || self.layerwise().is_some()
     }
 
     /// The same recipe for the adapters of these tasks alone: without the weights of others.
@@ -216,7 +225,7 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let merges_by_inputs = matches!(self.combine, Combine::GramMerge { gram: Gram::Inputs { .. }, .. });
+        let merges_by_inputs = matches!(self.combine, Combine::GramMerge { gram, .. } if gram.is_of_inputs());
         let keeps_factors = self.is_linear() || self.combine.is_factor_wise() || merges_by_inputs;
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
@@ -241,7 +250,7 @@ impl Recipe {
     ///
     /// Task arithmetic by itself is not counted: in `full` it keeps the adapters' factors.
     fn is_equivariant(&self) -> bool {
-        if self.statistics().is_some() {
+        if self.merges_by_data() {
             return false;
         }
         let is_matrix_wise = self.combine.is_matrix_wise() && !self.looks_at_entries();

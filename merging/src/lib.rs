@@ -41,6 +41,6 @@ pub use error::MergeError;
 pub use matrix::Matrix;
 pub use merge::working_memory;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
-pub use regmean::InputMergeError;
+pub use regmean::{InputMergeError, LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

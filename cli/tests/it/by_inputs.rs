@@ -1,6 +1,7 @@
 //! Merges by the inputs of modules, which other jobs measure.
 
-use crate::bowline::{Place, Ran};
+use crate::bowline::{Place, Ran, mini8};
+use safetensors::SafeTensors;
 use serde_json::json;
 use std::{
     fs,
@@ -103,4 +104,62 @@ fn a_merge_by_fisher_information_becomes_an_adapter_by_an_output_rank() {
     assert!(told.contains("is the PEFT adapter"), "{told}");
     assert!(best.join("adapter_model.safetensors").exists());
     assert_eq!(artefacts(&place), measured + 1, "the statistics are those of the first run");
+}
+
+/// Replaces the adapter of `mnist` by one that updates only the modules whose names end with one of these.
+fn with_fewer_modules(place: &Place, kept: &[&str]) -> String {
+    let from = mini8().join("adapters/mnist");
+    let config = fs::read_to_string(from.join("adapter_config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["target_modules"] = json!(kept);
+    place.write("fewer/adapter_config.json", config.to_string());
+    let bytes = fs::read(from.join("adapter_model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let of_kept = |name: &str| kept.iter().any(|module| name.contains(&format!(".{module}.")));
+    let views: Vec<_> = tensors.tensors().into_iter().filter(|(name, _)| of_kept(name)).collect();
+    assert!(!views.is_empty() && views.len() < tensors.len());
+    place.write("fewer/adapter_model.safetensors", safetensors::serialize(views, None).unwrap());
+    format!("tasks.mnist.adapter={}", place.path("fewer").display())
+}
+
+#[test]
+fn merges_by_statistics_of_adapters_with_different_modules_are_refused_before_anything_is_measured() {
+    let place = Place::new();
+    let adapter = with_fewer_modules(&place, &["q_proj", "k_proj", "v_proj"]);
+    let by_inputs = "baselines=[{name: by inputs, preset: regmean, examples: 4}, {preset: fisher, examples: 4}]";
+    for command in ["plan", "run"] {
+        let ran = place.run(&[command, "sweep.yaml", "-o", &adapter, "-o", by_inputs]);
+        ran.fails(
+            65,
+            &[
+                "have 2 problems",
+                "task `mnist`",
+                "`tasks[1].adapter`: `by inputs` merges by Gram matrices of every adapted module, and those of `mnist` would lack \
+                 `vision_model.encoder.layers.0.self_attn.out_proj`, `vision_model.encoder.layers.1.self_attn.out_proj`, \
+                 `vision_model.encoder.layers.2.self_attn.out_proj` and 3 more, which adapters of other tasks update and its own \
+                 does not",
+                "`fisher` merges by Fisher information of every adapted module",
+                "merge adapters that update the same modules, or take the recipe out of the sweep",
+            ],
+        );
+    }
+    assert!(!place.path("bowline-results").exists(), "nothing was measured");
+}
+
+#[test]
+fn modules_that_take_the_same_inputs_stand_for_each_other_in_gram_matrices_alone() {
+    let place = Place::new();
+    let adapter = with_fewer_modules(&place, &["q_proj", "out_proj"]);
+    let plan = |recipe: &str| {
+        place.run(&[
+            "plan",
+            "sweep.yaml",
+            "-o",
+            &adapter,
+            "-o",
+            &format!("baselines=[{{preset: {recipe}, examples: 4}}]"),
+        ])
+    };
+    plan("regmean").succeeds();
+    plan("fisher").fails(65, &["those of `mnist` would lack `vision_model.encoder.layers.0.self_attn.k_proj`"]);
 }

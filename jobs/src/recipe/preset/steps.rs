@@ -61,6 +61,7 @@ impl Preset {
             Self::WudiClosed => gram_merge(Gram::UpdateNormalised, 1e-8),
             Self::Actmerge => gram_merge(Gram::Update, 0.0),
             Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
+            Self::RegmeanPlusPlus => Recipe { space: Space::Full, ..gram_merge(Gram::MERGED_INPUTS, 0.0) },
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
             Self::Ctm => sum(COMPRESSED),
