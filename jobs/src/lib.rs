@@ -93,8 +93,8 @@ pub use sweep::{
     overridden,
 };
 pub use tune::{
-    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,
-    TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
+    CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,
+    TUNE_SEMANTICS, TuneCheck, TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
 };
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;

@@ -18,6 +18,7 @@ pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
 pub use part_weight::PartWeight;
 pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
+pub(crate) use preset::KNOTS;
 pub use preset::Preset;
 pub use space::{Axis, Mask, Sigma, SigmaCut, SmoothingRule, Space};
 pub use spec::RecipeSpec;
@@ -233,6 +234,21 @@ impl Recipe {
     /// Whether the merged update is a weighted sum of the updates (task arithmetic).
     pub fn is_linear(&self) -> bool {
         self.is_sum() && self.calibrate.is_none() && self.post.is_empty()
+    }
+
+    /// Whether single parts and directions of the tasks' updates can have weights: in task arithmetic of the updates
+    /// themselves, whose directions are those of the adapters, and in `knots`, whose directions all tasks share.
+    pub fn takes_part_weights(&self) -> bool {
+        let has_directions = match self.space {
+            Space::Full | Space::Knots { axis: Axis::Columns, sigma: Sigma::Folded, .. } => true,
+            Space::Knots { .. }
+            | Space::Core
+            | Space::CoreQr
+            | Space::CoreGeodesic
+            | Space::Compressed { .. }
+            | Space::Dc { .. } => false,
+        };
+        has_directions && self.is_linear() && self.combine == Combine::Sum
     }
 
     /// Whether the matrices are added up, entry by entry.

@@ -33,7 +33,7 @@ mod torch_file;
 mod update;
 
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
-pub use align::{Aligned, AlignmentFacts, Gap};
+pub use align::{Aligned, AlignmentFacts, Gap, TaskFactors};
 pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use cka::{ModuleSimilarity, UpdateSimilarity};
 pub use comparison::{AdapterSummary, Comparison, PairSummary};

@@ -100,6 +100,9 @@ impl Aligned {
             Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
                 self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
             }
+            Combination::EntryWise(_) if !recipe.layer_weights.is_empty() => {
+                self.matrices.par_iter().map(|matrix| self.weighed(matrix, recipe)).collect::<Vec<_>>().into()
+            }
             Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
             Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
             Combination::ByStatistics => return Err(MergeError::NeedsStatistics),
@@ -273,6 +276,9 @@ impl Aligned {
 
     /// A part that no module lies in would be left out without a word.
     fn check_layer_weights(&self, recipe: &Recipe) -> Result<(), MergeError> {
+        if !(recipe.layer_weights.is_empty() || recipe.takes_part_weights()) {
+            return Err(MergeError::PartWeights { method: recipe.combine.name(), space: recipe.space });
+        }
         for (task, parts) in &recipe.layer_weights {
             if !self.tasks.contains(task) {
                 return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
@@ -296,7 +302,7 @@ impl Aligned {
     fn check_directions(&self, recipe: &Recipe, task: &str) -> Result<(), MergeError> {
         let place = self.tasks.iter().position(|known| known == task);
         for matrix in &self.matrices {
-            let rank = place.map_or(0, |place| matrix.ranks[place]);
+            let rank = place.map_or(0, |place| self.weighed_directions(matrix, place));
             if let Some(weights) = recipe.direction_weights(task, &matrix.name)
                 && weights.len() != rank
             {
@@ -310,6 +316,35 @@ impl Aligned {
             }
         }
         Ok(())
+    }
+
+    /// The number of directions of a task's update that can have weights: the adapter's own, or those that all tasks share.
+    fn weighed_directions(&self, matrix: &AlignedMatrix, task: usize) -> usize {
+        let [shared, _] = matrix.entry_shape();
+        match matrix.ranks[task] {
+            0 => 0,
+            own if self.space == Space::Full => own,
+            _ => shared,
+        }
+    }
+
+    /// The sum of the task matrices, the rows of each times the weights of its directions: Σ_t w_t·diag(c_t)·P_t.
+    fn weighed(&self, matrix: &AlignedMatrix, recipe: &Recipe) -> UpdateMatrix {
+        let [rows, cols] = matrix.entry_shape();
+        let mut sum = Matrix::zeros(rows, cols);
+        let present = (0..self.tasks.len()).filter(|task| matrix.ranks[*task] > 0 && cols > 0);
+        for task in present {
+            let name = &self.tasks[task];
+            let weight = recipe.weight_on(name, &matrix.name);
+            let directions = recipe.direction_weights(name, &matrix.name);
+            let entries = matrix.entries(task);
+            let lines = sum.data_mut().chunks_mut(cols).zip(entries.data().chunks(cols));
+            for (direction, (sum, entries)) in lines.enumerate() {
+                let factor = (weight * directions.map_or(1.0, |directions| directions[direction])) as f32;
+                sum.iter_mut().zip(entries).for_each(|(sum, entry)| *sum += factor * entry);
+            }
+        }
+        matrix.update(sum)
     }
 
     /// What the weights of an average are multiplied with, so that they add up to 1; 1 for other combinations.

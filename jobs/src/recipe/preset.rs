@@ -2,7 +2,8 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};
+pub(crate) use steps::KNOTS;
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};

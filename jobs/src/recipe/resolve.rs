@@ -212,11 +212,10 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
             ));
         }
     }
-    let is_task_arithmetic = recipe.is_linear() && recipe.space == Space::Full && recipe.combine == Combine::Sum;
-    if !(recipe.layer_weights.is_empty() || is_task_arithmetic) {
+    if !(recipe.layer_weights.is_empty() || recipe.takes_part_weights()) {
         return Err(RecipeError::Contradiction(
-            "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
-             after the combination",
+            "`layer_weights` are for task arithmetic: `combine: sum` in `space: full` or `space: knots` (with `axis: columns` and \
+             `sigma: folded`), without drop, trim, `elect` and steps after the combination",
         ));
     }
     if let Some(DareDrop { rate, spread, .. }) = recipe.drop

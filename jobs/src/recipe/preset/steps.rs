@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The share of common directions that the Iso-CTS authors use.
 pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
 
-pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
+pub(crate) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
 
 pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
