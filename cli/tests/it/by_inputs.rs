@@ -163,3 +163,66 @@ fn modules_that_take_the_same_inputs_stand_for_each_other_in_gram_matrices_alone
     plan("regmean").succeeds();
     plan("fisher").fails(65, &["those of `mnist` would lack `vision_model.encoder.layers.0.self_attn.k_proj`"]);
 }
+
+/// The folder with the statistics of each task in the default store, as `--statistics` names them.
+fn statistics(place: &Place) -> Vec<String> {
+    let records = files(place).into_iter().filter(|file| is_record(file));
+    let named = records.filter_map(|record| {
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+        let task = document["spec"]["statistics"]["adapter"]["task"].as_str()?.to_owned();
+        let beside =
+            files(place).into_iter().find(|file| file.starts_with(record.parent().unwrap()) && !is_record(file));
+        Some(format!("{task}={}", beside.unwrap().parent().unwrap().display()))
+    });
+    named.collect()
+}
+
+#[test]
+fn a_merge_by_fisher_information_is_written_as_a_model_from_the_statistics_of_a_run() {
+    let place = Place::new();
+    let recipe = "{preset: fisher, examples: 4}";
+    let told = place.run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", &format!("recipe={recipe}")]);
+    assert!(told.succeeds().stderr.contains("`bowline merge --format full` with `--statistics`"), "{}", told.stderr);
+    place.write("recipe.yaml", recipe);
+    let mini8 = mini8();
+    let base = format!("{}", mini8.join("base").display());
+    let adapters = ["optdigits", "mnist"].map(|task| format!("{task}={}", mini8.join("adapters").join(task).display()));
+    let merge = |out: &str, recipe: &str, statistics: &[String]| {
+        let mut args = vec!["merge", "--base", &base, "--recipe", recipe, "--format", "full", "--out", out];
+        args.extend(adapters.iter().flat_map(|adapter| ["--adapter", adapter]));
+        args.extend(statistics.iter().flat_map(|statistics| ["--statistics", statistics]));
+        place.run(&args)
+    };
+    let measured = statistics(&place);
+    assert_eq!(measured.len(), 2);
+    merge("model", "recipe.yaml", &measured).succeeds();
+    assert!(place.path("model/model.safetensors").exists());
+    merge("none", "recipe.yaml", &[]).fails(65, &["hint: `--statistics NAME=DIR` names those of each task"]);
+    merge("one", "recipe.yaml", &measured[..1]).fails(65, &["has no statistics of that task"]);
+    merge("nowhere", "recipe.yaml", &["mnist=nowhere".to_owned()])
+        .fails(65, &["cannot use the statistics of `mnist`", "nowhere"]);
+    merge("unnamed", "recipe.yaml", &["nowhere".to_owned()]).fails(2, &["NAME=DIR"]);
+    place.write("ties.yaml", "{preset: ties}");
+    merge("useless", "ties.yaml", &measured).fails(2, &["the recipe merges by the adapters alone"]);
+    assert!(["none", "one", "nowhere", "useless"].iter().all(|out| !place.path(out).exists()));
+}
+
+#[test]
+fn a_merge_that_is_made_layer_by_layer_is_planned_evaluated_and_written_as_an_adapter() {
+    let place = Place::new();
+    let recipe = "recipe={preset: regmean_plus_plus, examples: 8}";
+    let parameters = "parameters={scaling: [0.8, 1.0]}";
+    let plan = place.run(&["plan", "sweep.yaml", "-o", recipe, "-o", parameters]);
+    let first = "measured first: the layers of a merge of 2 tasks, one after the other, over the first 8 examples of `validation`";
+    assert!(plan.succeeds().stdout.contains(first), "{}", plan.stdout);
+    let many = place.run(&["plan", "sweep.yaml", "-o", "recipe={preset: regmean_plus_plus, examples: 100000}"]);
+    many.fails(65, &["task `mnist`", "the first 100000 examples"]);
+    let run = place.run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", recipe, "-o", parameters]);
+    assert!(run.succeeds().stderr.contains("is the PEFT adapter"), "{}", run.stderr);
+    assert_eq!(artefacts(&place), 2, "the layers, and the winner: both points share the layers");
+    // Adapters of other modules are merged as well.
+    let adapter = with_fewer_modules(&place, &["q_proj", "v_proj"]);
+    place
+        .run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", "name=fewer", "-o", &adapter, "-o", recipe])
+        .succeeds();
+}

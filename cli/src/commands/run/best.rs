@@ -51,7 +51,8 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     } else if recipe.merges_by_data() {
         // `bowline merge` has no data to measure statistics on.
         terminal::note(format_args!(
-            "{what} is not low-rank; its recipe is {folder}/recipe.json, and with `output_rank` in it a run writes an adapter"
+            "{what} is not low-rank; its recipe is {folder}/recipe.json, and with `output_rank` in it a run writes an adapter; \
+             `bowline merge --format full` with `--statistics` writes the whole model"
         ));
     } else {
         terminal::note(format_args!(
