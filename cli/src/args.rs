@@ -179,6 +179,10 @@ pub(crate) struct Merge {
     /// The format of the output
     #[arg(long, value_enum, default_value_t = Format::Peft)]
     pub(crate) format: Format,
+    /// The name of a task and the folder of the statistics that a run has measured of it (`artefacts/JOB/DIGEST` of its
+    /// store), for recipes that merge by statistics; repeat it for each adapter
+    #[arg(long = "statistics", value_name = "NAME=DIR")]
+    pub(crate) statistics: Vec<String>,
     /// Truncate every matrix to this rank, and report the loss
     #[arg(long, value_name = "N")]
     pub(crate) rank: Option<usize>,

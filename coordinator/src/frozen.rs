@@ -1,8 +1,8 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsInput,
-    StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep, TUNE_SEMANTICS, Task, TaskInput, TuneSettings,
-    TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
+    JobSpec, JointHeadSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames,
+    Recipe, STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
+    TUNE_SEMANTICS, Task, TaskInput, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -261,6 +261,13 @@ impl Frozen {
 
     /// The statistics that a merge of the adapters of some tasks needs.
     fn statistics_inputs(&self, recipe: &Recipe, is_member: impl Fn(&str) -> bool) -> Vec<StatisticsInput> {
+        if let Some(settings) = recipe.layerwise() {
+            // One job makes the merge of all of them, and each names it.
+            let Some(spec) = self.layerwise_spec(&settings, is_member) else { return Vec::new() };
+            let tasks: Vec<String> = spec.adapters.iter().map(|adapter| adapter.task.clone()).collect();
+            let job = JobSpec::from(spec).id();
+            return tasks.into_iter().map(|task| StatisticsInput { task, job }).collect();
+        }
         let mut specs = recipe.statistics().map(|need| self.statistics_specs(need)).unwrap_or_default();
         specs.retain(|spec| is_member(&spec.adapter.task));
         let input =
@@ -283,6 +290,28 @@ impl Frozen {
             split: split.to_owned(),
             examples,
             what,
+            precision: self.sweep.evaluation.precision,
+        })
+    }
+
+    /// What merges the adapters of some tasks layer by layer; `None` if the sweep lacks the split that statistics are made of.
+    pub fn layerwise_spec(
+        &self,
+        settings: &LayerwiseSettings,
+        is_member: impl Fn(&str) -> bool,
+    ) -> Option<LayerwiseSpec> {
+        let split = self.sweep.statistics_split();
+        let tasks = self.tasks.get(split)?.iter().filter(|task| is_member(&task.name));
+        Some(LayerwiseSpec {
+            semantics: LAYERWISE_SEMANTICS,
+            statistics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: self.base,
+            adapters: self.adapters.iter().filter(|adapter| is_member(&adapter.task)).cloned().collect(),
+            // No label is used.
+            tasks: tasks.map(|task| TaskInput { head: None, ..task.clone() }).collect(),
+            split: split.to_owned(),
+            settings: settings.clone(),
             precision: self.sweep.evaluation.precision,
         })
     }
@@ -310,6 +339,10 @@ impl Frozen {
             JobSpec::Statistics(spec) => {
                 self.statistics(&spec.adapter.task, &spec.split, spec.examples, spec.what).as_ref() == Some(spec)
             }
+            JobSpec::Layerwise(spec) => {
+                let is_member = |task: &str| spec.adapters.iter().any(|adapter| adapter.task == task);
+                self.layerwise_spec(&spec.settings, is_member).as_ref() == Some(spec)
+            }
             JobSpec::Tune(spec) => self.tune_spec(&spec.split, spec.examples, &spec.settings).as_ref() == Some(spec),
         }
     }
@@ -319,6 +352,10 @@ impl Frozen {
         match spec.into() {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
             JobSpec::Statistics(spec) => {
+                let Job { places, .. } = self.evaluation(spec.as_evaluation());
+                Job::new(spec, places)
+            }
+            JobSpec::Layerwise(spec) => {
                 let Job { places, .. } = self.evaluation(spec.as_evaluation());
                 Job::new(spec, places)
             }

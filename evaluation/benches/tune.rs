@@ -54,6 +54,7 @@ fn settings() -> TuneSettings {
     TuneSettings {
         objective: TuneObjective::Entropy,
         per: CoefficientScope::Layer,
+        basis: jobs::CoefficientBasis::Own,
         start: 0.3,
         rate: 0.01,
         steps: usize::MAX,

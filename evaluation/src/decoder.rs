@@ -17,7 +17,7 @@ pub use config::DecoderConfig;
 pub(crate) use family::named as family_of;
 pub use family::{Biases, SlidingWindow};
 pub use memory::DecoderPlacement;
-pub(crate) use module::{ModuleKind, modules, name as module_name};
+pub(crate) use module::{ModuleKind, modules, modules_of, name as module_name};
 pub(crate) use rope::Rope;
 pub use rope::RopeScaling;
 pub(crate) use stored::Stored;

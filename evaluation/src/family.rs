@@ -10,7 +10,9 @@ mod error;
 mod examples;
 
 pub use clip::ClipBase;
-pub use configuration::{Configuration, LONGEST_TEXT, MemoryNeed, Placement, TextLimits, configuration, outline};
+pub use configuration::{
+    Configuration, InputSite, LONGEST_TEXT, MemoryNeed, Placement, TextLimits, configuration, gram_memory, outline,
+};
 pub use decoder::{DecoderBase, TokenisedSplit};
 pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};

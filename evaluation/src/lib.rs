@@ -48,9 +48,9 @@ pub use decoder::{
 };
 pub use device::{DeviceChoice, open_device};
 pub use family::{
-    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, LONGEST_TEXT, MemoryNeed,
-    Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
-    configuration, outline,
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, LONGEST_TEXT,
+    MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit,
+    TriedOut, configuration, gram_memory, outline,
 };
 pub use gradient::{AdaptedModule, Fisher, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
 pub use head::{Head, HeadError, prompts};

@@ -30,6 +30,7 @@ fn settings() -> TuneSettings {
     TuneSettings {
         objective: TuneObjective::Entropy,
         per: CoefficientScope::Task,
+        basis: jobs::CoefficientBasis::Own,
         start: 0.3,
         rate: 0.01,
         steps: 30,

@@ -18,6 +18,7 @@ mod examples;
 mod input;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod job;
+mod layerwise;
 mod manifest;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod metric;
@@ -64,6 +65,7 @@ pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, EnsembleRule, HeadSpec, InputLocations, Job, JobId,
     JointHeadSpec, Meaning, OtherSemantics, Precision, Subject, TaskInput,
 };
+pub use layerwise::{LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec};
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
@@ -72,16 +74,18 @@ pub use pool::PoolEntry;
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram,
-    KeyKind, KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey,
-    RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope,
-    layer_of,
+    KeyKind, KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, RESIDUAL_LIMIT, Range, Recipe, RecipeError,
+    RecipeKey, RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale,
+    TrimScope, layer_of,
 };
 pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
-pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
+pub use statistics::{
+    STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsRow, StatisticsSpec,
+};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use subsets::Subsets;
 pub use sweep::{
@@ -89,8 +93,8 @@ pub use sweep::{
     overridden, recipe_schema, sweep_schema,
 };
 pub use tune::{
-    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,
-    TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
+    CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,
+    TUNE_SEMANTICS, TuneCheck, TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
 };
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;

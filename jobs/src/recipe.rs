@@ -18,6 +18,7 @@ pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
 pub use part_weight::PartWeight;
 pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
+pub(crate) use preset::KNOTS;
 pub use preset::Preset;
 pub use space::{Axis, Mask, Sigma, SigmaCut, SmoothingRule, Space};
 pub use spec::RecipeSpec;
@@ -79,6 +80,10 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layer_weights: BTreeMap<String, BTreeMap<String, PartWeight>>,
 }
+
+/// The relative residual of a solved system above which its solution is noise. Merges are kept in `f32`, whose rounding is
+/// 6e-8 of a number: a larger residual comes from the system, and not from how the merge is kept.
+pub const RESIDUAL_LIMIT: f64 = 1e-6;
 
 /// The number of the layer that a module lies in: what comes after `layers.` in its name.
 ///
@@ -185,9 +190,14 @@ impl Recipe {
     pub fn condition_limit(&self) -> Option<f64> {
         let Combine::GramMerge { gram, .. } = self.combine else { return None };
         Some(match gram {
-            Gram::Inputs { .. } => 1e5,
+            Gram::Inputs { .. } | Gram::MergedInputs { .. } => 1e5,
             Gram::Update | Gram::UpdateNormalised => 1e12,
         })
+    }
+
+    /// Whether it merges by what jobs of the kind `statistics` make of examples of the tasks.
+    pub fn merges_by_data(&self) -> bool {
+        self.statistics().is_some() || self.layerwise().is_some()
     }
 
     /// The same recipe for the adapters of these tasks alone: without the weights of others.
@@ -216,7 +226,7 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let merges_by_inputs = matches!(self.combine, Combine::GramMerge { gram: Gram::Inputs { .. }, .. });
+        let merges_by_inputs = matches!(self.combine, Combine::GramMerge { gram, .. } if gram.is_of_inputs());
         let keeps_factors = self.is_linear() || self.combine.is_factor_wise() || merges_by_inputs;
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
@@ -224,6 +234,21 @@ impl Recipe {
     /// Whether the merged update is a weighted sum of the updates (task arithmetic).
     pub fn is_linear(&self) -> bool {
         self.is_sum() && self.calibrate.is_none() && self.post.is_empty()
+    }
+
+    /// Whether single parts and directions of the tasks' updates can have weights: in task arithmetic of the updates
+    /// themselves, whose directions are those of the adapters, and in `knots`, whose directions all tasks share.
+    pub fn takes_part_weights(&self) -> bool {
+        let has_directions = match self.space {
+            Space::Full | Space::Knots { axis: Axis::Columns, sigma: Sigma::Folded, .. } => true,
+            Space::Knots { .. }
+            | Space::Core
+            | Space::CoreQr
+            | Space::CoreGeodesic
+            | Space::Compressed { .. }
+            | Space::Dc { .. } => false,
+        };
+        has_directions && self.is_linear() && self.combine == Combine::Sum
     }
 
     /// Whether the matrices are added up, entry by entry.
@@ -241,7 +266,7 @@ impl Recipe {
     ///
     /// Task arithmetic by itself is not counted: in `full` it keeps the adapters' factors.
     fn is_equivariant(&self) -> bool {
-        if self.statistics().is_some() {
+        if self.merges_by_data() {
             return false;
         }
         let is_matrix_wise = self.combine.is_matrix_wise() && !self.looks_at_entries();

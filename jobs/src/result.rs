@@ -63,6 +63,9 @@ pub struct MergeFacts {
     /// [`condition_limit`](crate::Recipe::condition_limit), rounding decides a part of the merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<f64>,
+    /// The largest relative residual of the same systems: above [`RESIDUAL_LIMIT`](crate::RESIDUAL_LIMIT), the merge is noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual: Option<f64>,
 }
 
 /// Wall-clock seconds of the parts of a job; 0 for a part that a cache saved.

@@ -1,4 +1,4 @@
-use crate::{Digest, JobId, Meaning, OtherSemantics, StatisticsSpec, TuneSpec, WriteSpec};
+use crate::{Digest, JobId, LayerwiseSpec, Meaning, OtherSemantics, StatisticsSpec, TuneSpec, WriteSpec};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub enum JobSpec {
     Write(WriteSpec),
     /// Runs a task's own model over examples and keeps what it learns of them. Its output is an artefact.
     Statistics(StatisticsSpec),
+    /// Merges layer by layer by what the models take, and keeps the solution. Its output is an artefact.
+    Layerwise(LayerwiseSpec),
     /// Learns the coefficients of a merge from examples of all tasks. Its output is an artefact.
     Tune(TuneSpec),
 }
@@ -26,7 +28,7 @@ pub enum JobKind {
     Evaluate,
     /// See [`JobSpec::Write`].
     Write,
-    /// See [`JobSpec::Statistics`].
+    /// See [`JobSpec::Statistics`] and [`JobSpec::Layerwise`].
     Statistics,
     /// See [`JobSpec::Tune`].
     Tune,
@@ -40,7 +42,9 @@ impl JobSpec {
     pub fn id(&self) -> JobId {
         match self {
             Self::Evaluate(meaning) => meaning.id(),
-            Self::Write(_) | Self::Statistics(_) | Self::Tune(_) => JobId::from(Digest::of_json(self)),
+            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => {
+                JobId::from(Digest::of_json(self))
+            }
         }
     }
 
@@ -49,7 +53,7 @@ impl JobSpec {
         match self {
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Write(_) => JobKind::Write,
-            Self::Statistics(_) => JobKind::Statistics,
+            Self::Statistics(_) | Self::Layerwise(_) => JobKind::Statistics,
             Self::Tune(_) => JobKind::Tune,
         }
     }
@@ -58,7 +62,7 @@ impl JobSpec {
     pub fn as_evaluation(&self) -> Option<&Meaning> {
         match self {
             Self::Evaluate(meaning) => Some(meaning),
-            Self::Write(_) | Self::Statistics(_) | Self::Tune(_) => None,
+            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => None,
         }
     }
 
@@ -72,6 +76,7 @@ impl JobSpec {
             Self::Evaluate(meaning) => meaning.check_semantics(),
             Self::Write(spec) => spec.check_semantics(),
             Self::Statistics(spec) => spec.check_semantics(),
+            Self::Layerwise(spec) => spec.check_semantics(),
             Self::Tune(spec) => spec.check_semantics(),
         }
     }
@@ -92,6 +97,12 @@ impl From<WriteSpec> for JobSpec {
 impl From<StatisticsSpec> for JobSpec {
     fn from(spec: StatisticsSpec) -> Self {
         Self::Statistics(spec)
+    }
+}
+
+impl From<LayerwiseSpec> for JobSpec {
+    fn from(spec: LayerwiseSpec) -> Self {
+        Self::Layerwise(spec)
     }
 }
 

@@ -67,7 +67,7 @@ pub struct StatisticsNeed {
 }
 
 /// The keys of a recipe that decide which statistics it needs.
-const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
+const DECIDING: [&str; 4] = ["preset", "combine", "gram", "examples"];
 
 impl Recipe {
     /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
@@ -80,15 +80,41 @@ impl Recipe {
     }
 }
 
+/// A row of a sweep whose merges need statistics.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StatisticsRow {
+    /// What is needed.
+    pub need: StatisticsNeed,
+    /// The name of the search or the baseline.
+    pub name: String,
+}
+
 impl Sweep {
     /// The statistics that any recipe of the sweep may need, each once.
     pub fn statistics_needs(&self) -> Vec<StatisticsNeed> {
-        let of = |spec: &RecipeSpec| spec.resolve().ok().and_then(|recipe| recipe.statistics());
-        let mut needs: BTreeSet<StatisticsNeed> = self.baselines.iter().filter_map(|row| of(&row.recipe)).collect();
+        let mut needs: Vec<_> = self.statistics_rows().into_iter().map(|row| row.need).collect();
+        needs.dedup();
+        needs
+    }
+
+    /// The most examples of a task that are measured on; 0 if no recipe needs any.
+    pub fn measured_examples(&self) -> u64 {
+        let of_layerwise = self.layerwise_needs().into_iter().map(|need| need.examples);
+        self.statistics_needs().into_iter().map(|need| need.examples).chain(of_layerwise).max().unwrap_or(0)
+    }
+
+    /// The searches and baselines whose merges may need statistics, in the order of what they need.
+    pub fn statistics_rows(&self) -> Vec<StatisticsRow> {
+        let of = |name: &str, spec: &RecipeSpec| {
+            let need = spec.resolve().ok().and_then(|recipe| recipe.statistics())?;
+            Some(StatisticsRow { need, name: name.to_owned() })
+        };
+        let mut rows: BTreeSet<StatisticsRow> =
+            self.baselines.iter().filter_map(|row| of(&row.name, &row.recipe)).collect();
         for search in &self.searches {
-            needs.extend(recipes_by_need(search).iter().filter_map(of));
+            rows.extend(recipes_by_need(search).iter().filter_map(|spec| of(&search.name, spec)));
         }
-        needs.into_iter().collect()
+        rows.into_iter().collect()
     }
 }
 
@@ -218,10 +244,13 @@ mod tests {
             [("space", json!("core")), ("density", json!(0.5)), ("flatten", json!(1.0)), ("drop_rate", json!(0.1))]
         {
             let refused = recipe(json!({"preset": "regmean", key: value})).unwrap_err().to_string();
-            assert!(refused.contains("`gram: inputs` merges the updates as they are"), "{key}: {refused}");
+            assert!(
+                refused.contains("`gram: inputs` and `merged_inputs` merge the updates as they are"),
+                "{key}: {refused}"
+            );
         }
         let refused = recipe(json!({"preset": "actmerge", "examples": 64})).unwrap_err().to_string();
-        assert_eq!(refused, "`examples` has no effect without `gram: inputs` or `combine: fisher`");
+        assert_eq!(refused, "`examples` has no effect without `gram: inputs`, `merged_inputs` or `combine: fisher`");
         let refused = recipe(json!({"preset": "regmean", "examples": 0})).unwrap_err().to_string();
         assert!(refused.contains("`examples` is 0, outside the whole numbers from 1"), "{refused}");
     }

@@ -61,7 +61,7 @@ impl<'a> From<&'a JobSpec> for StoredSpec<'a> {
         match spec {
             spec if spec.is_newer() => whole(3),
             JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(Cow::Borrowed(meaning)), spec: None },
-            JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_) => whole(2),
+            JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_) => whole(2),
         }
     }
 }

@@ -6,7 +6,8 @@ pub(crate) use learned::is_coefficient;
 pub use learned::{LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TuneCheck};
 
 use crate::{
-    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, Meaning, OtherSemantics, Precision, Subject, TaskInput,
+    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, Meaning, OtherSemantics, Precision, Space, Subject,
+    TaskInput, recipe::KNOTS,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,32 @@ pub enum CoefficientScope {
     Direction,
 }
 
+/// The directions that `per: direction` has coefficients for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoefficientBasis {
+    /// Those of each adapter: a column of B and a row of A (TARA-A).
+    #[default]
+    Own,
+    /// Those of the KnOTS space, which all tasks share: with `[ΔW_1 … ΔW_T] = UΣ[V_1ᵀ … V_Tᵀ]`, the merge is
+    /// `UΣ·Σ_t diag(c_t)·V_tᵀ` (TARA-B). Each task has as many coefficients as there are directions.
+    Knots,
+}
+
+impl CoefficientBasis {
+    /// The space in which recipes state the coefficients.
+    pub fn space(self) -> Space {
+        match self {
+            Self::Own => Space::Full,
+            Self::Knots => KNOTS,
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
 /// When tuning stops early: the merge no longer predicts what the tasks' own models do.
 ///
 /// Agreement is the share of tuning examples for which the merge and the task's own model name the same class, averaged
@@ -64,6 +91,9 @@ pub struct TuneSettings {
     pub objective: TuneObjective,
     /// How many coefficients a task has.
     pub per: CoefficientScope,
+    /// The directions of `per: direction`.
+    #[serde(default, skip_serializing_if = "CoefficientBasis::is_own")]
+    pub basis: CoefficientBasis,
     /// What every coefficient starts from.
     pub start: f64,
     /// Adam's learning rate; its other settings are 0.9, 0.999 and 1e-8.
@@ -141,7 +171,7 @@ pub struct TuneSettingsError {
     /// The key.
     pub key: &'static str,
     /// Its value.
-    pub found: f64,
+    pub found: String,
     /// What it may be.
     pub expected: &'static str,
 }
@@ -152,7 +182,11 @@ impl TuneSettings {
     /// # Errors
     /// Names the first key whose value cannot be followed.
     pub fn check(&self) -> Result<(), TuneSettingsError> {
-        let refuse = |key, found, expected| Err(TuneSettingsError { key, found, expected });
+        let refuse = |key, found: f64, expected| Err(TuneSettingsError { key, found: found.to_string(), expected });
+        if self.basis == CoefficientBasis::Knots && self.per != CoefficientScope::Direction {
+            let expected = "left out, or beside `per: direction`: a coefficient of more than a direction is the same in every basis";
+            return Err(TuneSettingsError { key: "basis", found: "knots".to_owned(), expected });
+        }
         if !self.start.is_finite() {
             return refuse("start", self.start, "a finite number");
         }
@@ -183,6 +217,7 @@ mod tests {
         TuneSettings {
             objective: TuneObjective::Entropy,
             per: CoefficientScope::Layer,
+            basis: CoefficientBasis::Own,
             start: 0.3,
             rate: 0.01,
             steps: 30,
@@ -207,12 +242,19 @@ mod tests {
         assert_eq!(every, format!("`guard.every` is 0, {of} at least 1"));
         let fall = refused(TuneSettings { guard: guard(1, 1.5), ..settings() });
         assert_eq!(fall, format!("`guard.fall` is 1.5, {of} a share in [0, 1]"));
+        let basis = refused(TuneSettings { basis: CoefficientBasis::Knots, ..settings() });
+        assert!(basis.starts_with("`basis` is knots, expected left out, or beside `per: direction`"), "{basis}");
+        let per = CoefficientScope::Direction;
+        assert_eq!(TuneSettings { basis: CoefficientBasis::Knots, per, ..settings() }.check(), Ok(()));
     }
 
     #[test]
     fn what_is_left_out_is_not_written() {
         let text = serde_json::to_string(&TuneSettings { guard: None, ..settings() }).unwrap();
         assert_eq!(text, r#"{"objective":"entropy","per":"layer","start":0.3,"rate":0.01,"steps":30,"batch":16}"#);
+        let basis = CoefficientBasis::Knots;
+        let other = serde_json::to_string(&TuneSettings { guard: None, basis, ..settings() }).unwrap();
+        assert!(other.contains(r#""per":"layer","basis":"knots""#), "{other}");
         assert!(serde_json::from_str::<TuneSettings>(&text.replace("start", "begin")).is_err());
     }
 }

@@ -1,6 +1,7 @@
-//! What each method costs after the alignment, at the shapes of ViT-B/32 with eight adapters of rank 16.
+//! What each method costs after the alignment, at the shapes of ViT-B/32 with eight adapters of rank 16, and of Llama-3-8B with
+//! six. The factors are random; no base model is needed.
 //!
-//! `cargo bench -p merging --bench methods` runs everything; a word after `--` picks some.
+//! `cargo bench -p merging --bench methods` runs everything; a word after `--` picks some, for instance `-- llama`.
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
@@ -30,22 +31,32 @@ fn random(rows: usize, cols: usize, rng: &mut ChaCha8Rng) -> Matrix {
     Matrix::from_fn(rows, cols, |_, _| (rng.next_u32() as f32 / (1u64 << 31) as f32 - 1.0) * 0.05)
 }
 
+fn of_shapes(tasks: usize, shapes: &[[usize; 2]]) -> Vec<Adapter> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut module = |(index, [rows, cols]): (usize, &[usize; 2])| {
+        let lora_b = random(*rows, RANK, &mut rng);
+        let lora_a = random(RANK, *cols, &mut rng);
+        let name = format!("m{index:03}");
+        (name.clone(), LoraModule { source: name, lora_b, lora_a, scale: 1.0 })
+    };
+    let mut task = |task: usize| {
+        let modules: BTreeMap<_, _> = shapes.iter().enumerate().map(&mut module).collect();
+        Adapter { name: format!("task{task}"), modules, ..Adapter::default() }
+    };
+    (0..tasks).map(&mut task).collect()
+}
+
 /// Eight adapters of q, k, v and out in twelve layers.
 fn adapters() -> &'static [Adapter] {
     static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
-    ADAPTERS.get_or_init(|| {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut module = |index: usize| {
-            let (lora_b, lora_a) = (random(768, RANK, &mut rng), random(RANK, 768, &mut rng));
-            let name = format!("m{index:03}");
-            (name.clone(), LoraModule { source: name, lora_b, lora_a, scale: 1.0 })
-        };
-        let mut task = |task: usize| {
-            let modules: BTreeMap<_, _> = (0..48).map(&mut module).collect();
-            Adapter { name: format!("task{task}"), modules, ..Adapter::default() }
-        };
-        (0..8).map(&mut task).collect()
-    })
+    ADAPTERS.get_or_init(|| of_shapes(8, &[[768, 768]; 48]))
+}
+
+/// Six adapters of q, o (4096 x 4096), k and v (1024 x 4096) in 32 layers.
+fn llama() -> &'static [Adapter] {
+    static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
+    let shapes = [[[4096, 4096]; 64], [[1024, 4096]; 64]].concat();
+    ADAPTERS.get_or_init(|| of_shapes(6, &shapes))
 }
 
 fn spec(preset: &str) -> RecipeSpec {
@@ -60,6 +71,14 @@ fn recipe(preset: &str) -> Recipe {
 fn merge_of_48_matrices_in_core(bencher: Bencher<'_, '_>, preset: &str) {
     static CORE: OnceLock<Aligned> = OnceLock::new();
     let aligned = CORE.get_or_init(|| Aligned::new(adapters(), Space::Core).unwrap());
+    let recipe = recipe(preset);
+    bencher.bench_local(|| aligned.merge(&recipe).unwrap());
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1, args = MATRIX_WISE)]
+fn llama_merge_of_128_matrices_in_core(bencher: Bencher<'_, '_>, preset: &str) {
+    static CORE: OnceLock<Aligned> = OnceLock::new();
+    let aligned = CORE.get_or_init(|| Aligned::new(llama(), Space::Core).unwrap());
     let recipe = recipe(preset);
     bencher.bench_local(|| aligned.merge(&recipe).unwrap());
 }

@@ -39,6 +39,17 @@ pub struct Aligned {
     pub(crate) upper_histograms: OnceLock<Vec<Histogram>>,
 }
 
+/// A task's update of one weight as a product of factors: ΔW = `b · a`, a direction for each column of `b` and row of `a`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskFactors {
+    /// The base's module.
+    pub module: String,
+    /// `[O, k]`; in `knots` the same for all tasks.
+    pub b: Arc<Matrix>,
+    /// `[k, I]`
+    pub a: Matrix,
+}
+
 /// What an alignment found out about its adapters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlignmentFacts {
@@ -175,6 +186,29 @@ impl Aligned {
     pub fn task_matrix(&self, module: &str, task: usize) -> Option<Matrix> {
         let matrix = self.matrices.iter().find(|matrix| matrix.name == module)?;
         (task < self.tasks.len()).then(|| matrix.entries(task))
+    }
+
+    /// The update of every weight of `task` as a product, whose directions a recipe in this space can weigh: the adapter's own
+    /// factors in `full`, and U and ΣVᵢᵀ in `knots` with `axis: columns`. Weights that the task leaves as they are have none,
+    /// and the other spaces have no such product.
+    pub fn task_factors(&self, task: usize) -> Vec<TaskFactors> {
+        let of_matrix = |matrix: &AlignedMatrix| {
+            if *matrix.ranks.get(task)? == 0 {
+                return None;
+            }
+            let module = matrix.name.clone();
+            match &matrix.form {
+                Form::Full(factors) => {
+                    let (b, a) = factors[task].as_ref()?;
+                    Some(TaskFactors { module, b: Arc::new(b.clone()), a: a.clone() })
+                }
+                Form::Columns { basis, parts } if matrix.lift.row_scale.is_none() => {
+                    Some(TaskFactors { module, b: Arc::clone(basis), a: parts[task].clone() })
+                }
+                Form::Columns { .. } | Form::Rows { .. } | Form::Core { .. } => None,
+            }
+        };
+        self.matrices.iter().filter_map(of_matrix).collect()
     }
 
     /// The update that a task matrix of `module` stands for, as a dense `[O, I]` matrix.

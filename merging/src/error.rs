@@ -61,10 +61,18 @@ pub enum MergeError {
         /// A module.
         example: String,
     },
+    /// The recipe weighs parts of updates in a merge that has no weights for them.
+    #[error("the recipe has weights for parts of updates, which `{method}` in `{}` does not take", space.name())]
+    PartWeights {
+        /// The combination.
+        method: &'static str,
+        /// The space.
+        space: jobs::Space,
+    },
     /// The recipe weighs another number of directions than an adapter has.
     #[error(
-        "the recipe weighs {found} directions of `{module}` of `{task}`, whose adapter has {expected} there: the list needs as \
-         many numbers as the adapter has ranks"
+        "the recipe weighs {found} directions of `{module}` of `{task}`, and there are {expected}: the list needs as many numbers as \
+         the adapter has ranks there, and in `knots` as many as the directions that all tasks share"
     )]
     Directions {
         /// The task.

@@ -33,7 +33,7 @@ mod torch_file;
 mod update;
 
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
-pub use align::{Aligned, AlignmentFacts, Gap};
+pub use align::{Aligned, AlignmentFacts, Gap, TaskFactors};
 pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use cka::{ModuleSimilarity, UpdateSimilarity};
 pub use comparison::{AdapterSummary, Comparison, PairSummary};
@@ -41,6 +41,6 @@ pub use error::MergeError;
 pub use matrix::Matrix;
 pub use merge::working_memory;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
-pub use regmean::InputMergeError;
+pub use regmean::{InputMergeError, LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

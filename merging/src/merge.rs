@@ -21,7 +21,7 @@ use crate::{
     align::{AlignedMatrix, Form},
     fisher::{self, FisherOptions},
     linalg::NoConvergence,
-    regmean::{self, GramOptions, InputMerge},
+    regmean::{self, GramOptions, InputMerge, SolveQuality},
 };
 pub(crate) use budget::triplets;
 use combination::Combination;
@@ -45,6 +45,12 @@ fn needs_exact_entries(recipe: &Recipe) -> bool {
 struct Merged {
     updates: Vec<UpdateMatrix>,
     facts: UpdateFacts,
+}
+
+/// The weight with the largest of some numbers.
+struct Worst<'a> {
+    module: &'a str,
+    number: f64,
 }
 
 impl From<Vec<UpdateMatrix>> for Merged {
@@ -76,7 +82,7 @@ impl Aligned {
     /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
-        if recipe.statistics().is_some() {
+        if recipe.merges_by_data() {
             return Err(MergeError::NeedsStatistics);
         }
         let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
@@ -85,19 +91,17 @@ impl Aligned {
         let Merged { updates, facts } = match Combination::from(recipe.combine) {
             Combination::MatrixWise(method) => {
                 let combined = matrixwise::merge(source, recipe, method)?;
-                let conditions = combined.iter().filter_map(|combined| combined.condition);
-                let condition = conditions.reduce(f64::max);
-                let limit = recipe.condition_limit().unwrap_or(f64::INFINITY);
-                if let Some(condition) = condition.filter(|condition| *condition > limit) {
-                    tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
-                }
+                let quality: Vec<_> = combined.iter().map(|combined| combined.quality).collect();
                 let mut merged =
                     self.finished(recipe, combined, |context, combined| context.finish(combined.matrix))?;
-                merged.facts.condition = condition;
+                self.note_quality(recipe, &quality, &mut merged.facts);
                 merged
             }
             Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
                 self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
+            }
+            Combination::EntryWise(_) if !recipe.layer_weights.is_empty() => {
+                self.matrices.par_iter().map(|matrix| self.weighed(matrix, recipe)).collect::<Vec<_>>().into()
             }
             Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
             Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
@@ -125,7 +129,8 @@ impl Aligned {
     /// Merges the tasks by statistics of their own models.
     ///
     /// `gram: inputs` (RegMean) merges by the inputs of the modules, and stays in factors: its rank is the sum of the adapters'
-    /// ranks. `combine: fisher` weighs entries by their Fisher information, and is dense unless a step after it truncates.
+    /// ranks. `gram: merged_inputs` (RegMean++) takes the merge that a job has made [layer by layer](Self::begin_layer), in
+    /// factors as well; all tasks name that one. `combine: fisher` weighs entries by their Fisher information, and is dense unless a step after it truncates.
     ///
     /// # Errors
     /// As [`merge`](Self::merge); another recipe; statistics that are not there or cannot be read; Gram matrices whose sum
@@ -141,18 +146,45 @@ impl Aligned {
             let merged = fisher::merge_all(self, &weights, options, statistics)?;
             return Ok(self.merged(recipe, self.with_post_steps(recipe, merged)?));
         }
-        let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
-        let InputMerge { updates, worst } = regmean::merge_all(self, &weights, options, statistics)?;
-        let condition = worst.as_ref().map_or(1.0, |worst| worst.condition);
-        if let Some(worst) = worst.filter(|worst| recipe.condition_limit().is_some_and(|limit| worst.condition > limit))
-        {
+        let InputMerge { updates, quality } = if recipe.layerwise().is_some() {
+            regmean::merge_solved(self, statistics)?
+        } else {
+            let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
+            regmean::merge_all(self, &weights, options, statistics)?
+        };
+        let quality: Vec<_> = quality.into_iter().map(Some).collect();
+        let mut facts = UpdateFacts::default();
+        self.note_quality(recipe, &quality, &mut facts);
+        Ok(self.merged(recipe, Merged { updates, facts }))
+    }
+
+    /// Keeps the worst of the numbers that say how the systems of all weights were solved, and warns of noise.
+    fn note_quality(&self, recipe: &Recipe, quality: &[Option<SolveQuality>], facts: &mut UpdateFacts) {
+        let worst = |number: fn(&SolveQuality) -> f64| {
+            let solved = quality.iter().zip(&self.matrices).filter_map(|(quality, matrix)| {
+                let number = number(quality.as_ref()?);
+                Some(Worst { module: &matrix.name, number })
+            });
+            solved.max_by(|one, other| one.number.total_cmp(&other.number))
+        };
+        let condition = worst(|quality| quality.condition);
+        let residual = worst(|quality| quality.residual);
+        let limit = recipe.condition_limit().unwrap_or(f64::INFINITY);
+        if let Some(Worst { module, number }) = condition.as_ref().filter(|worst| worst.number > limit) {
             tracing::warn!(
-                matrix = %worst.module, condition,
-                "the Gram matrices are close to singular, so that rounding decides a part of the merge: lower `off_diagonal` or set a `ridge`",
+                matrix = %module, condition = number,
+                "the Gram matrices are close to singular, so that rounding decides a part of the merge: {}",
+                if recipe.merges_by_data() { "lower `off_diagonal` or set a `ridge`" } else { "set a `ridge`" },
             );
         }
-        let facts = UpdateFacts { condition: Some(condition), ..UpdateFacts::default() };
-        Ok(self.merged(recipe, Merged { updates, facts }))
+        if let Some(Worst { module, number }) = residual.as_ref().filter(|worst| worst.number > jobs::RESIDUAL_LIMIT) {
+            tracing::warn!(
+                matrix = %module, residual = number,
+                "the solution of the equations of `gram_merge` does not fulfil them: the merge is noise; set a `ridge`",
+            );
+        }
+        facts.condition = condition.map(|worst| worst.number);
+        facts.residual = residual.map(|worst| worst.number);
     }
 
     fn merged(&self, recipe: &Recipe, merged: Merged) -> MergedUpdate {
@@ -199,7 +231,7 @@ impl Aligned {
         let all: f64 = finished.iter().map(|Finished { energy: Energy { all, .. }, .. }| all).sum();
         let lost_energy = recipe.post.output_rank.map(|_| if all > 0.0 { (lost / all).max(0.0) } else { 0.0 });
         let updates = finished.into_iter().map(|finished| finished.update).collect();
-        Ok(Merged { updates, facts: UpdateFacts { lost_energy, condition: None } })
+        Ok(Merged { updates, facts: UpdateFacts { lost_energy, ..UpdateFacts::default() } })
     }
 
     fn check(&self, recipe: &Recipe) -> Result<(), MergeError> {
@@ -221,7 +253,7 @@ impl Aligned {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
         self.check_layer_weights(recipe)?;
-        if self.space == Space::Full && recipe.combine.is_matrix_wise() && recipe.statistics().is_none() {
+        if self.space == Space::Full && recipe.combine.is_matrix_wise() && !recipe.merges_by_data() {
             return Err(MergeError::MatrixWiseInFull);
         }
         if let Some(expected) = recipe.combine.task_count()
@@ -244,6 +276,9 @@ impl Aligned {
 
     /// A part that no module lies in would be left out without a word.
     fn check_layer_weights(&self, recipe: &Recipe) -> Result<(), MergeError> {
+        if !(recipe.layer_weights.is_empty() || recipe.takes_part_weights()) {
+            return Err(MergeError::PartWeights { method: recipe.combine.name(), space: recipe.space });
+        }
         for (task, parts) in &recipe.layer_weights {
             if !self.tasks.contains(task) {
                 return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
@@ -267,7 +302,7 @@ impl Aligned {
     fn check_directions(&self, recipe: &Recipe, task: &str) -> Result<(), MergeError> {
         let place = self.tasks.iter().position(|known| known == task);
         for matrix in &self.matrices {
-            let rank = place.map_or(0, |place| matrix.ranks[place]);
+            let rank = place.map_or(0, |place| self.weighed_directions(matrix, place));
             if let Some(weights) = recipe.direction_weights(task, &matrix.name)
                 && weights.len() != rank
             {
@@ -281,6 +316,35 @@ impl Aligned {
             }
         }
         Ok(())
+    }
+
+    /// The number of directions of a task's update that can have weights: the adapter's own, or those that all tasks share.
+    fn weighed_directions(&self, matrix: &AlignedMatrix, task: usize) -> usize {
+        let [shared, _] = matrix.entry_shape();
+        match matrix.ranks[task] {
+            0 => 0,
+            own if self.space == Space::Full => own,
+            _ => shared,
+        }
+    }
+
+    /// The sum of the task matrices, the rows of each times the weights of its directions: Σ_t w_t·diag(c_t)·P_t.
+    fn weighed(&self, matrix: &AlignedMatrix, recipe: &Recipe) -> UpdateMatrix {
+        let [rows, cols] = matrix.entry_shape();
+        let mut sum = Matrix::zeros(rows, cols);
+        let present = (0..self.tasks.len()).filter(|task| matrix.ranks[*task] > 0 && cols > 0);
+        for task in present {
+            let name = &self.tasks[task];
+            let weight = recipe.weight_on(name, &matrix.name);
+            let directions = recipe.direction_weights(name, &matrix.name);
+            let entries = matrix.entries(task);
+            let lines = sum.data_mut().chunks_mut(cols).zip(entries.data().chunks(cols));
+            for (direction, (sum, entries)) in lines.enumerate() {
+                let factor = (weight * directions.map_or(1.0, |directions| directions[direction])) as f32;
+                sum.iter_mut().zip(entries).for_each(|(sum, entry)| *sum += factor * entry);
+            }
+        }
+        matrix.update(sum)
     }
 
     /// What the weights of an average are multiplied with, so that they add up to 1; 1 for other combinations.

@@ -2,9 +2,12 @@
 
 mod error;
 mod inputs;
+mod layerwise;
 
 pub use error::InputMergeError;
-pub(crate) use inputs::{InputMerge, inputs_of, merge_all, of_tasks};
+pub(crate) use inputs::{InputMerge, gram_bytes, inputs_of, merge_all, of_tasks};
+pub(crate) use layerwise::merge_solved;
+pub use layerwise::{LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
 
 use crate::{InputStatistics, align::Factors, linalg};
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};
@@ -47,8 +50,16 @@ pub(crate) struct GramMerge {
     pub(crate) b: Mat<f64>,
     /// `[R, I]`
     pub(crate) a: Mat<f64>,
+    pub(crate) quality: SolveQuality,
+}
+
+/// How far the solution of a system can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SolveQuality {
     /// An estimate of the condition number of the matrix that was inverted.
     pub(crate) condition: f64,
+    /// `‖X·S − N‖ / ‖N‖` of the solution X of `X·S = N`; 0 where N is 0.
+    pub(crate) residual: f64,
 }
 
 /// The sum of the Gram matrices is not positive definite.
@@ -68,8 +79,9 @@ pub(crate) struct Singular;
 /// R.
 ///
 /// # Numerics
-/// `f64`, Cholesky on one thread: O(I³/3 + R·I²). The condition number is estimated by power iterations, within a
-/// factor of about two. A ridge shrinks the result towards 0.
+/// `f64`, Cholesky on one thread: O(I³/3 + R·I²). The Gram matrix of one task is in memory at a time, beside their sum:
+/// [`GRAM_ENTRY_BYTES`] for each entry. The condition number is estimated by power iterations, within a factor of about
+/// two. A ridge shrinks the result towards 0.
 ///
 /// # Errors
 /// [`Singular`]: S has no Cholesky decomposition.
@@ -77,31 +89,60 @@ pub(crate) struct Singular;
 /// # Source
 /// RegMean (arXiv:2212.09849), equation 2 with the reduction of the entries off the diagonal. The factored form is
 /// exact: `W = (Σ W_t·G_t)·S⁻¹` with `W_t = W_0 + B_t·A_t` and no ridge is `W_0 + ΔW`.
-pub(crate) fn merge(
-    [outputs, inputs]: [usize; 2],
-    tasks: &[GramTask<'_>],
+pub(crate) struct GramSums {
     options: GramOptions,
-) -> Result<GramMerge, Singular> {
-    let mut sum = Mat::<f64>::zeros(inputs, inputs);
-    let mut rows = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        let gram = task.inputs.mean_gram(options.off_diagonal) * task.weight;
-        if let Some(factors) = task.factors {
-            rows.push(linalg::product(gram.as_ref(), factors.at.as_ref()));
+    /// S without the ridge.
+    sum: Mat<f64>,
+    /// `w_t·G_t·A_tᵀ` of the tasks that have an update.
+    rows: Vec<Mat<f64>>,
+    /// `B_t` of the same.
+    b: Vec<Mat<f64>>,
+}
+
+/// Bytes for each entry `[I, I]` of a Gram matrix while a weight is merged: the sum, the Gram matrix of one task, and its
+/// lower triangle, in 64 bits. The Cholesky decomposition takes the place of the last two.
+pub(crate) const GRAM_ENTRY_BYTES: u64 = 20;
+
+impl GramSums {
+    /// Sums over no tasks, for inputs of this width.
+    pub(crate) fn new(inputs: usize, options: GramOptions) -> Self {
+        Self { options, sum: Mat::zeros(inputs, inputs), rows: Vec::new(), b: Vec::new() }
+    }
+
+    /// Adds a task.
+    pub(crate) fn add(&mut self, task: &GramTask<'_>) {
+        let gram = task.inputs.weighed_gram(self.options.off_diagonal, task.weight);
+        if let Some(Factors { b, at }) = task.factors {
+            self.rows.push(linalg::product(gram.as_ref(), at.as_ref()));
+            self.b.push(b.clone());
         }
-        sum += gram;
+        self.sum += gram;
     }
-    let ridge = options.ridge * (0..inputs).map(|n| sum[(n, n)]).sum::<f64>() / inputs.max(1) as f64;
-    (0..inputs).for_each(|n| sum[(n, n)] += ridge);
-    let cholesky = sum.llt(Side::Lower).map_err(|_| Singular)?;
-    let at = linalg::side_by_side(inputs, rows.iter().map(Mat::as_ref));
-    let at = cholesky.solve(&at);
-    let condition = largest(inputs, |x| linalg::product(sum.as_ref(), x)) * largest(inputs, |x| cholesky.solve(x));
-    if !condition.is_finite() || !(0..at.ncols()).all(|col| at.col(col).iter().all(|x| x.is_finite())) {
-        return Err(Singular);
+
+    /// The merge of a weight with this many outputs.
+    pub(crate) fn solve(mut self, outputs: usize) -> Result<GramMerge, Singular> {
+        let inputs = self.sum.nrows();
+        let sum = &mut self.sum;
+        let ridge = self.options.ridge * (0..inputs).map(|n| sum[(n, n)]).sum::<f64>() / inputs.max(1) as f64;
+        (0..inputs).for_each(|n| sum[(n, n)] += ridge);
+        let cholesky = self.sum.llt(Side::Lower).map_err(|_| Singular)?;
+        let wanted = linalg::side_by_side(inputs, self.rows.iter().map(Mat::as_ref));
+        let at = cholesky.solve(&wanted);
+        let times_sum = |x: MatRef<'_, f64>| linalg::product(self.sum.as_ref(), x);
+        let condition = largest(inputs, times_sum) * largest(inputs, |x| cholesky.solve(x));
+        if !condition.is_finite() || !(0..at.ncols()).all(|col| at.col(col).iter().all(|x| x.is_finite())) {
+            return Err(Singular);
+        }
+        let residual = relative_residual(&times_sum(at.as_ref()), &wanted);
+        let b = linalg::side_by_side(outputs, self.b.iter().map(Mat::as_ref));
+        Ok(GramMerge { b, a: at.transpose().to_owned(), quality: SolveQuality { condition, residual } })
     }
-    let b = tasks.iter().filter_map(|task| task.factors).map(|factors| factors.b.as_ref());
-    Ok(GramMerge { b: linalg::side_by_side(outputs, b), a: at.transpose().to_owned(), condition })
+}
+
+/// `‖found − wanted‖ / ‖wanted‖`; 0 where nothing is wanted.
+pub(crate) fn relative_residual(found: &Mat<f64>, wanted: &Mat<f64>) -> f64 {
+    let norm = wanted.norm_l2();
+    if norm > 0.0 { (found - wanted).norm_l2() / norm } else { 0.0 }
 }
 
 /// The largest eigenvalue of a positive definite map, from below.

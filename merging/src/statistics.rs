@@ -8,6 +8,7 @@ pub use error::StatisticsError;
 pub use read::TaskStatistics;
 pub use write::StatisticsWriter;
 
+use crate::Matrix;
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,34 @@ struct Index {
     inputs: Vec<Entry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fisher: Vec<FisherEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    solutions: Vec<SolutionEntry>,
+}
+
+/// Where a module of a merge that was made layer by layer lies, and how its system was solved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SolutionEntry {
+    file: String,
+    module: String,
+    shape: [usize; 2],
+    condition: f64,
+    residual: f64,
+}
+
+impl SolutionEntry {
+    fn tensor(&self) -> String {
+        format!("{}.a", self.module)
+    }
+}
+
+/// The right factor of a module of a merge that was made layer by layer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Solution {
+    /// `[R, I]`
+    pub(crate) a: Matrix,
+    pub(crate) condition: f64,
+    pub(crate) residual: f64,
 }
 
 /// Where the Fisher information of a module lies.
@@ -103,10 +132,11 @@ impl InputStatistics {
         self.gram.iter_mut().zip(&other.gram).for_each(|(sum, x)| *sum += x);
     }
 
-    /// `Σ x·xᵀ / n` with every entry off the diagonal multiplied by `off_diagonal`.
-    pub(crate) fn mean_gram(&self, off_diagonal: f64) -> Mat<f64> {
+    /// `weight · Σ x·xᵀ / n` with every entry off the diagonal multiplied by `off_diagonal`.
+    pub(crate) fn weighed_gram(&self, off_diagonal: f64, weight: f64) -> Mat<f64> {
         let factor = 1.0 / self.tokens.max(1) as f64;
-        self.symmetric(|row, col, entry| entry * if row == col { factor } else { factor * off_diagonal })
+        let share = |row, col| if row == col { factor } else { factor * off_diagonal };
+        self.symmetric(|row, col, entry| entry * share(row, col) * weight)
     }
 
     /// `Σ (x − x̄)(x − x̄)ᵀ`.

@@ -29,6 +29,8 @@ pub struct UpdateFacts {
     pub lost_energy: Option<f64>,
     /// The largest condition number of the systems that `gram_merge` solved.
     pub condition: Option<f64>,
+    /// The largest relative residual of the same: `‖X·S − N‖ / ‖N‖` of the solution X of `X·S = N`.
+    pub residual: Option<f64>,
 }
 
 /// The update of one weight `[O, I]`, at λ = 1.

@@ -6,6 +6,7 @@ mod classes;
 mod data;
 mod heads;
 mod joint;
+mod modules;
 mod notes;
 mod prompts;
 mod sources;
@@ -112,6 +113,7 @@ pub fn check_inputs(
             if let Some(limits) = outline.text_limits() {
                 check.tokenizer(base, limits);
             }
+            check.statistics_cover(&adapters, outline.as_ref());
             let modules: BTreeSet<String> =
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
             let threads = if let Computing::Here { threads } = computing { threads } else { None };

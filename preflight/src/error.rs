@@ -1,5 +1,5 @@
 use crate::{MemoryNeed, Problems};
-use jobs::ByteSize;
+use jobs::{ByteSize, StatisticsKind};
 use std::path::PathBuf;
 
 /// Why a head cannot be used with its base and its task.
@@ -121,6 +121,22 @@ pub enum CheckError {
         /// What is wrong.
         source: evaluation::ModelError,
     },
+    /// Statistics of a task would lack modules that other adapters update.
+    #[error(
+        "{} by {} of every adapted module, and those of `{task}` would lack {}, which adapters of other tasks update and its own \
+         does not: merge adapters that update the same modules, or take the recipe out of the sweep",
+        merges(recipes), what.name(), some(modules)
+    )]
+    OtherModules {
+        /// The task.
+        task: String,
+        /// The searches and baselines that merge by statistics.
+        recipes: Vec<String>,
+        /// What they merge by.
+        what: StatisticsKind,
+        /// The modules that the task's adapter does not update.
+        modules: Vec<String>,
+    },
     /// The base reads texts and the tasks have images, or the other way round.
     #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind.description(), kind.reads().other().name())]
     Kind {
@@ -205,8 +221,28 @@ impl CheckError {
             | Self::NoTextTower { .. }
             | Self::NoPrompts { .. }
             | Self::Kind { .. }
+            | Self::OtherModules { .. }
             | Self::Classes { .. }
             | Self::UnfitHead { .. } => false,
         }
     }
+}
+
+/// The most names that a message lists.
+const LISTED: usize = 3;
+
+/// The first of some names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let listed = listed.join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// Recipes as the subject of a sentence, with its verb.
+fn merges(recipes: &[String]) -> String {
+    let verb = if recipes.len() == 1 { "merges" } else { "merge" };
+    format!("{} {verb}", some(recipes))
 }

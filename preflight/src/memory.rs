@@ -1,9 +1,9 @@
 //! How much memory a sweep over a language model takes, computed from headers.
 
 use crate::CheckError;
-use evaluation::{Configuration, LONGEST_TEXT, Placement};
-use jobs::{ByteSize, Parameter, RecipeSpec, Search, Sweep};
-use merging::{BaseHeader, working_memory};
+use evaluation::{Configuration, LONGEST_TEXT, Placement, gram_memory};
+use jobs::{ByteSize, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
+use merging::{BaseHeader, LAYER_ENTRY_BYTES, working_memory};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -13,8 +13,10 @@ pub struct MemoryNeed {
     base_bytes: u64,
     adapted_bytes: u64,
     activation_bytes: u64,
-    /// What merging takes beside the model, for recipes that look at all entries of a weight.
+    /// What merging takes beside the model, for recipes that look at all entries of a weight or merge by statistics.
     merge_bytes: u64,
+    /// What the statistics that recipes merge by take beside the model while they are made.
+    statistics_bytes: u64,
 }
 
 /// Its memory on the CPU and on another device.
@@ -27,19 +29,24 @@ pub struct MemoryNeeds {
 }
 
 impl MemoryNeed {
-    /// All bytes.
+    /// All bytes. Statistics are made before any merge.
     pub fn total(&self) -> u64 {
-        self.base_bytes + self.adapted_bytes + self.activation_bytes + self.merge_bytes
+        self.base_bytes + self.adapted_bytes + self.activation_bytes + self.merge_bytes.max(self.statistics_bytes)
     }
 
     /// In words: all of it, and its parts.
     pub fn in_words(&self) -> String {
-        let Self { base_bytes, adapted_bytes, activation_bytes, merge_bytes } = *self;
+        let Self { base_bytes, adapted_bytes, activation_bytes, merge_bytes, statistics_bytes } = *self;
         let all = ByteSize(self.total());
         let base = ByteSize(base_bytes);
-        let merging = if merge_bytes > 0 { format!(", merging {}", ByteSize(merge_bytes)) } else { String::new() };
         let adapted = ByteSize(adapted_bytes);
-        format!("{all} (base {base}, adapted {adapted}, on the way {}{merging})", ByteSize(activation_bytes))
+        let part = |name, bytes| if bytes > 0 { format!(", {name} {}", ByteSize(bytes)) } else { String::new() };
+        let statistics = part("statistics before that", statistics_bytes);
+        let merging = part("merging", merge_bytes);
+        format!(
+            "{all} (base {base}, adapted {adapted}, on the way {}{merging}{statistics})",
+            ByteSize(activation_bytes)
+        )
     }
 }
 
@@ -54,6 +61,7 @@ pub(crate) fn memory_needs(
     let longest = |task: &jobs::Task| task.data.text.as_ref()?.max_length.map(|length| length as usize);
     let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST_TEXT)).max().unwrap_or(LONGEST_TEXT);
     let merge_bytes = header.map_or(0, |header| merge_bytes(sweep, header, modules));
+    let statistics_bytes = statistics_bytes(sweep, base, header, modules);
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let need = |on_host| {
         let threads = threads.unwrap_or_else(num_cpus::get_physical);
@@ -61,8 +69,38 @@ pub(crate) fn memory_needs(
         Ok::<_, CheckError>(base.memory(place, &modules)?.map(MemoryNeed::from))
     };
     let needs = need(true)?.zip(need(false)?);
-    // Merges are computed on the processor, whatever the device.
-    Ok(needs.map(|(processor, device)| MemoryNeeds { processor: MemoryNeed { merge_bytes, ..processor }, device }))
+    // Merges and the sums of statistics are computed on the processor, whatever the device.
+    Ok(needs.map(|(processor, device)| MemoryNeeds {
+        processor: MemoryNeed { merge_bytes, statistics_bytes, ..processor },
+        device,
+    }))
+}
+
+/// What the largest statistics of the sweep take beside the model while they are made.
+///
+/// The adapters may update different modules; all of them are counted for each.
+fn statistics_bytes(
+    sweep: &Sweep,
+    base: &dyn Configuration,
+    header: Option<&BaseHeader>,
+    modules: &BTreeSet<String>,
+) -> u64 {
+    let bytes = |what| match what {
+        StatisticsKind::Grams => gram_memory(&base.input_sites(), modules, 0),
+        StatisticsKind::Fisher => header.map_or(0, |header| fisher_bytes(header, modules)),
+    };
+    let of_tasks = sweep.statistics_needs().into_iter().map(|need| bytes(need.what));
+    let is_layerwise = !sweep.layerwise_needs().is_empty();
+    let layerwise = is_layerwise.then(|| gram_memory(&base.input_sites(), modules, LAYER_ENTRY_BYTES));
+    of_tasks.chain(layerwise).max().unwrap_or_default()
+}
+
+/// Fisher information is made with the whole base once more in 32 bits, and its sums are in 64 bits.
+fn fisher_bytes(header: &BaseHeader, modules: &BTreeSet<String>) -> u64 {
+    let count = |shape: &[usize]| shape.iter().map(|size| *size as u64).product::<u64>();
+    let all: u64 = header.tensors().values().map(|tensor| count(&tensor.shape)).sum();
+    let adapted = modules.iter().filter_map(|module| header.tensor(&format!("{module}.weight")));
+    4 * all + 8 * adapted.map(|tensor| count(&tensor.shape)).sum::<u64>()
 }
 
 /// What the largest merge of the sweep takes beside the model.
@@ -97,7 +135,13 @@ fn recipes_of(search: &Search) -> Vec<RecipeSpec> {
 impl From<evaluation::MemoryNeed> for MemoryNeed {
     fn from(need: evaluation::MemoryNeed) -> Self {
         let evaluation::MemoryNeed { base, adapted, activations } = need;
-        Self { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations, merge_bytes: 0 }
+        Self {
+            base_bytes: base,
+            adapted_bytes: adapted,
+            activation_bytes: activations,
+            merge_bytes: 0,
+            statistics_bytes: 0,
+        }
     }
 }
 
@@ -106,12 +150,16 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn merge_bytes_with(recipes: &str) -> u64 {
+    fn sweep(recipes: &str) -> Sweep {
         let text = format!(
             "name: small\nbase: base\ntasks:\n  - {{name: snli, adapter: a, data: {{source: d, text_columns: [text]}}}}\n\
              evaluation: {{}}\n{recipes}"
         );
-        let sweep = Sweep::from_yaml(&text, Path::new("/sweeps"), &[]).unwrap();
+        Sweep::from_yaml(&text, Path::new("/sweeps"), &[]).unwrap()
+    }
+
+    fn merge_bytes_with(recipes: &str) -> u64 {
+        let sweep = sweep(recipes);
         let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/nli6/base");
         let module = "model.layers.0.self_attn.q_proj".to_owned();
         merge_bytes(&sweep, &BaseHeader::open(&base).unwrap(), &BTreeSet::from([module]))
@@ -125,5 +173,41 @@ mod tests {
         assert_eq!(merge_bytes_with("recipe: {preset: ties}\nparameters: {density: [0.1, 0.2]}"), 0);
         assert_eq!(merge_bytes_with("baselines: [{preset: pcb, space: core}]"), 0);
         assert_eq!(merge_bytes_with("baselines: [{preset: fisher}]"), 128 * 128 * 36);
+    }
+
+    #[test]
+    fn gram_matrices_count_where_they_are_made_and_where_a_merge_sums_them() {
+        assert_eq!(merge_bytes_with("baselines: [{preset: regmean}]"), 128 * 128 * 20);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/nli6/base");
+        let base = evaluation::configuration(&path).unwrap();
+        let header = BaseHeader::open(&path).unwrap();
+        let module = |name: &str| format!("model.layers.0.self_attn.{name}");
+        let bytes = |recipe: &str, modules: &[&str]| {
+            let modules = modules.iter().map(|name| module(name)).collect();
+            statistics_bytes(&sweep(&format!("baselines: [{recipe}]")), base.as_ref(), Some(&header), &modules)
+        };
+        let gram = 128 * 128 * 12;
+        assert_eq!(bytes("{preset: regmean}", &["q_proj", "k_proj"]), gram, "both take the same inputs");
+        assert_eq!(bytes("{preset: regmean}", &["q_proj", "o_proj"]), 2 * gram);
+        assert_eq!(bytes("{preset: ties}", &["q_proj"]), 0);
+        let merged = 128 * 128 * 16;
+        assert_eq!(bytes("{preset: regmean_plus_plus}", &["q_proj", "k_proj"]), gram + 2 * merged);
+        let all: usize = header.tensors().values().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
+        assert_eq!(bytes("{preset: fisher}", &["q_proj"]), 4 * all as u64 + 8 * 128 * 128);
+    }
+
+    #[test]
+    fn what_is_not_held_at_the_same_time_is_not_added_up() {
+        let need = MemoryNeed {
+            base_bytes: 1 << 30,
+            adapted_bytes: 0,
+            activation_bytes: 0,
+            merge_bytes: 1 << 29,
+            statistics_bytes: 1 << 30,
+        };
+        assert_eq!(need.total(), 2 << 30);
+        let words =
+            "2.0 GiB (base 1.0 GiB, adapted 0 MiB, on the way 0 MiB, merging 512 MiB, statistics before that 1.0 GiB)";
+        assert_eq!(need.in_words(), words);
     }
 }

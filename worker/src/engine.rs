@@ -2,6 +2,7 @@ mod attempt;
 mod factors;
 mod family;
 mod heads;
+mod layerwise;
 mod memory;
 mod merges;
 mod recent;
@@ -160,6 +161,12 @@ impl Engine {
                 let meaning = spec.as_evaluation();
                 let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
                 let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
+            JobSpec::Layerwise(spec) => {
+                let meaning = spec.as_evaluation();
+                let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
+                let files = self.in_session(&mut attempt, |session, attempt| session.merge_layerwise(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Tune(spec) => {

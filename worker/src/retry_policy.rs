@@ -79,6 +79,7 @@ pub(crate) fn after_failure(
         | JobError::NoHead { .. }
         | JobError::TooLarge { .. }
         | JobError::MergeTooLarge { .. }
+        | JobError::StatisticsTooLarge { .. }
         | JobError::Head { .. }
         | JobError::Joint(_)
         | JobError::Score { .. }

@@ -408,7 +408,7 @@ fn replicates_have_the_mean_over_seeds_as_their_value_and_show_the_best_seed() {
 
 #[test]
 fn a_merge_that_rounding_decides_a_part_of_is_told_with_its_condition_number() {
-    let summary_of = |condition: f64| {
+    let summary_of = |condition: f64, residual: Option<f64>| {
         let mut made = Made::small();
         let spec: jobs::RecipeSpec = serde_json::from_value(serde_json::json!({"preset": "regmean"})).unwrap();
         made.row("RegMean", RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, &[50, 40]);
@@ -419,15 +419,20 @@ fn a_merge_that_rounding_decides_a_part_of_is_told_with_its_condition_number() {
             smallest_gap: None,
             lost_energy: None,
             condition: Some(condition),
+            residual,
         });
         Summary::build(&made.outcome, &made.results, None)
     };
-    let noisy = summary_of(3e7);
+    let noisy = summary_of(3e7, None);
     let note = "the Gram matrices of `RegMean` have a condition number of 3.0e7 (ridge 0), above 1e5: rounding decides a part of \
                 the merge, and another machine may get other numbers; lower `off_diagonal` or set a `ridge`";
     assert_eq!(noisy.notes, [note]);
     assert_eq!(row(&noisy, "RegMean").merge.as_ref().unwrap().condition, Some(3e7));
-    assert!(summary_of(9e4).notes.is_empty());
+    assert!(summary_of(9e4, Some(1e-12)).notes.is_empty());
+    assert!(summary_of(3e7, Some(2e-9)).notes[0].contains("(ridge 0, residual 2.0e-9)"));
+    let noise = "the merge of `RegMean` does not fulfil its own equations: the relative residual of a weight is 3.0e-4, above 1e-6, so \
+                 that its numbers are noise; lower `off_diagonal` or set a `ridge`";
+    assert_eq!(summary_of(9e4, Some(3e-4)).notes, [noise]);
 }
 
 #[test]

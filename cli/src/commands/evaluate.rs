@@ -140,7 +140,7 @@ impl Scoring<'_> {
         sweep.evaluation.select = self.split.to_owned();
         sweep.evaluation.report = self.split.to_owned();
         // The recipe merges as in a run of the sweep, whichever split is evaluated here.
-        let needs_statistics = self.statistics.is_some() || !sweep.statistics_needs().is_empty();
+        let needs_statistics = self.statistics.is_some() || sweep.measured_examples() > 0;
         sweep.evaluation.statistics = needs_statistics.then_some(statistics);
         sweep
     }
@@ -183,7 +183,9 @@ fn record(event: Event, progress: &Progress, failures: &mut Vec<String>) {
 fn of_evaluation(failure: Failure) -> Failure {
     match failure {
         Failure::Run(RunFailure::Coordinator(
-            error @ (CoordinatorError::Denominator { .. } | CoordinatorError::Statistics { .. }),
+            error @ (CoordinatorError::Denominator { .. }
+            | CoordinatorError::Statistics { .. }
+            | CoordinatorError::Layerwise { .. }),
         )) => Failure::Run(RunFailure::Evaluation(error)),
         other => other,
     }

@@ -95,6 +95,11 @@ fn what(spec: &JobSpec) -> String {
             spec.examples,
             jobs::escaped(&spec.split)
         ),
+        JobSpec::Layerwise(spec) => format!(
+            "layers merged by {} over examples of `{}`",
+            jobs::canonical_json(&spec.settings),
+            jobs::escaped(&spec.split)
+        ),
         JobSpec::Tune(spec) => format!(
             "coefficients by {} over examples of `{}`",
             jobs::canonical_json(&spec.settings),

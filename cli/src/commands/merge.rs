@@ -1,7 +1,7 @@
 use crate::{
     adapters::ReadAdapters,
     args::{self, Format},
-    failure::{Failure, FileFailure},
+    failure::{Failure, FileFailure, MergeFailure},
     local,
     sweep_file::{absolute, read_recipe},
     terminal,
@@ -9,7 +9,7 @@ use crate::{
 use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
-use merging::{Aligned, BaseHeader, Card, MergedUpdate};
+use merging::{Aligned, BaseHeader, Card, MergedUpdate, TaskStatistics};
 use std::{fs, path::Path};
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
@@ -21,7 +21,8 @@ pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
     let inputs = local::inputs(&args.s3);
     let base = reference("--base", &args.base, &folder)?;
     let adapters = args.adapters.iter().map(|text| named(text, &folder)).collect::<Result<Vec<_>, _>>()?;
-    let merge = Merged::new(&inputs, &base, &adapters, &recipe)?;
+    let statistics = statistics(&args.statistics, &recipe)?;
+    let merge = Merged::new(&inputs, &base, &adapters, &recipe, &statistics)?;
     merge.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
     let merge = match args.rank {
         Some(rank) => merge.truncated(rank)?,
@@ -52,9 +53,15 @@ impl Merged {
         base: &InputRef,
         adapters: &[(String, InputRef)],
         recipe: &Recipe,
+        statistics: &[TaskStatistics],
     ) -> Result<Self, Failure> {
         let read = ReadAdapters::new(inputs, base, adapters)?;
-        let update = Aligned::for_recipe(&read.adapters, recipe)?.merge(recipe)?;
+        let aligned = Aligned::for_recipe(&read.adapters, recipe)?;
+        let update = if statistics.is_empty() {
+            aligned.merge(recipe)?
+        } else {
+            aligned.merge_by_statistics(recipe, statistics).map_err(MergeFailure::ByStatistics)?
+        };
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
@@ -102,6 +109,23 @@ impl Merged {
     }
 }
 
+/// The statistics that a run has measured of the tasks' own models. A recipe that merges by the adapters alone has no use
+/// for them.
+fn statistics(named: &[String], recipe: &Recipe) -> Result<Vec<TaskStatistics>, Failure> {
+    if let Some(first) = named.first().filter(|_| !recipe.merges_by_data()) {
+        let expected = "left out: the recipe merges by the adapters alone";
+        return Err(Failure::Argument { argument: "--statistics", value: first.clone(), expected });
+    }
+    let open = |text: &String| {
+        let wrong =
+            || Failure::Argument { argument: "--statistics", value: text.clone(), expected: "of the form NAME=DIR" };
+        let (name, folder) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        let opened = TaskStatistics::open(name, Path::new(folder));
+        opened.map_err(|source| MergeFailure::Statistics { task: name.to_owned(), source }.into())
+    };
+    named.iter().map(open).collect()
+}
+
 fn reference(argument: &'static str, text: &str, folder: &Path) -> Result<InputRef, Failure> {
     InputRef::parse(text, folder, HubKind::Model).map_err(|_| Failure::Argument {
         argument,
@@ -126,7 +150,7 @@ mod tests {
     fn merged(base: &ChangedFile, adapter: InputRef) -> Result<Merged, Failure> {
         let recipe = jobs::Preset::Ties.recipe();
         let inputs = Inputs::new(inputs::Settings::default());
-        Merged::new(&inputs, &InputRef::Path(base.folder()), &[("mnist".to_owned(), adapter)], &recipe)
+        Merged::new(&inputs, &InputRef::Path(base.folder()), &[("mnist".to_owned(), adapter)], &recipe, &[])
     }
 
     #[test]

@@ -100,7 +100,14 @@ fn statistics(sweep: &Sweep) -> Vec<String> {
     let in_words = |need: StatisticsNeed| {
         format!("{} of {tasks} tasks over the first {} examples of `{split}`", need.what.name(), need.examples)
     };
-    sweep.statistics_needs().into_iter().map(in_words).collect()
+    let layerwise = sweep.layerwise_needs().into_iter().map(|need| {
+        format!(
+            "the layers of a merge of {tasks} tasks, one after the other, over the first {} examples of `{split}` (off_diagonal {}, \
+             ridge {})",
+            need.examples, need.off_diagonal, need.ridge
+        )
+    });
+    sweep.statistics_needs().into_iter().map(in_words).chain(layerwise).collect()
 }
 
 /// What counts as missing.

@@ -10,6 +10,17 @@ pub(crate) enum MergeFailure {
     /// The updates cannot be compared by the inputs of their modules.
     #[error("cannot compare the updates")]
     Inputs(#[from] merging::InputMergeError),
+    /// The adapters cannot be merged by statistics.
+    #[error("cannot merge")]
+    ByStatistics(#[source] merging::InputMergeError),
+    /// Statistics cannot be read.
+    #[error("cannot use the statistics of `{task}`")]
+    Statistics {
+        /// The task.
+        task: String,
+        /// What is wrong with them.
+        source: merging::StatisticsError,
+    },
     /// The merge cannot be written.
     #[error("cannot write the merge")]
     Output(#[from] OutputError),
@@ -18,7 +29,7 @@ pub(crate) enum MergeFailure {
 impl MergeFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Merge(_) | Self::Inputs(_) => code::BAD_INPUT,
+            Self::Merge(_) | Self::Inputs(_) | Self::ByStatistics(_) | Self::Statistics { .. } => code::BAD_INPUT,
             Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
             Self::Output(OutputError::Base(error)) => code::of_input(evaluation::may_pass(error)),
             Self::Output(
@@ -37,7 +48,12 @@ impl MergeFailure {
             Self::Output(OutputError::NotLowRank { .. }) => {
                 Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")
             }
-            Self::Merge(_) | Self::Inputs(_) | Self::Output(_) => None,
+            Self::Merge(merging::MergeError::NeedsStatistics) => Some(
+                "`--statistics NAME=DIR` names those of each task that a run has measured, `artefacts/JOB/DIGEST` in its store",
+            ),
+            Self::Merge(_) | Self::Inputs(_) | Self::ByStatistics(_) | Self::Statistics { .. } | Self::Output(_) => {
+                None
+            }
         }
     }
 }

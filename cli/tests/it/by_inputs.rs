@@ -1,6 +1,7 @@
 //! Merges by the inputs of modules, which other jobs measure.
 
-use crate::bowline::{Place, Ran};
+use crate::bowline::{Place, Ran, mini8};
+use safetensors::SafeTensors;
 use serde_json::json;
 use std::{
     fs,
@@ -103,4 +104,125 @@ fn a_merge_by_fisher_information_becomes_an_adapter_by_an_output_rank() {
     assert!(told.contains("is the PEFT adapter"), "{told}");
     assert!(best.join("adapter_model.safetensors").exists());
     assert_eq!(artefacts(&place), measured + 1, "the statistics are those of the first run");
+}
+
+/// Replaces the adapter of `mnist` by one that updates only the modules whose names end with one of these.
+fn with_fewer_modules(place: &Place, kept: &[&str]) -> String {
+    let from = mini8().join("adapters/mnist");
+    let config = fs::read_to_string(from.join("adapter_config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["target_modules"] = json!(kept);
+    place.write("fewer/adapter_config.json", config.to_string());
+    let bytes = fs::read(from.join("adapter_model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let of_kept = |name: &str| kept.iter().any(|module| name.contains(&format!(".{module}.")));
+    let views: Vec<_> = tensors.tensors().into_iter().filter(|(name, _)| of_kept(name)).collect();
+    assert!(!views.is_empty() && views.len() < tensors.len());
+    place.write("fewer/adapter_model.safetensors", safetensors::serialize(views, None).unwrap());
+    format!("tasks.mnist.adapter={}", place.path("fewer").display())
+}
+
+#[test]
+fn merges_by_statistics_of_adapters_with_different_modules_are_refused_before_anything_is_measured() {
+    let place = Place::new();
+    let adapter = with_fewer_modules(&place, &["q_proj", "k_proj", "v_proj"]);
+    let by_inputs = "baselines=[{name: by inputs, preset: regmean, examples: 4}, {preset: fisher, examples: 4}]";
+    for command in ["plan", "run"] {
+        let ran = place.run(&[command, "sweep.yaml", "-o", &adapter, "-o", by_inputs]);
+        ran.fails(
+            65,
+            &[
+                "have 2 problems",
+                "task `mnist`",
+                "`tasks[1].adapter`: `by inputs` merges by Gram matrices of every adapted module, and those of `mnist` would lack \
+                 `vision_model.encoder.layers.0.self_attn.out_proj`, `vision_model.encoder.layers.1.self_attn.out_proj`, \
+                 `vision_model.encoder.layers.2.self_attn.out_proj` and 3 more, which adapters of other tasks update and its own \
+                 does not",
+                "`fisher` merges by Fisher information of every adapted module",
+                "merge adapters that update the same modules, or take the recipe out of the sweep",
+            ],
+        );
+    }
+    assert!(!place.path("bowline-results").exists(), "nothing was measured");
+}
+
+#[test]
+fn modules_that_take_the_same_inputs_stand_for_each_other_in_gram_matrices_alone() {
+    let place = Place::new();
+    let adapter = with_fewer_modules(&place, &["q_proj", "out_proj"]);
+    let plan = |recipe: &str| {
+        place.run(&[
+            "plan",
+            "sweep.yaml",
+            "-o",
+            &adapter,
+            "-o",
+            &format!("baselines=[{{preset: {recipe}, examples: 4}}]"),
+        ])
+    };
+    plan("regmean").succeeds();
+    plan("fisher").fails(65, &["those of `mnist` would lack `vision_model.encoder.layers.0.self_attn.k_proj`"]);
+}
+
+/// The folder with the statistics of each task in the default store, as `--statistics` names them.
+fn statistics(place: &Place) -> Vec<String> {
+    let records = files(place).into_iter().filter(|file| is_record(file));
+    let named = records.filter_map(|record| {
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+        let task = document["spec"]["statistics"]["adapter"]["task"].as_str()?.to_owned();
+        let beside =
+            files(place).into_iter().find(|file| file.starts_with(record.parent().unwrap()) && !is_record(file));
+        Some(format!("{task}={}", beside.unwrap().parent().unwrap().display()))
+    });
+    named.collect()
+}
+
+#[test]
+fn a_merge_by_fisher_information_is_written_as_a_model_from_the_statistics_of_a_run() {
+    let place = Place::new();
+    let recipe = "{preset: fisher, examples: 4}";
+    let told = place.run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", &format!("recipe={recipe}")]);
+    assert!(told.succeeds().stderr.contains("`bowline merge --format full` with `--statistics`"), "{}", told.stderr);
+    place.write("recipe.yaml", recipe);
+    let mini8 = mini8();
+    let base = format!("{}", mini8.join("base").display());
+    let adapters = ["optdigits", "mnist"].map(|task| format!("{task}={}", mini8.join("adapters").join(task).display()));
+    let merge = |out: &str, recipe: &str, statistics: &[String]| {
+        let mut args = vec!["merge", "--base", &base, "--recipe", recipe, "--format", "full", "--out", out];
+        args.extend(adapters.iter().flat_map(|adapter| ["--adapter", adapter]));
+        args.extend(statistics.iter().flat_map(|statistics| ["--statistics", statistics]));
+        place.run(&args)
+    };
+    let measured = statistics(&place);
+    assert_eq!(measured.len(), 2);
+    merge("model", "recipe.yaml", &measured).succeeds();
+    assert!(place.path("model/model.safetensors").exists());
+    merge("none", "recipe.yaml", &[]).fails(65, &["hint: `--statistics NAME=DIR` names those of each task"]);
+    merge("one", "recipe.yaml", &measured[..1]).fails(65, &["has no statistics of that task"]);
+    merge("nowhere", "recipe.yaml", &["mnist=nowhere".to_owned()])
+        .fails(65, &["cannot use the statistics of `mnist`", "nowhere"]);
+    merge("unnamed", "recipe.yaml", &["nowhere".to_owned()]).fails(2, &["NAME=DIR"]);
+    place.write("ties.yaml", "{preset: ties}");
+    merge("useless", "ties.yaml", &measured).fails(2, &["the recipe merges by the adapters alone"]);
+    assert!(["none", "one", "nowhere", "useless"].iter().all(|out| !place.path(out).exists()));
+}
+
+#[test]
+fn a_merge_that_is_made_layer_by_layer_is_planned_evaluated_and_written_as_an_adapter() {
+    let place = Place::new();
+    let recipe = "recipe={preset: regmean_plus_plus, examples: 8}";
+    let parameters = "parameters={scaling: [0.8, 1.0]}";
+    let plan = place.run(&["plan", "sweep.yaml", "-o", recipe, "-o", parameters]);
+    let first = "measured first: the layers of a merge of 2 tasks, one after the other, over the first 8 examples of `validation`";
+    assert!(plan.succeeds().stdout.contains(first), "{}", plan.stdout);
+    let many = place.run(&["plan", "sweep.yaml", "-o", "recipe={preset: regmean_plus_plus, examples: 100000}"]);
+    many.fails(65, &["task `mnist`", "the first 100000 examples"]);
+    let run = place.run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", recipe, "-o", parameters]);
+    assert!(run.succeeds().stderr.contains("is the PEFT adapter"), "{}", run.stderr);
+    assert_eq!(artefacts(&place), 2, "the layers, and the winner: both points share the layers");
+    // Adapters of other modules are merged as well.
+    let adapter = with_fewer_modules(&place, &["q_proj", "v_proj"]);
+    place
+        .run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", "name=fewer", "-o", &adapter, "-o", recipe])
+        .succeeds();
 }

@@ -27,7 +27,8 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
     if report != select {
         fixed += references(report) + given + chosen;
     }
-    fixed += sweep.tasks.len() * sweep.statistics_needs().len();
+    let layerwise = sweep.layerwise_needs().len();
+    fixed += sweep.tasks.len() * sweep.statistics_needs().len() + layerwise;
     // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.
     fixed += sweep.learned.len() * if report == select { 3 } else { 4 };
     let recipes = (sweep.searches.len() + sweep.baselines.len()) as u64;
@@ -36,5 +37,7 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
         let sizes = subsets.sizes.iter().filter(|size| **size > 1);
         sizes.map(|size| subsets.count(sweep.tasks.len() as u64, *size)).sum::<u64>()
     });
-    searches.bound().saturating_add(fixed as u64).saturating_add(recipes * of_subsets)
+    // Which rows merge layer by layer is known only when they have chosen.
+    let for_each = if layerwise > 0 { 2 } else { 1 };
+    searches.bound().saturating_add(fixed as u64).saturating_add(recipes * of_subsets * for_each)
 }

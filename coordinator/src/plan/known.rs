@@ -7,8 +7,8 @@ use crate::{
     strategy::{PointResult, PointResults},
 };
 use jobs::{
-    ArtefactResult, JobId, JobResult, JobSpec, LearnedWeights, Meaning, Metric, Recipe, StatisticsNeed, StatisticsSpec,
-    Subject, Sweep, Task, TaskScore, WeakAdapter,
+    ArtefactResult, JobId, JobResult, JobSpec, LayerwiseSettings, LayerwiseSpec, LearnedWeights, Meaning, Metric,
+    Recipe, StatisticsNeed, StatisticsSpec, Subject, Sweep, Task, TaskScore, WeakAdapter,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +24,8 @@ pub(super) struct Known {
     artefacts: HashSet<JobId>,
     /// The statistics that recipes of the sweep need.
     statistics: Vec<StatisticsNeed>,
+    /// The merges that recipes of the sweep need made layer by layer.
+    layerwise: Vec<LayerwiseSettings>,
     results: KnownResults,
 }
 
@@ -31,6 +33,7 @@ impl Known {
     pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
         let statistics = frozen.statistics_needs();
+        let layerwise = frozen.sweep().layerwise_needs();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -46,6 +49,7 @@ impl Known {
             merges: HashMap::new(),
             artefacts: HashSet::new(),
             statistics,
+            layerwise,
             results,
         }
     }
@@ -82,8 +86,7 @@ impl Known {
         // The statistics of a merge depend on its recipe, and a merge of a subset has other adapters: these are compared with
         // one that is built.
         let is_whole = meaning.adapters.len() == self.frozen.sweep().tasks.len();
-        let is_plain =
-            is_whole && matches!(&meaning.subject, Subject::Merge { recipe } if recipe.statistics().is_none());
+        let is_plain = is_whole && matches!(&meaning.subject, Subject::Merge { recipe } if !recipe.merges_by_data());
         if let (true, Some(accepted)) = (is_plain, self.merges.get(&meaning.split)) {
             return differ_in_subject_only(accepted, meaning);
         }
@@ -156,7 +159,16 @@ impl Known {
 
     /// Whether the artefact of a job is stored.
     pub(super) fn has_artefact(&self, job: &JobId) -> bool {
-        self.artefacts.contains(job)
+        // An earlier plan may have read it: this one knows then only that the job is done.
+        self.artefacts.contains(job) || matches!(self.status(job), Some(JobStatus::Done(_)))
+    }
+
+    /// Whether the job that makes an artefact has ended without one.
+    pub(super) fn lacks_artefact(&self, job: &JobId) -> bool {
+        match self.status(job) {
+            Some(JobStatus::Failed | JobStatus::Missing) => true,
+            Some(JobStatus::Done(_)) | None => false,
+        }
     }
 
     /// The metric's value of a job, if it has one.
@@ -216,6 +228,11 @@ impl Known {
         self.statistics.iter().flat_map(|need| self.frozen.statistics_specs(*need))
     }
 
+    /// The merges of all tasks that recipes of the sweep need made layer by layer.
+    pub(super) fn layerwise(&self) -> impl Iterator<Item = LayerwiseSpec> {
+        self.layerwise.iter().filter_map(|settings| self.frozen.layerwise_spec(settings, |_| true))
+    }
+
     /// The number of jobs that make statistics by which no recipe merges.
     pub(super) fn other_statistics(&self) -> u64 {
         let other = self.statistics.len() - self.frozen.sweep().statistics_needs().len();
@@ -235,6 +252,17 @@ impl Known {
                 Some(JobStatus::Failed | JobStatus::Missing) => {
                     let source = self.results.errors.get(&job).cloned().map(Box::new);
                     return Err(CoordinatorError::Statistics { task, what, job, source });
+                }
+            }
+        }
+        for spec in self.layerwise() {
+            let job = JobSpec::from(spec).id();
+            match self.status(&job) {
+                None => is_complete = false,
+                Some(JobStatus::Done(_)) => {}
+                Some(JobStatus::Failed | JobStatus::Missing) => {
+                    let source = self.results.errors.get(&job).cloned().map(Box::new);
+                    return Err(CoordinatorError::Layerwise { job, source });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Merges whose coefficients are learned: a job learns them, and the merge is then one like any other.
 
 use super::{known::Known, pending::PendingJob, results::JobStatus};
-use jobs::{JobId, JobSpec, LearnedMerge, LearnedWeights, Recipe, RecipeSpec, TuneSpec};
+use jobs::{CoefficientBasis, JobId, JobSpec, LearnedMerge, LearnedWeights, Recipe, RecipeSpec, TuneSpec};
 use std::collections::VecDeque;
 
 impl Known {
@@ -40,7 +40,7 @@ impl Known {
     pub(super) fn learned_recipe(&self, learned: &LearnedMerge) -> Option<Recipe> {
         let job = self.tune_job(learned)?;
         self.status(&job).filter(|status| matches!(status, JobStatus::Done(_)))?;
-        recipe(self.coefficients(&job)?)
+        recipe(self.coefficients(&job)?, learned.settings.basis)
     }
 
     fn tune_job(&self, learned: &LearnedMerge) -> Option<JobId> {
@@ -53,10 +53,11 @@ impl Known {
 }
 
 /// Task arithmetic with these coefficients; none if a recipe cannot hold one of them.
-fn recipe(learned: &LearnedWeights) -> Option<Recipe> {
+fn recipe(learned: &LearnedWeights, basis: CoefficientBasis) -> Option<Recipe> {
     let LearnedWeights { weights, layer_weights } = learned.clone();
     let spec = RecipeSpec {
         preset: Some("task_arithmetic".to_owned()),
+        space: Some(basis.space().name().to_owned()),
         scaling: Some(1.0),
         weights,
         layer_weights,

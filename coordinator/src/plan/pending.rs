@@ -1,6 +1,6 @@
 use super::job::{Phase, PlannedJob};
 use crate::Frozen;
-use jobs::{JobId, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
+use jobs::{JobId, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ enum PendingSpec {
     Subset { recipe: Recipe, split: String, tasks: Vec<String> },
     Write { recipe: Recipe, format: WriteFormat },
     Statistics(StatisticsSpec),
+    Layerwise(LayerwiseSpec),
     Tune(TuneSpec),
 }
 
@@ -32,11 +33,12 @@ impl PendingJob {
         Self::evaluation(Subject::Merge { recipe: Box::new(recipe.clone()) }, split, label.to_owned())
     }
 
-    /// The evaluation of a merge of some of the adapters on their own tasks. It needs no artefact.
-    pub(super) fn subset(name: &str, recipe: &Recipe, split: &str, tasks: &[String]) -> Self {
+    /// The evaluation of a merge of some of the adapters on their own tasks. It needs these artefacts, beside those that every
+    /// merge of the sweep waits for.
+    pub(super) fn subset(name: &str, recipe: &Recipe, split: &str, tasks: &[String], artefacts: Vec<JobId>) -> Self {
         let label = format!("{name} of {} on {split}", tasks.join(", "));
         let spec = PendingSpec::Subset { recipe: recipe.clone(), split: split.to_owned(), tasks: tasks.to_vec() };
-        Self { spec, label, artefacts: Vec::new() }
+        Self { spec, label, artefacts }
     }
 
     /// The job that writes a merge. It needs no artefact.
@@ -48,6 +50,13 @@ impl PendingJob {
     pub(super) fn statistics(spec: StatisticsSpec) -> Self {
         let label = format!("{} of {} over {} examples", spec.what.name(), spec.adapter.task, spec.examples);
         Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
+    }
+
+    /// The job that merges layer by layer. It needs no artefact.
+    pub(super) fn layerwise(spec: LayerwiseSpec) -> Self {
+        let tasks: Vec<&str> = spec.adapters.iter().map(|adapter| adapter.task.as_str()).collect();
+        let label = format!("layers of {} over {} examples", tasks.join(", "), spec.settings.examples);
+        Self { spec: PendingSpec::Layerwise(spec), label, artefacts: Vec::new() }
     }
 
     /// The job that learns the coefficients of a merge. It needs no artefact.
@@ -63,6 +72,7 @@ impl PendingJob {
             PendingSpec::Subset { recipe, split, tasks } => frozen.job(frozen.subset_meaning(&recipe, &split, &tasks)),
             PendingSpec::Write { recipe, format } => frozen.job(frozen.write_spec(&recipe, format)),
             PendingSpec::Statistics(spec) => frozen.job(spec),
+            PendingSpec::Layerwise(spec) => frozen.job(spec),
             PendingSpec::Tune(spec) => frozen.job(spec),
         };
         PlannedJob { id: job.id(), job, phase, label: self.label }

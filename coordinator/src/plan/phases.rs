@@ -78,7 +78,7 @@ impl PendingJobs {
     }
 
     /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known,
-    /// is dropped. A job whose artefacts are not stored yet stays pending.
+    /// is dropped, and so is one whose artefacts can never be stored. A job whose artefacts are not stored yet stays pending.
     pub(super) fn issue(
         &mut self,
         phase: Phase,
@@ -92,6 +92,9 @@ impl PendingJobs {
         while jobs.len() < limit
             && let Some(job) = pending.pop_front()
         {
+            if job.artefacts.iter().any(|artefact| known.lacks_artefact(artefact)) {
+                continue;
+            }
             if !job.artefacts.iter().all(|artefact| known.has_artefact(artefact)) {
                 waiting.push_back(job);
                 continue;
@@ -116,7 +119,7 @@ pub(super) fn reference_jobs(known: &Known) -> VecDeque<PendingJob> {
 
 /// The jobs that make the statistics that recipes of the sweep need.
 pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
-    known.statistics().map(PendingJob::statistics).collect()
+    known.statistics().map(PendingJob::statistics).chain(known.layerwise().map(PendingJob::layerwise)).collect()
 }
 
 impl FixedRecipe {

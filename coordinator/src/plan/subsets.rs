@@ -1,7 +1,7 @@
 //! Subsets of the tasks: which ones are taken, and their jobs.
 
 use super::{known::Known, pending::PendingJob, results::JobStatus};
-use jobs::{JobId, Recipe, Subject, SubsetJob, Subsets, Sweep};
+use jobs::{JobId, JobSpec, LayerwiseSpec, Recipe, Subject, SubsetJob, Subsets, Sweep};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -24,9 +24,16 @@ impl TaskSubsets {
     /// The evaluations of a merge by `recipe` for each subset on the report split.
     ///
     /// A subset of one task is that task's adapter alone, which is evaluated as a reference.
+    /// A recipe that is merged layer by layer is merged so for each subset, by a job before the evaluation.
     pub(super) fn jobs(&self, name: &str, recipe: &Recipe, known: &Known) -> Vec<PendingJob> {
-        let several = self.0.iter().filter(|tasks| tasks.len() > 1);
-        several.map(|tasks| PendingJob::subset(name, recipe, &known.report, tasks)).collect()
+        let mut jobs = Vec::new();
+        for tasks in self.0.iter().filter(|tasks| tasks.len() > 1) {
+            let layerwise = known.layerwise_of_subset(recipe, tasks);
+            let artefacts = layerwise.iter().map(|spec| JobSpec::from(spec.clone()).id()).collect();
+            jobs.extend(layerwise.map(PendingJob::layerwise));
+            jobs.push(PendingJob::subset(name, recipe, &known.report, tasks, artefacts));
+        }
+        jobs
     }
 
     /// The jobs that hold the numbers of a recipe for each subset.
@@ -40,6 +47,12 @@ impl TaskSubsets {
 }
 
 impl Known {
+    /// What merges a subset layer by layer; `None` for most recipes.
+    fn layerwise_of_subset(&self, recipe: &Recipe, tasks: &[String]) -> Option<LayerwiseSpec> {
+        let settings = recipe.for_tasks(tasks).layerwise()?;
+        self.frozen.layerwise_spec(&settings, |task| tasks.iter().any(|member| member == task))
+    }
+
     /// The job of a subset on the report split; `None` for a single task whose accuracy is given.
     fn subset_id(&self, recipe: &Recipe, tasks: &[String]) -> Option<JobId> {
         match tasks {

@@ -36,12 +36,16 @@ fn finish(
             NextJobs::Wait => {
                 assert!(!open.is_empty(), "a sweep that waits for nothing never ends");
                 let job = open.remove(pick(open.len()));
-                let result = result(&job.job);
+                let evaluated = job.job.spec().as_evaluation().map(|_| result(&job.job));
+                let written;
                 let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
                 let answer = if fails(&job) {
                     Completion::Failed { errors: &errors, blame: Some(Blame::Job) }
+                } else if let Some(result) = &evaluated {
+                    Completion::Result(result)
                 } else {
-                    Completion::Result(&result)
+                    written = artefact(&job.job);
+                    Completion::Artefact(&written)
                 };
                 plan.record(job.id, answer)?;
             }

@@ -1,8 +1,8 @@
 //! CLIP, whose image tower is evaluated.
 
 use super::{
-    Configuration, ExampleCount, ExampleKind, Examples, MemoryNeed, Model, ModelFamily, Placement, SplitError,
-    SplitMemory, SplitSource, TextLimits, TriedOut,
+    Configuration, ExampleCount, ExampleKind, Examples, InputSite, MemoryNeed, Model, ModelFamily, Placement,
+    SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
     ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
@@ -198,6 +198,12 @@ impl Configuration for ClipConfig {
 
     fn modules(&self) -> Vec<Module> {
         model::patch::modules(self)
+    }
+
+    fn input_sites(&self) -> Vec<InputSite> {
+        // The projection comes after the last layer.
+        let layers = 0..=self.vision.encoder.layers;
+        layers.flat_map(|layer| InputSite::of_layer(layer, model::patch::modules_of(self, layer))).collect()
     }
 
     fn check_module(&self, name: &str) -> Result<(), ModelError> {

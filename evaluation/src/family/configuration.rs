@@ -1,7 +1,11 @@
 use super::{FamilyVisitor, ModelFamily};
 use crate::{ModelError, ModelKind, Module};
 use jobs::Precision;
-use std::{fmt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 /// Tokens of the longest text that is planned for, where nothing else is known. What is longer takes more for a moment.
 pub const LONGEST_TEXT: usize = 2048;
@@ -16,6 +20,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
 
     /// Every linear layer that can take an update, in the model's order.
     fn modules(&self) -> Vec<Module>;
+
+    /// The places whose rows linear layers take, layer by layer.
+    fn input_sites(&self) -> Vec<InputSite>;
 
     /// Checks that the model has a linear layer of that name, which takes updates.
     ///
@@ -34,6 +41,60 @@ pub trait Configuration: fmt::Debug + Send + Sync {
 
     /// Whether heads can be made of class names.
     fn has_text_tower(&self) -> bool;
+}
+
+/// A place in a model whose rows one or more linear layers take, such as queries, keys and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputSite {
+    /// The number of the layer, as [`Model::run_layer`](crate::Model::run_layer) counts.
+    pub layer: usize,
+    /// The modules that take its rows.
+    pub modules: Vec<String>,
+    /// Numbers of one row.
+    pub width: usize,
+}
+
+impl InputSite {
+    /// The sites of one layer, from the name, the site and the width of each of its modules.
+    pub(super) fn of_layer<S: PartialEq>(
+        layer: usize,
+        modules: impl IntoIterator<Item = (String, S, usize)>,
+    ) -> Vec<Self> {
+        let mut ids: Vec<S> = Vec::new();
+        let mut sites: Vec<Self> = Vec::new();
+        for (name, id, width) in modules {
+            match ids.iter().position(|known| *known == id) {
+                Some(place) => sites[place].modules.push(name),
+                None => {
+                    ids.push(id);
+                    sites.push(Self { layer, modules: vec![name], width });
+                }
+            }
+        }
+        sites
+    }
+}
+
+/// Bytes for each entry `[width, width]` of the Gram matrix of a site: while the layer runs, the whole sum in 64 bits; while
+/// it is written, three copies of its lower triangle.
+const GRAM_ENTRY_BYTES: u64 = 12;
+
+/// The bytes that the Gram matrices of the inputs of `modules` take while they are made: those of one layer, the largest.
+/// Each module of the layer takes `module_entry_bytes` for each of its entries as well, where they are merged at once.
+/// What examples are between two layers is not counted.
+pub fn gram_memory(sites: &[InputSite], modules: &BTreeSet<String>, module_entry_bytes: u64) -> u64 {
+    let mut layers: BTreeMap<usize, u64> = BTreeMap::new();
+    for site in sites {
+        let adapted = site.modules.iter().filter(|module| modules.contains(*module)).count() as u64;
+        if adapted == 0 {
+            continue;
+        }
+        let entry_bytes = GRAM_ENTRY_BYTES.saturating_add(adapted.saturating_mul(module_entry_bytes));
+        let bytes = (site.width as u64).saturating_mul(site.width as u64).saturating_mul(entry_bytes);
+        let layer = layers.entry(site.layer).or_default();
+        *layer = layer.saturating_add(bytes);
+    }
+    layers.into_values().max().unwrap_or_default()
 }
 
 /// Where and how a model is to run.

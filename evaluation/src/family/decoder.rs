@@ -1,8 +1,8 @@
 //! Decoders that classify texts: Llama and the families like it.
 
 use super::{
-    Configuration, ExampleCount, ExampleKind, Examples, MemoryNeed, Model, ModelFamily, Placement, SplitError,
-    SplitMemory, SplitSource, TextLimits, TriedOut,
+    Configuration, ExampleCount, ExampleKind, Examples, InputSite, MemoryNeed, Model, ModelFamily, Placement,
+    SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
@@ -220,6 +220,11 @@ impl Configuration for DecoderConfig {
 
     fn modules(&self) -> Vec<Module> {
         decoder::modules(self)
+    }
+
+    fn input_sites(&self) -> Vec<InputSite> {
+        let layers = 0..self.layers;
+        layers.flat_map(|layer| InputSite::of_layer(layer, decoder::modules_of(self, layer))).collect()
     }
 
     fn check_module(&self, name: &str) -> Result<(), ModelError> {

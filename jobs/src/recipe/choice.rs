@@ -114,13 +114,14 @@ impl Choice for TrimCount {
 }
 
 impl Choice for Gram {
-    const ALL: &'static [Self] = &[Self::Update, Self::UpdateNormalised, Self::INPUTS];
+    const ALL: &'static [Self] = &[Self::Update, Self::UpdateNormalised, Self::INPUTS, Self::MERGED_INPUTS];
 
     fn word(self) -> &'static str {
         match self {
             Self::Update => "update",
             Self::UpdateNormalised => "update_normalised",
             Self::Inputs { .. } => "inputs",
+            Self::MergedInputs { .. } => "merged_inputs",
         }
     }
 }

@@ -157,16 +157,35 @@ pub enum Gram {
         /// Multiplies the entries off the diagonal, in [0, 1].
         off_diagonal: f64,
     },
+    /// What the weight takes in the task's own layer after the layers before it are merged (RegMean++).
+    MergedInputs {
+        /// The number of examples that the inputs are measured on.
+        examples: u64,
+        /// Multiplies the entries off the diagonal, in [0, 1].
+        off_diagonal: f64,
+    },
 }
 
 impl Gram {
     /// Inputs with the usual numbers.
     pub(crate) const INPUTS: Self = Self::Inputs { examples: 256, off_diagonal: 0.9 };
 
+    /// Inputs after merged layers, with the usual numbers.
+    pub(crate) const MERGED_INPUTS: Self = Self::MergedInputs { examples: 256, off_diagonal: 0.9 };
+
+    /// Whether the Gram matrices are of inputs, which data is needed for.
+    pub fn is_of_inputs(self) -> bool {
+        match self {
+            Self::Update | Self::UpdateNormalised => false,
+            Self::Inputs { .. } | Self::MergedInputs { .. } => true,
+        }
+    }
+
     /// The same source with the usual numbers: numbers make no other method.
     pub(super) fn with_usual_numbers(self) -> Self {
         match self {
             Self::Inputs { .. } => Self::INPUTS,
+            Self::MergedInputs { .. } => Self::MERGED_INPUTS,
             Self::Update | Self::UpdateNormalised => self,
         }
     }

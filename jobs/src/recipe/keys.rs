@@ -49,8 +49,8 @@ pub enum BelongsTo {
     Space(&'static str),
     /// Those that combine by the rule with this word.
     Combine(&'static str),
-    /// Those of `gram_merge` whose Gram matrices are of this word.
-    Gram(&'static str),
+    /// Those of `gram_merge` whose Gram matrices are of the inputs of modules.
+    Inputs,
     /// Those that merge by statistics of the tasks' own models.
     Statistics,
 }
@@ -124,8 +124,8 @@ impl BelongsTo {
             Self::Every => true,
             Self::Space(word) => recipe.space.word() == word,
             Self::Combine(word) => recipe.combine.word() == word,
-            Self::Gram(word) => matches!(recipe.combine, Combine::GramMerge { gram, .. } if gram.word() == word),
-            Self::Statistics => recipe.statistics().is_some(),
+            Self::Inputs => matches!(recipe.combine, Combine::GramMerge { gram, .. } if gram.is_of_inputs()),
+            Self::Statistics => recipe.merges_by_data(),
         }
     }
 
@@ -135,8 +135,8 @@ impl BelongsTo {
             Self::Every => "here".to_owned(),
             Self::Space(word) => format!("outside the `{word}` space"),
             Self::Combine(word) => format!("without `combine: {word}`"),
-            Self::Gram(word) => format!("without `gram: {word}`"),
-            Self::Statistics => "without `gram: inputs` or `combine: fisher`".to_owned(),
+            Self::Inputs => "without `gram: inputs` or `merged_inputs`".to_owned(),
+            Self::Statistics => "without `gram: inputs`, `merged_inputs` or `combine: fisher`".to_owned(),
         }
     }
 }

@@ -10,7 +10,8 @@ use std::fmt;
 pub enum PartWeight {
     /// One number for all of the part.
     Whole(f64),
-    /// A number for each direction of a module, in the order of the adapter: a column of B and a row of A.
+    /// A number for each direction of a module, in the order of the adapter: a column of B and a row of A. In the space
+    /// `knots`, a number for each direction that the tasks share there, those of the largest singular values first.
     Directions(Vec<f64>),
 }
 

@@ -2,7 +2,8 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};
+pub(crate) use steps::KNOTS;
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub enum Preset {
     Actmerge,
     /// RegMean (arXiv:2212.09849): least squares of the outputs on the inputs of each task.
     Regmean,
+    /// RegMean++ (arXiv:2508.03121): the same, layer by layer on the inputs that the merged layers before make.
+    RegmeanPlusPlus,
     /// CART (arXiv:2412.12153): the mean and the leading directions of each difference to it.
     Cart,
     /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
@@ -84,7 +87,7 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -103,6 +106,7 @@ impl Preset {
         Self::WudiClosed,
         Self::Actmerge,
         Self::Regmean,
+        Self::RegmeanPlusPlus,
         Self::Cart,
         Self::Svc,
         Self::Ctm,
@@ -142,6 +146,7 @@ impl Preset {
             Self::WudiClosed => "wudi_closed",
             Self::Actmerge => "actmerge",
             Self::Regmean => "regmean",
+            Self::RegmeanPlusPlus => "regmean_plus_plus",
             Self::Cart => "cart",
             Self::Svc => "svc",
             Self::Ctm => "ctm",

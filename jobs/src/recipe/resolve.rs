@@ -168,14 +168,14 @@ fn consistent_by_fisher(recipe: &Recipe) -> Result<(), RecipeError> {
     ))
 }
 
-/// What a recipe with `gram: inputs` may say.
+/// What a recipe with `gram: inputs` or `merged_inputs` may say.
 fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
     let is_plain = recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none();
     if recipe.space == Space::Full && is_plain && recipe.post.is_empty() {
         return Ok(());
     }
     Err(RecipeError::Contradiction(
-        "`gram: inputs` merges the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and no step \
+        "`gram: inputs` and `merged_inputs` merge the updates as they are, in `space: full`: they take no drop, no trim, no `elect` and no step \
          after the combination",
     ))
 }
@@ -212,11 +212,10 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
             ));
         }
     }
-    let is_task_arithmetic = recipe.is_linear() && recipe.space == Space::Full && recipe.combine == Combine::Sum;
-    if !(recipe.layer_weights.is_empty() || is_task_arithmetic) {
+    if !(recipe.layer_weights.is_empty() || recipe.takes_part_weights()) {
         return Err(RecipeError::Contradiction(
-            "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
-             after the combination",
+            "`layer_weights` are for task arithmetic: `combine: sum` in `space: full` or `space: knots` (with `axis: columns` and \
+             `sigma: folded`), without drop, trim, `elect` and steps after the combination",
         ));
     }
     if let Some(DareDrop { rate, spread, .. }) = recipe.drop
@@ -263,7 +262,7 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
     if !recipe.combine.is_matrix_wise() {
         return Ok(());
     }
-    if recipe.statistics().is_some() {
+    if recipe.merges_by_data() {
         return consistent_by_inputs(recipe);
     }
     if recipe.space == Space::Full {

@@ -1,3 +1,4 @@
+use super::choice::Choice;
 use serde::{Deserialize, Serialize};
 
 /// The coordinates in which task updates are compared and merged.
@@ -111,5 +112,12 @@ pub struct SigmaCut {
 impl Default for SigmaCut {
     fn default() -> Self {
         Self { absolute: 1e-5, relative: 0.0 }
+    }
+}
+
+impl Space {
+    /// How recipes write it.
+    pub fn name(self) -> &'static str {
+        self.word()
     }
 }

@@ -81,10 +81,14 @@ impl JobResult {
     /// The first thing that cannot be.
     pub fn check(&self) -> Result<(), ResultFault> {
         check_answer(&self.meaning, &self.scores, &self.timings)?;
-        let Some(MergeFacts { smallest_gap, lost_energy, condition, .. }) = &self.merge else { return Ok(()) };
-        for (name, number) in
-            [("merge.smallest_gap", smallest_gap), ("merge.lost_energy", lost_energy), ("merge.condition", condition)]
-        {
+        let Some(facts) = &self.merge else { return Ok(()) };
+        let MergeFacts { matrices: _, rank: _, smallest_gap, lost_energy, condition, residual } = facts;
+        for (name, number) in [
+            ("merge.smallest_gap", smallest_gap),
+            ("merge.lost_energy", lost_energy),
+            ("merge.condition", condition),
+            ("merge.residual", residual),
+        ] {
             number.map_or(Ok(()), |number| check_number(name, number))?;
         }
         Ok(())

@@ -128,7 +128,7 @@ impl Age for JobSpec {
         match self {
             Self::Evaluate(meaning) => meaning.is_newer(),
             Self::Write(spec) => !spec.statistics.is_empty() || spec.recipe.is_newer(),
-            Self::Statistics(_) | Self::Tune(_) => true,
+            Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => true,
         }
     }
 }

@@ -395,6 +395,16 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
                        own: use `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
     }
+    for search in &sweep.searches {
+        if let Some(parameter) = search.unlisted_of_layerwise() {
+            let problem = format!(
+                "decides what is merged layer by layer by `gram: merged_inputs` in `{}`, and all of it is made before the search: \
+                 list the `values`, or give a `step`",
+                search.name
+            );
+            return Err(SweepError::invalid(format!("parameters.{}", parameter.key), problem));
+        }
+    }
     let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe));
     let rows: Vec<_> = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe))).collect();
     if rows.is_empty() && sweep.learned.is_empty() && sweep.ensembles.is_empty() {

@@ -1,6 +1,6 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::{CoefficientScope, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
+use crate::{CoefficientBasis, CoefficientScope, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ pub(super) struct LearnedFile {
     pub(super) objective: TuneObjective,
     #[serde(default = "per_task")]
     pub(super) per: CoefficientScope,
+    #[serde(default)]
+    pub(super) basis: CoefficientBasis,
     pub(super) start: Option<f64>,
     pub(super) rate: Option<f64>,
     pub(super) steps: Option<usize>,

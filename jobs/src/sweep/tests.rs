@@ -182,7 +182,14 @@ fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
     assert_eq!((learned[1].settings.per, learned[1].settings.guard), (CoefficientScope::Layer, guard));
     let directions = read(SMALL, &["learned=[{split: tuning, per: direction}]"]).unwrap();
     assert_eq!(directions.learned[0].settings.per, CoefficientScope::Direction);
+    let shared = read(SMALL, &["learned=[{split: tuning, per: direction, basis: knots}]"]).unwrap();
+    assert_eq!(shared.learned[0].settings.basis, crate::CoefficientBasis::Knots);
     let refused = |keys: &str| message(&[&format!("learned=[{{{keys}}}]")]);
+    let shared = refused("split: a, per: layer, basis: knots");
+    assert!(
+        shared.starts_with("`learned[0].basis` is knots, expected left out, or beside `per: direction`"),
+        "{shared}"
+    );
     let same = refused("split: validation");
     assert!(same.starts_with("`learned[0].split` is `validation`, which is `evaluation.select`: "), "{same}");
     assert!(refused("split: test").starts_with("`learned[0].split` is `test`, which is `evaluation.report`: "));

@@ -10,6 +10,7 @@ use crate::{
     fisher::FisherOptions,
     linalg,
     methods::{Entries, PCB_BUFFERS, SCE_ENTRY_BYTES, pcb, sce},
+    regmean::{GramOptions, gram_bytes},
 };
 use faer::Mat;
 use jobs::{Recipe, Space};
@@ -43,9 +44,9 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: EntriesMethod) -
     merged.collect()
 }
 
-/// The bytes that [`Aligned::merge`] takes beside the updates that it is given and those that it makes, for recipes that
-/// look at all entries of a weight in the `full` space, and for merges by Fisher information; 0 for others. Those work on a
-/// block of rows at a time, but for merges by the inputs of modules, whose Gram matrices are not counted.
+/// The bytes that a merge takes beside the updates that it is given and those that it makes, for recipes that look at all
+/// entries of a weight in the `full` space, and for merges by statistics; 0 for others, which work on a block of rows at a
+/// time.
 ///
 /// # Shapes
 /// `shapes`: `[O, I]` of every weight that the adapters update.
@@ -53,10 +54,14 @@ pub fn working_memory(recipe: &Recipe, shapes: impl IntoIterator<Item = [usize; 
     if recipe.alignment() != Space::Full {
         return 0;
     }
-    let needs: Vec<u64> = match (Combination::from(recipe.combine), FisherOptions::of(recipe)) {
-        (Combination::Entries(method), _) => shapes.into_iter().map(|shape| method.bytes(shape)).collect(),
-        (_, Some(_)) => shapes.into_iter().map(fisher_bytes).collect(),
-        (_, None) => return 0,
+    let needs: Vec<u64> = if let Combination::Entries(method) = Combination::from(recipe.combine) {
+        shapes.into_iter().map(|shape| method.bytes(shape)).collect()
+    } else if FisherOptions::of(recipe).is_some() {
+        shapes.into_iter().map(fisher_bytes).collect()
+    } else if GramOptions::of(recipe).is_some() {
+        shapes.into_iter().map(gram_bytes).collect()
+    } else {
+        return 0;
     };
     let largest = needs.iter().copied().max().unwrap_or_default();
     largest.max(needs.iter().sum::<u64>().min(WORKING_BYTES))

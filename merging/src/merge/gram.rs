@@ -1,5 +1,8 @@
 use super::matrixwise::Combined;
-use crate::linalg::{self, NoConvergence, ThinSvd};
+use crate::{
+    linalg::{self, NoConvergence, ThinSvd},
+    regmean::{SolveQuality, relative_residual},
+};
 use faer::Mat;
 use jobs::Gram;
 
@@ -20,7 +23,7 @@ pub(super) fn of_updates(tasks: &[Mat<f64>], weights: &[f64], gram: Gram) -> Vec
         let product = linalg::product(task.transpose(), task.as_ref());
         Some(match gram {
             Gram::Update => Weighed { target: task.clone(), gram: product * faer::Scale(*weight) },
-            Gram::Inputs { .. } => unreachable!("a recipe with `gram: inputs` is merged in factors"),
+            Gram::Inputs { .. } | Gram::MergedInputs { .. } => unreachable!("a merge by inputs is made in factors"),
             Gram::UpdateNormalised => {
                 Weighed { target: task * faer::Scale(*weight), gram: product * faer::Scale(1.0 / squared) }
             }
@@ -48,7 +51,8 @@ pub(super) struct Weighed {
 ///
 /// # Numerics
 /// In `f64`, by the singular values of S, which are its eigenvalues. The condition number is that of S + ρI on the
-/// directions that are not left out: the relative error of X is about that times the rounding of the Gram matrices.
+/// directions that are not left out: the relative error of X is about that times the rounding of the Gram matrices. The
+/// residual is ‖X(S + ρI) − ΣMₜGₜ‖ / ‖ΣMₜGₜ‖.
 ///
 /// # Source
 /// WUDI (arXiv:2503.08099) in closed form and ActMerge as merge-and-rebase has them; RegMean (arXiv:2212.09849),
@@ -72,8 +76,13 @@ pub(super) fn merge(tasks: &[Weighed], [rows, cols]: [usize; 2], ridge: f64) -> 
     let mut projected = linalg::product(wanted.as_ref(), svd.v.as_ref());
     linalg::scale_columns(&mut projected, &inverse);
     let smallest = svd.sigma.last().copied().unwrap_or(0.0);
-    let condition = (kept > 0).then(|| (largest + ridge) / (smallest + ridge));
-    Ok(Combined { matrix: linalg::product(projected.as_ref(), svd.u.transpose()), condition })
+    let matrix = linalg::product(projected.as_ref(), svd.u.transpose());
+    let quality = (kept > 0).then(|| {
+        let found = linalg::product(matrix.as_ref(), sum.as_ref()) + &matrix * faer::Scale(ridge);
+        let condition = (largest + ridge) / (smallest + ridge);
+        SolveQuality { condition, residual: relative_residual(&found, &wanted) }
+    });
+    Ok(Combined { matrix, quality })
 }
 
 #[cfg(test)]
@@ -104,8 +113,17 @@ mod tests {
     fn the_condition_is_that_of_the_sum_with_its_ridge() {
         let gram = Mat::from_fn(2, 2, |row, col| if row == col { [4.0, 0.0][row] } else { 0.0 });
         let task = || Weighed { target: Mat::identity(2, 2), gram: gram.clone() };
-        let condition = |ridge: f64| merge(&[task()], [2, 2], ridge).unwrap().condition.unwrap();
+        let condition = |ridge: f64| merge(&[task()], [2, 2], ridge).unwrap().quality.unwrap().condition;
         assert!((condition(1.0) - 5.0).abs() < 1e-12);
         assert!((condition(0.0) - 1.0).abs() < 1e-12, "the null direction is left out");
+    }
+
+    #[test]
+    fn the_residual_is_that_of_the_equations_with_their_ridge() {
+        let tasks = [one(1.0, 1.0), one(3.0, 1.0)];
+        assert!(merge(&tasks, [1, 1], 2.0).unwrap().quality.unwrap().residual < 1e-15);
+        let found = Mat::from_fn(1, 1, |_, _| 3.0);
+        let wanted = Mat::from_fn(1, 1, |_, _| 4.0);
+        assert!((relative_residual(&found, &wanted) - 0.25).abs() < 1e-15);
     }
 }

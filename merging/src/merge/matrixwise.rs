@@ -12,6 +12,7 @@ use crate::{
     Aligned,
     align::AlignedMatrix,
     linalg::{self, NoConvergence, ThinSvd},
+    regmean::SolveQuality,
 };
 use faer::Mat;
 use jobs::{Gram, Recipe, Space};
@@ -23,13 +24,13 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 /// A combined matrix.
 pub(super) struct Combined {
     pub(super) matrix: Mat<f64>,
-    /// The condition number of the system that was solved for it, if one was.
-    pub(super) condition: Option<f64>,
+    /// How the system was solved that it is the solution of, if there was one.
+    pub(super) quality: Option<SolveQuality>,
 }
 
 impl From<Mat<f64>> for Combined {
     fn from(matrix: Mat<f64>) -> Self {
-        Self { matrix, condition: None }
+        Self { matrix, quality: None }
     }
 }
 

@@ -59,6 +59,32 @@ pub enum InputMergeError {
         /// The shape of the weight.
         expected: [usize; 2],
     },
+    /// A merge was made layer by layer for other tasks.
+    #[error("`{task}` and `{other}` name two merges that were made layer by layer, and a merge of all tasks is one")]
+    SeveralSolutions {
+        /// A task.
+        task: String,
+        /// A task with another merge.
+        other: String,
+    },
+    /// A merge that was made layer by layer does not have a module.
+    #[error("the merge that was made layer by layer holds nothing of `{module}`, which an adapter updates")]
+    NoSolution {
+        /// The base's module.
+        module: String,
+    },
+    /// A merge that was made layer by layer does not fit the adapters.
+    #[error(
+        "the merge that was made layer by layer has shape {found:?} for `{module}`, and the adapters' ranks and inputs make {expected:?}"
+    )]
+    SolutionShape {
+        /// The base's module.
+        module: String,
+        /// The shape that was made.
+        found: [usize; 2],
+        /// The sum of the ranks, and the inputs of the module.
+        expected: [usize; 2],
+    },
     /// The inputs of a module have another width than the module.
     #[error(
         "the inputs of `{module}` in the statistics of `{task}` have {found} numbers, and the module takes {expected}"

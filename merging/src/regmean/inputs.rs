@@ -1,32 +1,30 @@
 //! Merges of aligned adapters by the inputs of their modules.
 
-use super::{GramMerge, GramOptions, GramTask, InputMergeError, merge};
+use super::{GRAM_ENTRY_BYTES, GramOptions, GramSums, GramTask, InputMergeError, SolveQuality, layerwise::factors};
 use crate::{
     Aligned, InputStatistics, Matrix, MergeError, TaskStatistics, UpdateMatrix,
-    align::{AlignedMatrix, Factors, Form},
+    align::{AlignedMatrix, Form},
+    merge::groups,
 };
 use rayon::prelude::*;
 
 /// What became of the weights of a merge by inputs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct InputMerge {
     /// In the order of the matrices.
     pub(crate) updates: Vec<UpdateMatrix>,
-    /// The matrix of the largest condition number among those that were inverted.
-    pub(crate) worst: Option<Worst>,
+    /// How their systems were solved, in the same order.
+    pub(crate) quality: Vec<SolveQuality>,
 }
 
-/// A matrix that was inverted.
-#[derive(Debug)]
-pub(crate) struct Worst {
-    /// The base's module.
-    pub(crate) module: String,
-    pub(crate) condition: f64,
+/// The bytes that a weight `[O, I]` takes while it is merged by its inputs, beside the factors of its updates.
+pub(crate) fn gram_bytes([_, inputs]: [usize; 2]) -> u64 {
+    (inputs as u64).saturating_mul(inputs as u64).saturating_mul(GRAM_ENTRY_BYTES)
 }
 
 /// Merges every weight by the inputs of its module; `weights` are the tasks'.
 ///
-/// The Gram matrices of as many modules are in memory as there are threads.
+/// Weights that are merged at the same time share a bound of memory.
 pub(crate) fn merge_all(
     aligned: &Aligned,
     weights: &[f64],
@@ -34,31 +32,42 @@ pub(crate) fn merge_all(
     statistics: &[TaskStatistics],
 ) -> Result<InputMerge, InputMergeError> {
     let statistics = of_tasks(aligned, statistics)?;
-    let one = |matrix: &AlignedMatrix| {
-        let Form::Full(parts) = &matrix.form else {
-            return Err(MergeError::OtherSpace { recipe: jobs::Space::Full, aligned: aligned.space }.into());
-        };
-        let factors: Vec<Option<Factors>> = parts
-            .iter()
-            .map(|part| part.as_ref().map(|(b, a)| Factors { b: b.to_f64(), at: a.transposed_to_f64() }))
-            .collect();
-        let inputs =
-            statistics.iter().map(|statistics| inputs_of(matrix, statistics)).collect::<Result<Vec<_>, _>>()?;
-        let tasks = factors.iter().zip(&inputs).zip(weights);
-        let tasks: Vec<_> = tasks
-            .map(|((factors, inputs), weight)| GramTask { factors: factors.as_ref(), inputs, weight: *weight })
-            .collect();
-        merge(matrix.shape, &tasks, options).map_err(|_| InputMergeError::Singular { module: matrix.name.clone() })
+    let merge = |matrix: &AlignedMatrix| merge_one(aligned, matrix, weights, options, &statistics);
+    let needs: Vec<u64> = aligned.matrices.iter().map(|matrix| gram_bytes(matrix.shape)).collect();
+    let mut all = InputMerge { updates: Vec::with_capacity(needs.len()), quality: Vec::with_capacity(needs.len()) };
+    for group in groups(&needs) {
+        let merged = aligned.matrices[group].par_iter().map(merge).collect::<Result<Vec<_>, _>>()?;
+        for (update, quality) in merged {
+            all.updates.push(update);
+            all.quality.push(quality);
+        }
+    }
+    Ok(all)
+}
+
+fn merge_one(
+    aligned: &Aligned,
+    matrix: &AlignedMatrix,
+    weights: &[f64],
+    options: GramOptions,
+    statistics: &[&TaskStatistics],
+) -> Result<(UpdateMatrix, SolveQuality), InputMergeError> {
+    let Form::Full(parts) = &matrix.form else {
+        return Err(MergeError::OtherSpace { recipe: jobs::Space::Full, aligned: aligned.space }.into());
     };
-    let merged = aligned.matrices.par_iter().map(one).collect::<Result<Vec<GramMerge>, InputMergeError>>()?;
-    let pairs = merged.iter().zip(&aligned.matrices);
-    let worst = pairs.max_by(|(one, _), (other, _)| one.condition.total_cmp(&other.condition));
-    let worst = worst.map(|(merged, matrix)| Worst { module: matrix.name.clone(), condition: merged.condition });
-    let update = |merged: &GramMerge| UpdateMatrix::LowRank {
+    let [outputs, width] = matrix.shape;
+    let mut sums = GramSums::new(width, options);
+    for ((part, statistics), weight) in parts.iter().zip(statistics).zip(weights) {
+        let factors = factors(part);
+        let inputs = inputs_of(matrix, statistics)?;
+        sums.add(&GramTask { factors: factors.as_ref(), inputs: &inputs, weight: *weight });
+    }
+    let merged = sums.solve(outputs).map_err(|_| InputMergeError::Singular { module: matrix.name.clone() })?;
+    let update = UpdateMatrix::LowRank {
         b: Matrix::from_f64(merged.b.as_ref()).into(),
         a: Matrix::from_f64(merged.a.as_ref()).into(),
     };
-    Ok(InputMerge { updates: merged.iter().map(update).collect(), worst })
+    Ok((update, merged.quality))
 }
 
 pub(crate) fn inputs_of(

@@ -1,4 +1,6 @@
-use super::{Entry, FisherEntry, INDEX, Index, InputStatistics, StatisticsError, VERSION, triangle};
+use super::{
+    Entry, FisherEntry, INDEX, Index, InputStatistics, Solution, SolutionEntry, StatisticsError, VERSION, triangle,
+};
 use crate::{
     Matrix,
     base::read_header,
@@ -22,6 +24,7 @@ pub struct TaskStatistics {
     /// By module.
     inputs: BTreeMap<String, Arc<Entry>>,
     fisher: BTreeMap<String, FisherEntry>,
+    solutions: BTreeMap<String, SolutionEntry>,
 }
 
 impl TaskStatistics {
@@ -38,7 +41,9 @@ impl TaskStatistics {
         if index.version != VERSION {
             return Err(StatisticsError::Version { path, found: index.version, expected: VERSION });
         }
-        let files = index.inputs.iter().map(|entry| &entry.file).chain(index.fisher.iter().map(|entry| &entry.file));
+        let inputs = index.inputs.iter().map(|entry| &entry.file);
+        let fisher = index.fisher.iter().map(|entry| &entry.file);
+        let files = inputs.chain(fisher).chain(index.solutions.iter().map(|entry| &entry.file));
         // The index comes out of a store: a name must not lead out of the folder.
         if let Some(file) = files.into_iter().find(|file| !is_layer(file)) {
             return Err(StatisticsError::FileName { path, file: file.clone() });
@@ -50,7 +55,15 @@ impl TaskStatistics {
         };
         let inputs = index.inputs.into_iter().flat_map(named).collect();
         let fisher = index.fisher.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
-        Ok(Self { task: task.to_owned(), folder: folder.to_owned(), examples: index.examples, inputs, fisher })
+        let solutions = index.solutions.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
+        Ok(Self {
+            task: task.to_owned(),
+            folder: folder.to_owned(),
+            examples: index.examples,
+            inputs,
+            fisher,
+            solutions,
+        })
     }
 
     /// The task.
@@ -85,12 +98,28 @@ impl TaskStatistics {
     /// The file cannot be read, or does not hold what the index says.
     pub fn fisher_of(&self, module: &str) -> Result<Option<Matrix>, StatisticsError> {
         let Some(FisherEntry { file, shape, .. }) = self.fisher.get(module) else { return Ok(None) };
-        let name = format!("{module}.fisher");
-        let bytes = self.tensor(file, &name, Dtype::F32, shape)?;
+        self.floats(file, &format!("{module}.fisher"), *shape).map(Some)
+    }
+
+    /// A matrix of 32-bit numbers.
+    fn floats(&self, file: &str, name: &str, shape: [usize; 2]) -> Result<Matrix, StatisticsError> {
+        let bytes = self.tensor(file, name, Dtype::F32, &shape)?;
         let (numbers, _) = bytes.as_chunks::<4>();
-        let values = self.finite(file, &name, numbers.iter().map(|x| f32::from_le_bytes(*x).into()).collect())?;
-        let [rows, cols] = *shape;
-        Ok(Some(Matrix::new(rows, cols, values.into_iter().map(|x| x as f32).collect())))
+        let values = self.finite(file, name, numbers.iter().map(|x| f32::from_le_bytes(*x).into()).collect())?;
+        let [rows, cols] = shape;
+        Ok(Matrix::new(rows, cols, values.into_iter().map(|x| x as f32).collect()))
+    }
+
+    /// A module of a merge that was made layer by layer; `None` if it has no such module.
+    pub(crate) fn solution_of(&self, module: &str) -> Result<Option<Solution>, StatisticsError> {
+        let Some(entry) = self.solutions.get(module) else { return Ok(None) };
+        let a = self.floats(&entry.file, &entry.tensor(), entry.shape)?;
+        Ok(Some(Solution { a, condition: entry.condition, residual: entry.residual }))
+    }
+
+    /// Whether others are read from the same files.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.folder == other.folder
     }
 
     /// The modules whose Fisher information is known.

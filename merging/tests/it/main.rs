@@ -10,6 +10,7 @@ mod fixtures;
 mod full_model;
 mod goldens;
 mod kinds;
+mod knots_directions;
 mod layouts;
 mod matrixwise;
 mod method_goldens;

@@ -38,7 +38,7 @@ impl Check<'_> {
     /// Whether the split that statistics are made of has as many examples as recipes want.
     fn examples(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
         let Split { task, split, files, outline, .. } = found;
-        let wanted = self.sweep.statistics_needs().into_iter().map(|need| need.examples).max().unwrap_or(0);
+        let wanted = self.sweep.measured_examples();
         if split != self.sweep.statistics_split() || seen.rows() >= wanted {
             return;
         }

@@ -32,6 +32,7 @@ fn result(number: u32) -> JobResult {
             smallest_gap: Some(0.01),
             lost_energy: None,
             condition: None,
+            residual: None,
         }),
         timings: Timings { load_s: 0.0, align_s: 0.5, merge_s: 0.25, evaluate_s: 12.5 },
         run: RunFacts {

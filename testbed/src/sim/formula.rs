@@ -23,6 +23,7 @@ pub fn computed(job: &Job) -> Computed {
             smallest_gap: None,
             lost_energy: None,
             condition: None,
+            residual: None,
         }),
     };
     Computed { output: Output::Scores(scores), timings: Timings::default(), commits: BTreeMap::new() }

@@ -3,9 +3,11 @@ use super::{
     splits::Splits,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, ScoreError, Watch};
+use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, InputSite, Model, ModelFamily, ScoreError, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, EnsembleRule, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec};
+use jobs::{
+    BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec,
+};
 use merging::BaseHeader;
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,6 +19,10 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
     pub(super) heads: Heads,
+    /// The places whose rows modules take.
+    pub(super) sites: Vec<InputSite>,
+    /// Bytes that merges and statistics may take, if there is a limit.
+    pub(super) free: Option<u64>,
 }
 
 /// Opens the base in a folder, whatever its family.
@@ -54,6 +60,8 @@ impl<F: ModelFamily> FamilySession<F> {
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
+            sites: F::configuration(folder)?.input_sites(),
+            free,
         })
     }
 
@@ -178,6 +186,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
 
     fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError> {
         self.make_statistics(attempt, spec)
+    }
+
+    fn merge_layerwise(&mut self, attempt: &mut Attempt<'_>, spec: &LayerwiseSpec) -> Result<OutputFiles, JobError> {
+        self.merge_layerwise(attempt, spec)
     }
 
     fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {

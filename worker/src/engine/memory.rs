@@ -39,6 +39,14 @@ pub(super) fn check_merge(recipe: &Recipe, aligned: &Aligned, available: Option<
     }
 }
 
+/// Refuses to make Gram matrices that take more memory than there is.
+pub(super) fn check_statistics(needed: u64, available: Option<u64>) -> Result<(), JobError> {
+    match available {
+        Some(available) if needed > available => Err(JobError::StatisticsTooLarge { needed, available }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,9 +73,19 @@ mod tests {
             "merging by `pcb` in `full` takes 672 MiB of memory beside the model, and 300 MiB are free: use another space or \
              method, or a machine with more memory"
         );
+        let refused = check_merge(&Preset::Regmean.recipe(), &aligned, Some(300 << 20)).unwrap_err().to_string();
+        assert!(refused.starts_with("merging by `gram_merge` in `full` takes 306 MiB of memory"), "{refused}");
+        let refused = check_statistics(2 << 30, Some(1 << 30)).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("the Gram matrices of a layer take 2.0 GiB of memory beside the model"),
+            "{refused}"
+        );
+        check_statistics(2 << 30, Some(2 << 30)).unwrap();
+        check_statistics(2 << 30, None).unwrap();
         for (recipe, available) in [
             (Preset::Pcb.recipe(), Some(704_000_000)),
             (Preset::Pcb.recipe(), None),
+            (Preset::Regmean.recipe(), Some(320_000_000)),
             (Preset::CoreTies.recipe(), Some(0)),
             (Preset::TaskArithmetic.recipe(), Some(0)),
         ] {

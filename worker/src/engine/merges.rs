@@ -189,10 +189,11 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
         smallest_gap: aligned.facts().smallest_gap.as_ref().map(|gap| gap.relative).filter(|gap| gap.is_finite()),
         lost_energy: update.facts.lost_energy,
         condition: update.facts.condition.filter(|condition| condition.is_finite()),
+        residual: update.facts.residual.filter(|residual| residual.is_finite()),
     }
 }
 
-fn delta(matrix: &UpdateMatrix) -> Delta<'_> {
+pub(super) fn delta(matrix: &UpdateMatrix) -> Delta<'_> {
     match matrix {
         UpdateMatrix::LowRank { b, a } => Delta::LowRank { b: b.data(), a: a.data(), rank: a.rows() },
         UpdateMatrix::Dense(matrix) => Delta::Dense(matrix.data()),

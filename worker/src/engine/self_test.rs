@@ -27,6 +27,7 @@ impl SelfTest for EngineSelfTest {
         match job.spec() {
             JobSpec::Evaluate(meaning) => self.check_evaluation(EvaluateJob { meaning, places }),
             JobSpec::Statistics(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
+            JobSpec::Layerwise(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
             JobSpec::Tune(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
             JobSpec::Write(spec) => {
                 self.checked_model(&places.base, spec.base)?;

@@ -6,7 +6,7 @@ use super::{
 use crate::{JobError, OutputFiles};
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
-use jobs::{MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
+use jobs::{LayerwiseSpec, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 
 /// Everything that the engine keeps of one base model.
 ///
@@ -27,6 +27,9 @@ pub(super) trait JobSession: Send {
 
     /// Makes the job's model and writes statistics of it.
     fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError>;
+
+    /// Merges the job's adapters layer by layer, and writes the solution.
+    fn merge_layerwise(&mut self, attempt: &mut Attempt<'_>, spec: &LayerwiseSpec) -> Result<OutputFiles, JobError>;
 
     /// Learns the coefficients of a merge, and writes them.
     fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError>;
@@ -67,6 +70,15 @@ impl Session {
         spec: &StatisticsSpec,
     ) -> Result<OutputFiles, JobError> {
         self.model.make_statistics(attempt, spec)
+    }
+
+    /// Merges the job's adapters layer by layer, and writes the solution.
+    pub(super) fn merge_layerwise(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &LayerwiseSpec,
+    ) -> Result<OutputFiles, JobError> {
+        self.model.merge_layerwise(attempt, spec)
     }
 
     /// Learns the coefficients of a merge, and writes them.

@@ -4,10 +4,11 @@ use super::{
     attempt::{Attempt, CheckedInput},
     factors::Factors,
     family::FamilySession,
+    memory::check_statistics,
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    ExampleCount, Examples, Fisher, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed,
+    ExampleCount, Examples, Fisher, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed, gram_memory,
 };
 use files::FilesInUse;
 use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec, TaskInput};
@@ -32,6 +33,7 @@ impl<F: ModelFamily> FamilySession<F> {
         match spec.what {
             StatisticsKind::Grams => {
                 let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
+                check_statistics(gram_memory(&self.sites, &modules, 0), self.free)?;
                 let made = self.merges.model(attempt, self.base.model(), &self.header)?;
                 let run = Run { model: &made.model, examples: &examples, modules };
                 let Observations { inputs, tokens } = write_grams::<F>(attempt, run, &mut writer)?;
@@ -47,10 +49,7 @@ impl<F: ModelFamily> FamilySession<F> {
             }
         }
         writer.finish(spec.examples)?;
-        match examples.count() {
-            ExampleCount::Images(images) => attempt.metrics.images(images as u64),
-            ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
-        }
+        count_examples(attempt, &examples);
         OutputFiles::of(folder, facts).map_err(scratch)
     }
 
@@ -78,6 +77,14 @@ impl<F: ModelFamily> FamilySession<F> {
         self.base.model().check_module(module)?;
         let found = self.base.model().modules().into_iter().find(|known| known.name == module);
         Ok(found.map(|module| [module.outputs, module.inputs]).expect("the model has the module"))
+    }
+}
+
+/// Counts examples that a model ran over.
+pub(super) fn count_examples(attempt: &Attempt<'_>, examples: &impl Examples) {
+    match examples.count() {
+        ExampleCount::Images(images) => attempt.metrics.images(images as u64),
+        ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
     }
 }
 
@@ -119,7 +126,7 @@ fn write_grams<F: ModelFamily>(
 
 /// Sums over the inputs of one layer's modules.
 #[derive(Default)]
-struct LayerSums(Vec<Sums>);
+pub(super) struct LayerSums(Vec<Sums>);
 
 struct Sums {
     modules: Vec<String>,
@@ -149,7 +156,7 @@ impl InputObserver for LayerSums {
 }
 
 impl LayerSums {
-    fn into_statistics(self) -> Vec<InputStatistics> {
+    pub(super) fn into_statistics(self) -> Vec<InputStatistics> {
         let statistics = |Sums { modules, tokens, sum, gram }| InputStatistics::new(modules, tokens, sum, &gram);
         self.0.into_iter().map(statistics).collect()
     }
@@ -184,7 +191,7 @@ impl FoundStatistics {
         aligned: &Aligned,
         recipe: &jobs::Recipe,
     ) -> Result<MergedUpdate, JobError> {
-        if recipe.statistics().is_none() {
+        if !recipe.merges_by_data() {
             return Ok(aligned.merge(recipe)?);
         }
         // Statistics are read while the merge goes on.

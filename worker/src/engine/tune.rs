@@ -1,12 +1,13 @@
 //! Jobs that learn coefficients.
 
-use super::{attempt::Attempt, factors::Factors, family::FamilySession};
+use super::{attempt::Attempt, family::FamilySession};
 use crate::{Checkpoints, JobError, OutputFiles};
 use evaluation::{
-    Coefficient, CoefficientPlace, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState, TuneTask,
-    Tuner, Watch,
+    Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
+    TuneTask, Tuner, Watch,
 };
 use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
+use merging::{Aligned, TaskFactors};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Steps after which the state is kept. Where a worker is lost, those since the last state that was stored are made again.
@@ -20,8 +21,9 @@ impl<F: ModelFamily> FamilySession<F> {
         check_tasks(spec)?;
         let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
         let tasks = self.tune_tasks(attempt, spec)?;
-        let factors: Vec<Vec<Factors<'_>>> = adapters.iter().map(Factors::of).collect();
-        let deltas: Vec<_> = factors.iter().map(|task| Factors::deltas(task)).collect();
+        let aligned = attempt.loading(|_| Aligned::new(&adapters, spec.settings.basis.space()))?;
+        let factors: Vec<Vec<TaskFactors>> = (0..adapters.len()).map(|task| aligned.task_factors(task)).collect();
+        let deltas: Vec<Vec<_>> = factors.iter().map(|task| task.iter().map(delta).collect()).collect();
         let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
         let settings = spec.settings.clone();
         let checkpoints = attempt.checkpoints();
@@ -62,6 +64,12 @@ impl<F: ModelFamily> FamilySession<F> {
         }
         Ok(tasks)
     }
+}
+
+/// Factors as a model takes them.
+fn delta(factors: &TaskFactors) -> (&str, Delta<'_>) {
+    let TaskFactors { module, b, a } = factors;
+    (module, Delta::LowRank { b: b.data(), a: a.data(), rank: a.rows() })
 }
 
 /// Adapters and tasks have to be the same, in the same order: each adapter is tuned on its own task.

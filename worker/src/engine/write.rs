@@ -103,10 +103,9 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> BTreeMap<String, f64> {
     if let Some(rank) = ranks.and_then(|ranks| ranks.into_iter().max()) {
         facts.insert("rank".to_owned(), rank as f64);
     }
-    let UpdateFacts { lost_energy, condition } = update.facts;
-    facts.extend(lost_energy.map(|share| ("lost_energy".to_owned(), share)));
-    facts.extend(
-        condition.filter(|condition| condition.is_finite()).map(|condition| ("condition".to_owned(), condition)),
-    );
+    let UpdateFacts { lost_energy, condition, residual } = update.facts;
+    for (name, number) in [("lost_energy", lost_energy), ("condition", condition), ("residual", residual)] {
+        facts.extend(number.filter(|number| number.is_finite()).map(|number| (name.to_owned(), number)));
+    }
     facts
 }

@@ -110,6 +110,19 @@ pub enum JobError {
         /// Bytes that are free.
         available: u64,
     },
+    /// Gram matrices do not fit into memory.
+    #[error(
+        "the Gram matrices of a layer take {} of memory beside the model, and {} are free: use a machine with more memory, or \
+         adapters that leave the widest modules alone",
+        ByteSize(*needed),
+        ByteSize(*available)
+    )]
+    StatisticsTooLarge {
+        /// Bytes that they take.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// The base model does not fit into memory.
     #[error(
         "the base model takes {} of memory, and {} to run; {} are free",
@@ -222,6 +235,7 @@ impl JobError {
             | Self::NoHead { .. }
             | Self::TooLarge { .. }
             | Self::MergeTooLarge { .. }
+            | Self::StatisticsTooLarge { .. }
             | Self::Joint(_)
             | Self::Score { .. }
             | Self::Incomplete(_)
@@ -245,7 +259,8 @@ impl JobError {
     /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere.
     /// Artefacts lie in the store that all workers share.
     pub fn is_own_fault(&self) -> bool {
-        let lacks_memory = matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. });
+        let lacks_memory =
+            matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. } | Self::StatisticsTooLarge { .. });
         lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))
     }
 

@@ -27,6 +27,7 @@ impl Worker {
             let base = match job.spec() {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
                 JobSpec::Statistics(spec) => Some(spec.base),
+                JobSpec::Layerwise(spec) => Some(spec.base),
                 JobSpec::Tune(spec) => Some(spec.base),
                 // A write job loads no model.
                 JobSpec::Write(_) => None,

@@ -16,7 +16,7 @@ pub(super) struct Kept {
 fn is_resumable(spec: &JobSpec) -> bool {
     match spec {
         JobSpec::Tune(_) => true,
-        JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Statistics(_) => false,
+        JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) => false,
     }
 }
 

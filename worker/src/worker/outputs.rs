@@ -57,7 +57,10 @@ impl Worker {
                 let meaning = meaning.clone();
                 CompletedJob::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
-            (spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_)), Output::Files(files)) => {
+            (
+                spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_)),
+                Output::Files(files),
+            ) => {
                 let artefact = files.artefact().clone();
                 let result = ArtefactResult { job: id, spec: spec.clone(), artefact, timings, run };
                 CompletedJob::Files { result: Box::new(result), files }

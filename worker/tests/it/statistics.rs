@@ -1,5 +1,7 @@
 //! Statistics of the tasks' own models, and merges that need them, against the reference.
 
+mod layerwise;
+
 use inputs::{Artefacts, Inputs, ObjectSettings};
 use jobs::{InputRef, Job, JobResult, MergeFacts, Recipe, RecipeSpec, StatisticsKind, Subject, Sweep};
 use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics, UpdateSimilarity};

@@ -1,5 +1,7 @@
 //! Learned coefficients as a job, against the reference.
 
+mod knots_basis;
+
 use async_trait::async_trait;
 use inputs::Inputs;
 use jobs::{CoefficientScope, Job, LEARNED_FILE, LearnedCoefficients, Sweep, TuneObjective, TuneSettings};

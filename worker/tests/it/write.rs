@@ -90,7 +90,10 @@ async fn a_merge_is_written_as_by_hand_and_only_once() {
 fn spec_of(job: &Job) -> &WriteSpec {
     match job.spec() {
         jobs::JobSpec::Write(spec) => spec,
-        jobs::JobSpec::Evaluate(_) | jobs::JobSpec::Statistics(_) | jobs::JobSpec::Tune(_) => unreachable!("it writes"),
+        jobs::JobSpec::Evaluate(_)
+        | jobs::JobSpec::Statistics(_)
+        | jobs::JobSpec::Layerwise(_)
+        | jobs::JobSpec::Tune(_) => unreachable!("it writes"),
     }
 }
 

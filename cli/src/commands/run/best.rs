@@ -48,10 +48,11 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     let folder = format!("{}/sweeps/{sweep}/best", store.place());
     if is_low_rank {
         terminal::note(format_args!("{what} is the PEFT adapter {folder}"));
-    } else if recipe.statistics().is_some() {
+    } else if recipe.merges_by_data() {
         // `bowline merge` has no data to measure statistics on.
         terminal::note(format_args!(
-            "{what} is not low-rank; its recipe is {folder}/recipe.json, and with `output_rank` in it a run writes an adapter"
+            "{what} is not low-rank; its recipe is {folder}/recipe.json, and with `output_rank` in it a run writes an adapter; \
+             `bowline merge --format full` with `--statistics` writes the whole model"
         ));
     } else {
         terminal::note(format_args!(

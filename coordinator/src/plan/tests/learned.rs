@@ -75,3 +75,26 @@ fn a_merge_whose_coefficients_cannot_be_learned_has_a_row_without_numbers() {
     assert!(row.jobs.values().all(Vec::is_empty), "{row:?}");
     assert!(outcome.rows.iter().any(|row| row.name == "task arithmetic" && !row.jobs["test"].is_empty()));
 }
+
+#[test]
+fn coefficients_of_shared_directions_are_those_of_a_merge_in_their_space() {
+    let shared = [LEARNED[0], "learned=[{name: shared, split: train, per: direction, basis: knots}]", LEARNED[2]];
+    let mut plan = SweepPlan::new(frozen(&shared)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("something is ready") };
+    for job in &jobs {
+        if job.phase == Phase::Tune {
+            let facts = [("direction_weights/mnist/m/0", 0.5), ("direction_weights/mnist/m/1", 0.25)];
+            plan.record(job.id, Completion::Artefact(&learned(&job.job, &facts))).unwrap();
+        } else {
+            plan.record(job.id, Completion::Result(&result(&job.job))).unwrap();
+        }
+    }
+    let mut merges = Vec::new();
+    while let NextJobs::Publish(jobs) = plan.next(64).unwrap() {
+        jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&result(&job.job))).unwrap()));
+        merges.extend(jobs.into_iter().filter(|job| job.phase == Phase::Learned));
+    }
+    let Subject::Merge { recipe } = &meaning(&merges[0].job).subject else { panic!("it is a merge") };
+    assert_eq!(recipe.space, jobs::CoefficientBasis::Knots.space());
+    assert_eq!(recipe.direction_weights("mnist", "m"), Some(&[0.5, 0.25][..]));
+}

@@ -89,3 +89,64 @@ fn without_a_search_nothing_is_reported_before_the_statistics_are_there() {
     assert!(!labels(&jobs, Phase::Statistics).is_empty());
     assert_eq!(labels(&jobs, Phase::Baselines).len() + labels(&jobs, Phase::Report).len(), 0, "{jobs:?}");
 }
+
+/// A sweep with RegMean++ as its baseline and in a search.
+const LAYERWISE: [&str; 5] = [
+    "metric.name=mean_accuracy",
+    "evaluation.statistics=train",
+    "baselines=[{name: fixed, preset: regmean_plus_plus, examples: 32}]",
+    "recipe={preset: regmean_plus_plus}",
+    "parameters={off_diagonal: [0.5, 0.9], scaling: [0.5, 1.0]}",
+];
+
+#[test]
+fn merges_that_are_made_layer_by_layer_wait_for_one_job_of_all_tasks() {
+    let mut plan = SweepPlan::new(frozen(&LAYERWISE)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("solutions are wanted") };
+    let labels = labels(&jobs, Phase::Statistics);
+    assert_eq!(labels.len(), 3, "{labels:?}");
+    assert_eq!(labels[0], "layers of mnist, flags over 32 examples");
+    let solutions: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Statistics).collect();
+    let jobs::JobSpec::Layerwise(spec) = solutions[0].job.spec() else { panic!("it merges layer by layer") };
+    assert_eq!((spec.split.as_str(), spec.settings.examples, spec.adapters.len()), ("train", 32, 2));
+    assert!(spec.tasks.iter().all(|task| task.head.is_none()));
+    assert_eq!(solutions[0].job.places.data.keys().collect::<Vec<_>>(), ["flags", "mnist"]);
+    for job in &solutions {
+        plan.record(job.id, Completion::Artefact(&artefact(&job.job))).unwrap();
+    }
+    let NextJobs::Publish(merges) = plan.next(64).unwrap() else { panic!("merges can begin") };
+    let baseline = merges.iter().find(|job| job.label == "fixed" && job.phase == Phase::Baselines).unwrap();
+    let named: Vec<_> =
+        meaning(&baseline.job).statistics.iter().map(|input| (input.task.as_str(), input.job)).collect();
+    assert_eq!(named, [("mnist", solutions[0].id), ("flags", solutions[0].id)]);
+}
+
+#[test]
+fn layers_that_cannot_be_merged_end_the_sweep_by_name() {
+    let mut plan = SweepPlan::new(frozen(&LAYERWISE)).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("solutions are wanted") };
+    let job = jobs.iter().find(|job| job.phase == Phase::Statistics).unwrap();
+    let errors = ["the sum has no inverse".to_owned()];
+    plan.record(job.id, Completion::Failed { errors: &errors, blame: Some(Blame::Job) }).unwrap();
+    let error = plan.next(64).unwrap_err();
+    let text =
+        format!("the sweep needs a merge that is made layer by layer, and job {} that makes it failed", job.id.short());
+    assert_eq!(error.to_string(), text);
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), errors[0]);
+}
+
+#[test]
+fn the_result_of_a_merge_is_loaded_with_the_solution_of_its_own_numbers_alone() {
+    let frozen = frozen(&LAYERWISE);
+    let recipe = frozen.sweep().baselines[0].recipe.resolve().unwrap();
+    let job = frozen.job(frozen.meaning(Subject::Merge { recipe: Box::new(recipe.clone()) }, "validation"));
+    let mut plan = SweepPlan::new(frozen.clone()).unwrap();
+    let mut other = result(&job);
+    other.meaning.statistics[1].job = other.job;
+    assert_eq!(plan.load(&other), Loaded::OtherInputs);
+    assert_eq!(plan.load(&result(&job)), Loaded::New);
+    let solution = frozen.layerwise_spec(&recipe.layerwise().unwrap(), |_| true).unwrap();
+    assert!(frozen.has_inputs_of_job(&solution.clone().into()));
+    let other = jobs::LayerwiseSpec { split: "validation".to_owned(), ..solution };
+    assert!(!frozen.has_inputs_of_job(&other.into()));
+}

@@ -84,6 +84,47 @@ fn a_subset_merges_by_the_statistics_of_its_own_tasks() {
     assert!(frozen.has_inputs_of(&subset));
 }
 
+/// A sweep whose only recipe is merged layer by layer, for all pairs of three tasks.
+fn layerwise() -> Vec<String> {
+    let fixed = "baselines=[{name: pp, preset: regmean_plus_plus, examples: 8, weights: {icons: 0.5}}]";
+    with_subsets(&["subsets={sizes: [2]}", "evaluation.statistics=train", "recipe=null", "parameters=null", fixed])
+}
+
+#[test]
+fn every_subset_is_merged_layer_by_layer_for_itself_before_it_is_evaluated() {
+    let overrides = layerwise();
+    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+    for limit in [1, 64] {
+        let (outcome, issued) = finish(&overrides, limit, &|_| false, &|_| 0).unwrap();
+        let row = outcome.rows.iter().find(|row| row.name == "pp").unwrap();
+        assert!(row.subsets.iter().all(|subset| subset.job.is_some()), "{row:?}");
+        for pair in ["mnist, flags", "mnist, icons", "flags, icons"] {
+            let place = |label: &str| issued.iter().position(|job| job.label == label).unwrap();
+            let layers = place(&format!("layers of {pair} over 8 examples"));
+            let evaluation = place(&format!("pp of {pair} on test"));
+            assert!(layers < evaluation, "{limit}");
+            let named = &meaning(&issued[evaluation].job).statistics;
+            assert!(named.len() == 2 && named.iter().all(|input| input.job == issued[layers].id), "{named:?}");
+            let jobs::JobSpec::Layerwise(spec) = issued[layers].job.spec() else { panic!("it merges layer by layer") };
+            assert_eq!(spec.settings.weights.contains_key("icons"), pair.contains("icons"));
+        }
+    }
+    let plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    let (_, issued) = finish(&overrides, 64, &|_| false, &|_| 0).unwrap();
+    assert!(plan.bound() >= issued.len() as u64, "{} {}", plan.bound(), issued.len());
+}
+
+#[test]
+fn a_subset_whose_layers_cannot_be_merged_has_no_number_and_the_sweep_ends() {
+    let overrides = layerwise();
+    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+    let fails = |job: &PlannedJob| job.label == "layers of mnist, icons over 8 examples";
+    let (outcome, issued) = finish(&overrides, 64, &fails, &|_| 0).unwrap();
+    let row = outcome.rows.iter().find(|row| row.name == "pp").unwrap();
+    assert_eq!(row.subsets.iter().map(|subset| subset.job.is_some()).collect::<Vec<_>>(), [true, false, true]);
+    assert!(!issued.iter().any(|job| job.label == "pp of mnist, icons on test"));
+}
+
 #[test]
 fn subsets_of_a_fixed_recipe_with_replicates_wait_for_all_of_its_seeds() {
     let replicated = "baselines=[{name: dare, preset: dare_ties, scaling: 0.3, replicates: {seed: 3}}]";

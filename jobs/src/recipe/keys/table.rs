@@ -67,7 +67,8 @@ fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
 }
 
 fn examples(recipe: &mut Recipe) -> Option<&mut u64> {
-    let (Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } | Combine::Fisher { examples, .. }) =
+    let (Combine::Fisher { examples, .. }
+    | Combine::GramMerge { gram: Gram::Inputs { examples, .. } | Gram::MergedInputs { examples, .. }, .. }) =
         &mut recipe.combine
     else {
         return None;
@@ -76,7 +77,8 @@ fn examples(recipe: &mut Recipe) -> Option<&mut u64> {
 }
 
 fn off_diagonal(recipe: &mut Recipe) -> Option<&mut f64> {
-    let Combine::GramMerge { gram: Gram::Inputs { off_diagonal, .. }, .. } = &mut recipe.combine else { return None };
+    let Combine::GramMerge { gram, .. } = &mut recipe.combine else { return None };
+    let (Gram::Inputs { off_diagonal, .. } | Gram::MergedInputs { off_diagonal, .. }) = gram else { return None };
     Some(off_diagonal)
 }
 
@@ -436,7 +438,7 @@ impl RecipeKey {
                 range: Range::SHARE,
                 neutral: None,
             },
-            belongs_to: BelongsTo::Gram("inputs"),
+            belongs_to: BelongsTo::Inputs,
             stage: Stage::Combine,
             order: 2,
             hint: None,

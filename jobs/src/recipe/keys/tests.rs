@@ -5,8 +5,9 @@ use serde_json::json;
 /// A recipe of each space and combination, with every other step.
 fn recipes() -> Vec<Recipe> {
     let spaces = <crate::Space as Choice>::ALL;
-    let of_inputs = crate::Combine::GramMerge { gram: crate::Gram::INPUTS, ridge: 0.0 };
-    let combines = [<crate::Combine as Choice>::ALL, &[of_inputs]].concat();
+    let of_inputs = [crate::Gram::INPUTS, crate::Gram::MERGED_INPUTS];
+    let of_inputs = of_inputs.map(|gram| crate::Combine::GramMerge { gram, ridge: 0.0 });
+    let combines = [<crate::Combine as Choice>::ALL, &of_inputs].concat();
     let pairs = spaces.iter().flat_map(|space| combines.iter().map(move |combine| (*space, *combine)));
     let recipe = |(space, combine)| Recipe {
         space,
@@ -100,10 +101,9 @@ fn a_key_without_a_place_is_an_error_wherever_it_does_not_belong() {
 fn words_of_spaces_and_combinations_that_keys_belong_to_exist() {
     for key in RecipeKey::ALL {
         match key.belongs_to() {
-            BelongsTo::Every | BelongsTo::Statistics => {}
+            BelongsTo::Every | BelongsTo::Statistics | BelongsTo::Inputs => {}
             BelongsTo::Space(word) => assert!(words_of::<crate::Space>().contains(&word)),
             BelongsTo::Combine(word) => assert!(words_of::<crate::Combine>().contains(&word)),
-            BelongsTo::Gram(word) => assert!(words_of::<crate::Gram>().contains(&word)),
         }
     }
 }
@@ -224,8 +224,11 @@ fn the_documentation_says_what_a_key_belongs_to() {
     for (key, [name, _, _, note]) in RecipeKey::ALL.iter().zip(documented()) {
         match key.belongs_to() {
             BelongsTo::Every => assert!(!note.starts_with("only "), "{name}: {note}"),
-            BelongsTo::Statistics => assert!(note.starts_with("only `inputs` and `fisher`"), "{name}: {note}"),
-            BelongsTo::Space(word) | BelongsTo::Combine(word) | BelongsTo::Gram(word) => {
+            BelongsTo::Statistics => {
+                assert!(note.starts_with("only `inputs`, `merged_inputs` and `fisher`"), "{name}: {note}")
+            }
+            BelongsTo::Inputs => assert!(note.starts_with("only `inputs` and `merged_inputs`"), "{name}: {note}"),
+            BelongsTo::Space(word) | BelongsTo::Combine(word) => {
                 assert!(note.starts_with(&format!("only `{word}`")), "{name}: {note}");
             }
         }
@@ -248,8 +251,7 @@ fn the_documentation_says_the_default_of_every_number() {
             BelongsTo::Space(word) => (word, "sum", None),
             BelongsTo::Combine(word @ ("lego" | "robust_merge" | "fisher")) => ("full", word, None),
             BelongsTo::Combine(word) => ("core", word, None),
-            BelongsTo::Gram(word) => ("full", "gram_merge", Some(word)),
-            BelongsTo::Statistics => ("full", "gram_merge", Some("inputs")),
+            BelongsTo::Inputs | BelongsTo::Statistics => ("full", "gram_merge", Some("inputs")),
         };
         let is_seed_of_drop = key.kind() == KeyKind::Seed && key.belongs_to() == BelongsTo::Every;
         let drop_rate = if is_seed_of_drop { 0.5 } else { 0.0 };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The share of common directions that the Iso-CTS authors use.
 pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
 
-pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
+pub(crate) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
 
 pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
@@ -61,6 +61,7 @@ impl Preset {
             Self::WudiClosed => gram_merge(Gram::UpdateNormalised, 1e-8),
             Self::Actmerge => gram_merge(Gram::Update, 0.0),
             Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
+            Self::RegmeanPlusPlus => Recipe { space: Space::Full, ..gram_merge(Gram::MERGED_INPUTS, 0.0) },
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
             Self::Ctm => sum(COMPRESSED),

@@ -66,8 +66,14 @@ fn impossible_numbers_are_refused() {
     let number = "and has to be a finite number from 0 on";
     assert_eq!(fault(|result| result.timings.load_s = f64::NAN), format!("`timings.load_s` is NaN, {number}"));
     assert_eq!(fault(|result| result.timings.merge_s = -1.0), format!("`timings.merge_s` is -1, {number}"));
-    let facts =
-        MergeFacts { matrices: 1, rank: None, smallest_gap: Some(f64::INFINITY), lost_energy: None, condition: None };
+    let facts = MergeFacts {
+        matrices: 1,
+        rank: None,
+        smallest_gap: Some(f64::INFINITY),
+        lost_energy: None,
+        condition: None,
+        residual: None,
+    };
     assert_eq!(fault(|result| result.merge = Some(facts)), format!("`merge.smallest_gap` is inf, {number}"));
 }
 

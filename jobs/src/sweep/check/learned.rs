@@ -43,6 +43,7 @@ fn check(path: &str, file: LearnedFile, evaluation: &Evaluation, tasks: &[Task])
     let settings = TuneSettings {
         objective: file.objective,
         per: file.per,
+        basis: file.basis,
         start: file.start.unwrap_or(START),
         rate: file.rate.unwrap_or(RATE),
         steps: file.steps.unwrap_or(STEPS),

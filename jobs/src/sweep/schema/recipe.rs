@@ -68,8 +68,8 @@ fn description(key: &RecipeKey) -> String {
         BelongsTo::Every => String::new(),
         BelongsTo::Space(word) => format!(" Only with `space: {word}`."),
         BelongsTo::Combine(word) => format!(" Only with `combine: {word}`."),
-        BelongsTo::Gram(word) => format!(" Only with `gram: {word}`."),
-        BelongsTo::Statistics => " Only with `gram: inputs` or `combine: fisher`.".to_owned(),
+        BelongsTo::Inputs => " Only with `gram: inputs` or `merged_inputs`.".to_owned(),
+        BelongsTo::Statistics => " Only with `gram: inputs`, `merged_inputs` or `combine: fisher`.".to_owned(),
     };
     let hint = key.hint().map(|hint| format!(" {}.", capitalised(hint))).unwrap_or_default();
     format!("{what}{only}{hint}")

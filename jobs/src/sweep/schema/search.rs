@@ -112,6 +112,7 @@ pub(super) fn learned() -> Value {
             ("examples", count("How many examples of each task are taken; all by default.", 1)),
             ("objective", words("What coefficients are tuned for.", &["entropy", "agreement", "labels"])),
             ("per", words("What has a coefficient of its own.", &["task", "layer", "module", "direction"])),
+            ("basis", words("Whose directions have a coefficient.", &["own", "knots"])),
             ("start", json!({"type": "number", "description": "The first value of each coefficient."})),
             ("rate", json!({"type": "number", "description": "The learning rate of Adam.", "exclusiveMinimum": 0})),
             ("steps", count("The number of steps.", 1)),
