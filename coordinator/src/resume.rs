@@ -115,7 +115,7 @@ impl Resume {
         match found {
             Found::Result(result) => {
                 plan.record(id, Completion::Result(&result))?;
-                self.survey.stored += 1;
+                self.survey.stored += u64::from(!job.is_slice());
                 self.uncompacted.push(id);
                 self.listing.forget(&id);
             }

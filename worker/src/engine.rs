@@ -4,6 +4,7 @@ mod family;
 mod heads;
 mod memory;
 mod merges;
+mod portion;
 mod recent;
 mod self_test;
 mod session;
