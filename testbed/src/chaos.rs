@@ -62,8 +62,7 @@ pub async fn run(settings: &Settings, broker: &mut Broker) -> Result<Report, Fai
     Ok(report)
 }
 
-/// The sweep of a round. Every third one is linear, which waits for results and publishes few jobs at a time, and
-/// in every second one the points race.
+/// The sweep of a round. Every third one is linear, which waits for results and publishes few jobs at a time.
 fn sweep(settings: &Settings, number: u64) -> SweepSpec {
     SweepSpec {
         sweep: format!("chaos-{number}"),
@@ -71,7 +70,7 @@ fn sweep(settings: &Settings, number: u64) -> SweepSpec {
         densities: settings.densities,
         scalings: settings.scalings,
         linear: number.is_multiple_of(3),
-        racing: number.is_multiple_of(2),
+        racing: false,
         poison: true,
         metric: "mean_normalised_accuracy".to_owned(),
     }
