@@ -116,7 +116,10 @@ impl Resume {
             Found::Result(result) => {
                 plan.record(id, Completion::Result(&result))?;
                 self.survey.stored += u64::from(!job.is_slice());
-                self.uncompacted.push(id);
+                // Parts hold no slices.
+                if !job.is_slice() {
+                    self.uncompacted.push(id);
+                }
                 self.listing.forget(&id);
             }
             Found::Artefact(result) => {

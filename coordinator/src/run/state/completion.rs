@@ -63,9 +63,9 @@ impl RunState {
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
-        // A slice is a part of the evaluation of a point, and counts as no job of its own.
+        // A slice is a part of the evaluation of a point, and counts as no job of its own. It is not compacted either: parts are
+        // read in brief, without the single answers that make up a slice.
         if result.meaning.slice.is_some() {
-            self.new_results.push(result);
             return Ok(());
         }
         if is_reused {
