@@ -56,7 +56,7 @@ impl Failures {
             RowKind::Search { points, .. } => Some(points),
             RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => None,
         });
-        points.flatten().filter(|point| point.value.is_none()).map(|point| point.job).collect()
+        points.flatten().filter(|point| point.is_failed()).map(|point| point.job).collect()
     }
 
     /// Failures grouped by their errors, the most frequent first.

@@ -43,8 +43,8 @@ pub use statistics::{
     stratified_mid_p,
 };
 pub use summary::{
-    Better, Counts, Figure, Kind, PublishedSummary, ReferenceSummary, ReplicatesSummary, SearchSummary, SeedSpread,
-    SoFar, Spent, SplitSummary, Splits, Spread, SubsetSize, Summary, SummaryRow, TaskSummary,
+    Better, Counts, Figure, Kind, PublishedSummary, RacedPoint, ReferenceSummary, ReplicatesSummary, SearchSummary,
+    SeedSpread, SoFar, Spent, SplitSummary, Splits, Spread, SubsetSize, Summary, SummaryRow, TaskSummary,
 };
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

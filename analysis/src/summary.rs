@@ -194,10 +194,29 @@ pub struct SearchSummary {
     pub points: u64,
     /// How many of them failed.
     pub failed: u64,
+    /// The points that races decided about, without a value on all examples.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub raced: Vec<RacedPoint>,
+    /// The share of the examples of all points on which these were evaluated; absent if no point was raced out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples_share: Option<f64>,
     /// The keys whose chosen value is the smallest of those looked at, though not the smallest that there can be.
     pub at_lower_border: Vec<String>,
     /// The keys whose chosen value is the largest of those looked at, though not the largest that there can be.
     pub at_upper_border: Vec<String>,
+}
+
+/// A point that a race decided about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RacedPoint {
+    /// The recipe as the search composed it.
+    pub recipe: RecipeSpec,
+    /// Whether it was better than the points before it, until another one was better. Otherwise it was worse.
+    pub led: bool,
+    /// The number of examples on which it was evaluated.
+    pub examples: u64,
+    /// The number of all examples.
+    pub of: u64,
 }
 
 /// A row's numbers on one split.

@@ -108,7 +108,7 @@ impl Made {
         let job = result.job;
         let value = spec.scaling;
         self.results.found.insert(job, result);
-        Point { spec, job, value }
+        Point { spec, job, value, raced: None }
     }
 
     /// A row with these right answers of 100 on both splits.
@@ -153,6 +153,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         split: split.to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
         subject,
     };
     let score = |(task, correct): &(String, u64)| TaskScore {
@@ -162,6 +163,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         hits: BTreeMap::new(),
         right: None,
         truncated: 0,
+        within: BTreeMap::new(),
     };
     JobResult {
         job: meaning.id(),

@@ -209,6 +209,7 @@ impl Frozen {
             split: split.to_owned(),
             precision: self.sweep.evaluation.precision,
             statistics,
+            slice: None,
             subject,
         }
     }
@@ -226,7 +227,7 @@ impl Frozen {
             }
             _ => self.meaning(subject.clone(), split),
         };
-        self.tasks.contains_key(split) && expected == *meaning
+        self.tasks.contains_key(split) && expected == meaning.whole()
     }
 
     /// The specification of the job that writes the merge of all adapters by `recipe`.
@@ -414,6 +415,7 @@ fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocation
         data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),
         heads: heads.filter_map(|task| Some((named(task), head(task.head.as_ref()?)))).collect(),
         joint,
+        slices: Vec::new(),
     }
 }
 

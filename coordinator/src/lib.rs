@@ -17,6 +17,7 @@ mod listing;
 mod lookup;
 mod parts;
 mod plan;
+mod race;
 mod resume;
 mod revision;
 mod run;

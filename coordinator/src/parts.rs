@@ -36,7 +36,7 @@ pub(crate) async fn load_parts(
 
 /// What was loaded from one part.
 struct LoadedPart {
-    /// The number of results that are new to the plan.
+    /// The number of results that are new to the plan, without slices.
     new: u64,
     /// No result was too early.
     is_complete: bool,
@@ -69,7 +69,7 @@ async fn load_part(
             match plan.load(&result) {
                 Loaded::New => {
                     check.accept(&result);
-                    loaded.new += 1;
+                    loaded.new += u64::from(result.meaning.slice.is_none());
                 }
                 Loaded::Known | Loaded::OtherInputs => {}
                 Loaded::TooEarly => loaded.is_complete = false,

@@ -8,6 +8,7 @@ mod learned;
 mod outcome;
 mod pending;
 mod phases;
+mod races;
 mod replicates;
 mod results;
 mod searches;
@@ -140,6 +141,7 @@ impl SweepPlan {
         if !self.issued.contains(&id) || self.known.status(&id).is_some() {
             return Ok(Recorded::default());
         }
+        let is_slice = matches!(completion, Completion::Result(result) if result.meaning.slice.is_some());
         let status = match completion {
             Completion::Result(result) => self.known.read(result),
             Completion::Artefact(result) => self.known.read_artefact(result),
@@ -149,7 +151,7 @@ impl SweepPlan {
         };
         let points = self.issued.take_requests(&id);
         let value = match status {
-            JobStatus::Done(None) if !points.is_empty() => return Err(self.known.no_value(id)),
+            JobStatus::Done(None) if !points.is_empty() && !is_slice => return Err(self.known.no_value(id)),
             JobStatus::Done(value) => value,
             JobStatus::Failed | JobStatus::Missing => None,
         };
@@ -182,7 +184,8 @@ impl SweepPlan {
             return Loaded::OtherInputs;
         }
         let status = self.known.read(result);
-        if status == JobStatus::Done(None) && matches!(result.meaning.subject, Subject::Merge { .. }) {
+        let is_whole_merge = result.meaning.slice.is_none() && matches!(result.meaning.subject, Subject::Merge { .. });
+        if status == JobStatus::Done(None) && is_whole_merge {
             return Loaded::TooEarly;
         }
         self.known.set_status(result.job, status);
@@ -265,7 +268,9 @@ impl SweepPlan {
         match needs {
             Needs::Nothing => Ok(true),
             // Both are asked: what can never be known is an error, whatever else is missing.
-            Needs::Grounds => Ok(self.known.has_denominators()? & self.known.has_statistics()?),
+            Needs::Grounds => {
+                Ok(self.known.has_denominators()? & self.known.has_statistics()? & self.known.has_sizes())
+            }
             Needs::Coefficients => Ok(self.has(Needs::Grounds)? && self.known.has_learned()),
             Needs::Choices => Ok(self.has(Needs::Coefficients)? && self.searches.have_chosen()),
             Needs::Seeds => {

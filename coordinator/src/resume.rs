@@ -115,8 +115,11 @@ impl Resume {
         match found {
             Found::Result(result) => {
                 plan.record(id, Completion::Result(&result))?;
-                self.survey.stored += 1;
-                self.uncompacted.push(id);
+                self.survey.stored += u64::from(!job.is_slice());
+                // Parts hold no slices.
+                if !job.is_slice() {
+                    self.uncompacted.push(id);
+                }
                 self.listing.forget(&id);
             }
             Found::Artefact(result) => {

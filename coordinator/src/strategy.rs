@@ -71,7 +71,7 @@ impl SearchState {
         match &self.0 {
             MethodState::Grid(state) => state.so_far(known),
             MethodState::Random(state) => state.so_far(known),
-            MethodState::Linear(state) => Ok(state.so_far()),
+            MethodState::Linear(state) => Ok(state.so_far(known)),
         }
     }
 
@@ -81,11 +81,19 @@ impl SearchState {
     /// As [`next`](Self::next).
     pub fn best_known(&mut self, known: &impl PointResults) -> Result<Choice, StrategyError> {
         // Reads the results that are known already. New requests are ignored: nothing is published for this search.
-        while let NextPoint::Evaluate(_) = self.next(known)? {}
+        while matches!(self.next(known)?, NextPoint::Evaluate(_) | NextPoint::Complete(_)) {}
         match &self.0 {
             MethodState::Grid(state) => state.best_known(known),
             MethodState::Random(state) => state.best_known(known),
-            MethodState::Linear(state) => Ok(state.best_known()),
+            MethodState::Linear(state) => Ok(state.best_known(known)),
+        }
+    }
+
+    /// Whether the search goes on from a point that is better than all before, without its value. Others choose among values.
+    pub fn follows_leaders(&self) -> bool {
+        match &self.0 {
+            MethodState::Grid(_) | MethodState::Random(_) => false,
+            MethodState::Linear(_) => true,
         }
     }
 
@@ -122,7 +130,7 @@ pub fn propose(
     let mut wanted = Vec::new();
     loop {
         match state.next(known)? {
-            NextPoint::Evaluate(candidate) => wanted.push(*candidate),
+            NextPoint::Evaluate(candidate) | NextPoint::Complete(candidate) => wanted.push(*candidate),
             NextPoint::Wait => return Ok(Proposal { wanted, finished: None }),
             NextPoint::Done(choice) => return Ok(Proposal { wanted, finished: Some(*choice) }),
         }

@@ -68,6 +68,7 @@ pub(crate) fn result(job: &Job) -> JobResult {
         hits: BTreeMap::new(),
         right: None,
         truncated: 0,
+        within: BTreeMap::new(),
     };
     JobResult {
         job: job.id(),
@@ -77,6 +78,45 @@ pub(crate) fn result(job: &Job) -> JobResult {
         timings: Timings::default(),
         run: run_facts(),
     }
+}
+
+/// The number of examples of each task of [`answered`].
+pub(crate) const EXAMPLES: u64 = 1500;
+
+/// A result with single answers, on all examples or on a slice. Models agree on most examples: each example has a difficulty, and
+/// each model answers one in twenty differently than its accuracy in [`correct`] says.
+pub(crate) fn answered(job: &Job) -> JobResult {
+    let meaning = meaning(job);
+    let all: Vec<u64> = (0..EXAMPLES).collect();
+    let slice = meaning.slice_examples().expect("the slice is one of a sequence");
+    let accuracy = correct(&meaning.subject) as f64 / 1000.0;
+    let score = |(place, task): (usize, &jobs::TaskInput)| {
+        let examples = slice.as_ref().map_or(&all, |slice| &slice[place]);
+        let of_model = Digest::of_json(&(&meaning.subject, &task.name));
+        let of_task = Digest::of_json(&task.name);
+        let is_right = |example: &u64| (share(of_task, *example) < accuracy) != (share(of_model, *example) < 0.05);
+        let right: jobs::Bitmap = examples.iter().map(is_right).collect();
+        (!examples.is_empty()).then(|| TaskScore {
+            task: task.name.clone(),
+            n: examples.len() as u64,
+            correct: right.count(),
+            hits: BTreeMap::new(),
+            right: Some(right),
+            truncated: 0,
+            within: BTreeMap::new(),
+        })
+    };
+    let scores = meaning.tasks.iter().enumerate().filter_map(score).collect();
+    JobResult { scores, ..result(job) }
+}
+
+/// A number in [0, 1) that the key and the number of an example decide: one step of SplitMix64.
+fn share(key: Digest, example: u64) -> f64 {
+    let first = key.as_bytes().first_chunk().expect("a digest has 32 bytes");
+    let mut x = u64::from_le_bytes(*first).wrapping_add(example.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 31)) as f64 / 2f64.powi(64)
 }
 
 /// The artefact of a write: one file `weights`, which holds the id of the job.

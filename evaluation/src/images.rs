@@ -95,6 +95,19 @@ impl Images {
         Self { header, pixels, levels: Preprocess::default().levels() }
     }
 
+    /// Some of the images, by their places, copied into memory.
+    ///
+    /// # Errors
+    /// As [`check_unchanged`](Self::check_unchanged).
+    pub(crate) fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
+        let Header { edge, labels, classes } = &self.header;
+        let labels = places.iter().map(|place| labels[*place as usize]).collect();
+        let pixels = places.iter().flat_map(|place| self.pixels(*place as usize)).copied().collect();
+        self.check_unchanged()?;
+        let header = Header { edge: *edge, labels, classes: classes.clone() };
+        Ok(Self { header, pixels: Pixels::Memory(pixels), levels: self.levels })
+    }
+
     /// Fails if the images lie in a cache file that was changed since it was mapped.
     ///
     /// # Errors

@@ -365,6 +365,24 @@ impl Embedded {
         self.base.embedded_bytes_per_image().saturating_mul(self.len() as u64)
     }
 
+    /// Some of the images, by their places. What is held is copied.
+    ///
+    /// # Errors
+    /// The device fails, or the images lie in a file that was changed.
+    pub(crate) fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
+        let tokens = match &self.tokens {
+            Tokens::Host(tokens) => {
+                let size = tokens.len() / self.len().max(1);
+                let of_image = |place: &u64| &tokens[*place as usize * size..][..size];
+                Tokens::Host(places.iter().flat_map(of_image).copied().collect())
+            }
+            Tokens::Device(steps) => Tokens::Device(composed::select(steps, places)?),
+            Tokens::Images(images) => Tokens::Images(Arc::new(images.select(places)?)),
+        };
+        let labels = places.iter().map(|place| self.labels[*place as usize]).collect();
+        Ok(Self { base: Arc::clone(&self.base), tokens, labels, classes: self.classes.clone() })
+    }
+
     /// True if the tokens are held; false if only the images are.
     pub fn is_held(&self) -> bool {
         !matches!(self.tokens, Tokens::Images(_))

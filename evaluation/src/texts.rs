@@ -133,6 +133,13 @@ impl Texts {
         &self.ids[start..self.ends[text]]
     }
 
+    /// Some of the texts, by their places. How many of them were cut is not known, and counts as none.
+    #[must_use]
+    pub fn select(&self, places: &[u64]) -> Self {
+        let text = |place: &u64| (self.ids(*place as usize).to_vec(), self.labels[*place as usize]);
+        Self::new(places.iter().map(text))
+    }
+
     /// The same texts, each without what follows the token at the place that `last` names.
     pub(crate) fn up_to(&self, last: impl Fn(&[u32]) -> usize) -> Cow<'_, Self> {
         let all = || (0..self.len()).map(|text| self.ids(text));

@@ -62,6 +62,34 @@ impl Bitmap {
         }
     }
 
+    /// No for each of `len` examples.
+    pub fn none(len: usize) -> Self {
+        Self { bytes: vec![0; len.div_ceil(8)], len }
+    }
+
+    /// What it says of an example.
+    ///
+    /// # Panics
+    /// There is no such example.
+    pub fn get(&self, example: usize) -> bool {
+        assert!(example < self.len, "there are {} examples", self.len);
+        self.bytes[example / 8] >> (example % 8) & 1 == 1
+    }
+
+    /// Changes what it says of an example.
+    ///
+    /// # Panics
+    /// There is no such example.
+    pub fn set(&mut self, example: usize, is_yes: bool) {
+        assert!(example < self.len, "there are {} examples", self.len);
+        let bit = 1 << (example % 8);
+        if is_yes {
+            self.bytes[example / 8] |= bit;
+        } else {
+            self.bytes[example / 8] &= !bit;
+        }
+    }
+
     /// The number of examples.
     pub fn len(&self) -> usize {
         self.len

@@ -57,13 +57,15 @@ impl ExampleCounts {
     }
 }
 
+/// Those of an evaluation on all examples. How many a slice has is known from its job.
 fn data_sets(meaning: &Meaning) -> impl Iterator<Item = DataSet> {
     let joint = match meaning.benchmark {
         BenchmarkInput::PerTask => None,
         BenchmarkInput::Joint { head } => Some(head),
     };
     let evaluation = meaning.evaluation;
-    meaning.tasks.iter().map(move |task| DataSet { data: task.data, head: task.head, joint, evaluation })
+    let tasks = meaning.tasks.iter().filter(|_| meaning.slice.is_none());
+    tasks.map(move |task| DataSet { data: task.data, head: task.head, joint, evaluation })
 }
 
 #[cfg(test)]
@@ -87,6 +89,7 @@ mod tests {
             split: split.to_owned(),
             precision: Precision::F32,
             statistics: Vec::new(),
+            slice: None,
         }
     }
 
@@ -98,6 +101,7 @@ mod tests {
             hits: BTreeMap::new(),
             right: None,
             truncated: 0,
+            within: BTreeMap::new(),
         };
         ["mnist", "flags"].into_iter().zip(numbers).map(score).collect()
     }

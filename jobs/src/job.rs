@@ -1,4 +1,4 @@
-use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, StatisticsInput, stored::StoredJob};
+use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, Slice, StatisticsInput, stored::StoredJob};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -109,12 +109,26 @@ pub struct Meaning {
     /// The statistics that the recipe merges by, in the order of the adapters; none for most recipes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statistics: Vec<StatisticsInput>,
+    /// The examples that are evaluated; `None` means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
 }
 
 impl Meaning {
     /// The digest of the canonical JSON of the meaning.
     pub fn id(&self) -> JobId {
         JobId(Digest::of_json(self))
+    }
+
+    /// The evaluation of the same model on all examples.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self { slice: None, ..self.clone() }
+    }
+
+    /// The id of the evaluation of the same model on all examples.
+    pub fn whole_id(&self) -> JobId {
+        if self.slice.is_none() { self.id() } else { self.whole().id() }
     }
 
     /// Whether this version of the program computes what was meant.
@@ -265,12 +279,16 @@ pub struct InputLocations {
     /// The joint benchmark's head, if it comes from files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointHeadSpec>,
+    /// Evaluations of the same model on some of the examples, whose results may be stored. A worker evaluates the others
+    /// only; a result that it cannot use costs time and changes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<JobId>,
 }
 
 impl InputLocations {
     /// The places of what a model is made of, without any data.
     pub fn of_model(base: InputRef, adapters: BTreeMap<String, InputRef>) -> Self {
-        Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None }
+        Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None, slices: Vec::new() }
     }
 }
 
@@ -338,6 +356,7 @@ mod tests {
             split: "validation".to_owned(),
             precision: Precision::F32,
             statistics: Vec::new(),
+            slice: None,
         }
     }
 
@@ -376,7 +395,7 @@ mod tests {
     fn what_decides_the_outcome_changes_the_id() {
         let other = Digest::of(b"other");
         let second = AdapterInput { task: "icons".to_owned(), digest: other };
-        let changes: [fn(&mut Meaning, Digest, AdapterInput); 11] = [
+        let changes: [fn(&mut Meaning, Digest, AdapterInput); 12] = [
             |meaning, _, _| meaning.evaluation += 1,
             |meaning, other, _| meaning.base = other,
             |meaning, _, _| meaning.subject = Subject::Base,
@@ -391,6 +410,10 @@ mod tests {
             |meaning, _, _| meaning.split = "test".to_owned(),
             |meaning, other, _| {
                 meaning.statistics = vec![StatisticsInput { task: "mnist".to_owned(), job: JobId::from(other) }];
+            },
+            |meaning, _, _| {
+                let tasks = vec![crate::TaskShare { examples: 9, weight: 1.0 }];
+                meaning.slice = Some(Slice { seed: 0, sequence_of: None, from: 0, to: 4, tasks });
             },
         ];
         let mut ids = std::collections::BTreeSet::from([meaning().id()]);
@@ -427,6 +450,7 @@ mod tests {
             data: BTreeMap::new(),
             heads: BTreeMap::new(),
             joint: None,
+            slices: Vec::new(),
         };
         assert_eq!(Job::new(meaning(), places("/here")).id(), Job::new(meaning(), places("/there")).id());
     }

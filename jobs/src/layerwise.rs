@@ -90,6 +90,7 @@ impl LayerwiseSpec {
             split: self.split.clone(),
             precision: self.precision,
             statistics: Vec::new(),
+            slice: None,
         }
     }
 }

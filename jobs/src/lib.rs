@@ -30,6 +30,7 @@ mod parameter;
 mod pool;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod published;
+mod racing;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
 mod replicates;
@@ -37,6 +38,7 @@ mod replicates;
 mod result;
 mod score;
 mod shown;
+mod slice;
 mod spec;
 mod statistics;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -68,10 +70,11 @@ pub use job::{
 pub use layerwise::{LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec};
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
+pub use outcome::{LeftOut, Outcome, Point, Raced, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
+pub use racing::Racing;
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram,
     KeyKind, KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, RESIDUAL_LIMIT, Range, Recipe, RecipeError,
@@ -82,6 +85,7 @@ pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
+pub use slice::{Draw, ExampleSequence, KnownAnswers, Slice, SliceError, TaskAnswers, TaskShare};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{
     STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsRow, StatisticsSpec,

@@ -128,7 +128,15 @@ mod tests {
     use super::*;
 
     fn score(task: &str, correct: u64) -> TaskScore {
-        TaskScore { task: task.to_owned(), n: 100, correct, hits: BTreeMap::from([(3, 90)]), right: None, truncated: 0 }
+        TaskScore {
+            task: task.to_owned(),
+            n: 100,
+            correct,
+            hits: BTreeMap::from([(3, 90)]),
+            right: None,
+            truncated: 0,
+            within: BTreeMap::new(),
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with published figures, subsets of the tasks or replicates are written as version 4,
+    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates or races are written as version 4,
     /// others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 4;
 
@@ -140,6 +140,27 @@ pub struct Point {
     pub spec: RecipeSpec,
     /// The job on the selection split.
     pub job: JobId,
-    /// The metric's value; `None` if the job failed.
+    /// The metric's value on all examples; `None` if the job failed, or if the point was decided in a race.
     pub value: Option<f64>,
+    /// What the point rests on, if a race decided about it and its value is not known.
+    pub raced: Option<Raced>,
+}
+
+impl Point {
+    /// Whether its job failed.
+    pub fn is_failed(&self) -> bool {
+        self.value.is_none() && self.raced.is_none()
+    }
+}
+
+/// How a race decided about a point whose value is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raced {
+    /// Whether the point was better than those before it, until another one was better. Otherwise it was worse.
+    pub led: bool,
+    /// The number of examples on which its answers are known.
+    pub examples: u64,
+    /// The number of all examples.
+    pub of: u64,
 }

@@ -27,9 +27,13 @@ pub struct TaskScore {
     /// of older programs do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub right: Option<Bitmap>,
-    /// How many texts were longer than they may be, and were cut.
+    /// How many texts were longer than they may be, and were cut. Of a slice this is not known, and 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub truncated: u64,
+    /// In a slice of a joint benchmark: which examples had the true class among the first k, by k of [`HITS_AT`] above 1. For 1 it is
+    /// `right`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub within: BTreeMap<u32, Bitmap>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -139,6 +143,7 @@ mod tests {
             hits: BTreeMap::from([(1, correct), (3, n)]),
             right: None,
             truncated: 0,
+            within: BTreeMap::new(),
         }
     }
 

@@ -166,6 +166,7 @@ impl StatisticsSpec {
             split: self.split.clone(),
             precision: self.precision,
             statistics: Vec::new(),
+            slice: None,
         }
     }
 }

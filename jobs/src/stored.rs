@@ -59,10 +59,17 @@ impl<'a> From<&'a JobSpec> for StoredSpec<'a> {
     fn from(spec: &'a JobSpec) -> Self {
         let whole = |version| Self { version, meaning: None, spec: Some(Cow::Borrowed(spec)) };
         match spec {
-            spec if spec.is_newer() => whole(3),
+            spec if spec.is_newer() => Self::newest(spec),
             JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(Cow::Borrowed(meaning)), spec: None },
             JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_) => whole(2),
         }
+    }
+}
+
+impl<'a> StoredSpec<'a> {
+    /// The specification of a document that only programs of version 3 read.
+    fn newest(spec: &'a JobSpec) -> Self {
+        Self { version: 3, meaning: None, spec: Some(Cow::Borrowed(spec)) }
     }
 }
 

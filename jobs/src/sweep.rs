@@ -19,8 +19,8 @@ pub(crate) use {
 };
 
 use crate::{
-    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Reference,
-    Replicates, Subsets, TuneSettings,
+    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, Racing, RecipeSpec,
+    Reference, Replicates, Subsets, TuneSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +55,9 @@ pub struct Sweep {
     /// Ensembles of all adapters, for comparison.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ensembles: Vec<Ensemble>,
+    /// How points of searches race; `None` evaluates each on all examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub racing: Option<Racing>,
     /// Subsets of the tasks for which the chosen recipes are merged once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsets: Option<Subsets>,

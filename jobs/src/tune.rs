@@ -160,6 +160,7 @@ impl TuneSpec {
             split: self.split.clone(),
             precision: Precision::F32,
             statistics: Vec::new(),
+            slice: None,
         }
     }
 }

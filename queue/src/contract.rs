@@ -95,6 +95,7 @@ pub fn job(number: u32) -> Job {
         split: "validation".to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
     };
     let locations = InputLocations {
         base: InputRef::Path("/models/base".into()),
@@ -102,6 +103,7 @@ pub fn job(number: u32) -> Job {
         data: BTreeMap::new(),
         heads: BTreeMap::new(),
         joint: None,
+        slices: Vec::new(),
     };
     Job::new(meaning, locations)
 }

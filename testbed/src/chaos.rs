@@ -70,6 +70,7 @@ fn sweep(settings: &Settings, number: u64) -> SweepSpec {
         densities: settings.densities,
         scalings: settings.scalings,
         linear: number.is_multiple_of(3),
+        racing: false,
         poison: true,
         metric: "mean_normalised_accuracy".to_owned(),
     }

@@ -1,4 +1,5 @@
 use crate::Checkpoints;
+use jobs::JobResult;
 use parking_lot::{Mutex, MutexGuard};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -11,6 +12,8 @@ pub struct AttemptContext {
     pub cancellation: CancellationToken,
     /// What an earlier attempt kept, and where this one keeps its state.
     pub checkpoints: Checkpoints,
+    /// The results of slices of the job that the store had. They save their examples.
+    pub slices: Arc<Vec<JobResult>>,
     load_timer: Arc<Mutex<LoadTimer>>,
 }
 
@@ -40,6 +43,12 @@ impl AttemptContext {
     /// A context with checkpoints.
     pub fn with_checkpoints(checkpoints: Checkpoints) -> Self {
         Self { checkpoints, ..Self::default() }
+    }
+
+    /// The same context with the results of slices of the job.
+    #[must_use]
+    pub fn with_slices(self, slices: Vec<JobResult>) -> Self {
+        Self { slices: Arc::new(slices), ..self }
     }
 
     /// Marks that inputs are being read. That time does not count as computing.

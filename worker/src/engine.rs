@@ -5,6 +5,7 @@ mod heads;
 mod layerwise;
 mod memory;
 mod merges;
+mod portion;
 mod recent;
 mod self_test;
 mod session;

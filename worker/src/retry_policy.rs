@@ -88,6 +88,8 @@ pub(crate) fn after_failure(
         | JobError::TimedOut(_)
         | JobError::LoadTimedOut(_)
         | JobError::ImpossibleResult(_)
+        | JobError::Slice(_)
+        | JobError::SliceSize { .. }
         | JobError::Precision { .. } => {}
     }
     let may_succeed = match tried {

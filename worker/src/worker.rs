@@ -10,6 +10,7 @@ mod loop_state;
 mod machine_history;
 mod outputs;
 mod settle;
+mod slices;
 mod startup;
 
 use crate::{

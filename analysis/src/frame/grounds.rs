@@ -68,11 +68,13 @@ impl Grounds {
 
 /// Whether two meanings differ in the subject alone. What a merge knows of the tasks belongs to its recipe.
 fn is_same(one: &Meaning, other: &Meaning) -> bool {
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics: _ } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics: _, slice } =
+        one;
     (evaluation, base, split, precision) == (&other.evaluation, &other.base, &other.split, &other.precision)
         && benchmark == &other.benchmark
         && tasks == &other.tasks
         && adapters == &other.adapters
+        && slice == &other.slice
 }
 
 /// What `task` is evaluated on: the base model, data, head and benchmark. Joint benchmarks have no own accuracies.

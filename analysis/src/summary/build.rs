@@ -1,5 +1,5 @@
 use super::{
-    Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+    Counts, Kind, RacedPoint, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     beaten::beaten_by,
     condition::ill_conditioned,
     normalised::{Own, normalised_interval},
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
-    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, RowReplicates, TaskScore,
-    Timings, joint_hits, mean_accuracy, mean_interval,
+    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, Raced, RecipeKey, RecipeSpec, Row, RowKind, RowReplicates,
+    TaskScore, Timings, joint_hits, mean_accuracy, mean_interval,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,10 +230,26 @@ fn mark_chosen(rows: &mut [SummaryRow], outcome: &Outcome) {
 fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
     SearchSummary {
         points: points.len() as u64 + left_out.points,
-        failed: points.iter().filter(|point| point.value.is_none()).count() as u64 + left_out.failed,
+        failed: points.iter().filter(|point| point.is_failed()).count() as u64 + left_out.failed,
+        raced: points.iter().filter_map(raced_point).collect(),
+        examples_share: examples_share(points),
         at_lower_border: Vec::new(),
         at_upper_border: Vec::new(),
     }
+}
+
+fn raced_point(point: &Point) -> Option<RacedPoint> {
+    let Raced { led, examples, of } = point.raced?;
+    Some(RacedPoint { recipe: point.spec.clone(), led, examples, of })
+}
+
+/// The share of the examples of all listed points on which these were evaluated, if some were raced out.
+fn examples_share(points: &[Point]) -> Option<f64> {
+    let whole = points.iter().find_map(|point| point.raced)?.of;
+    let examples = |point: &Point| point.raced.map_or(whole, |raced| raced.examples);
+    let answered = points.iter().filter(|point| !point.is_failed());
+    let of = answered.clone().count() as u64 * whole;
+    Some(answered.map(examples).sum::<u64>() as f64 / of as f64)
 }
 
 /// What the points show about the choice.

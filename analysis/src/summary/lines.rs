@@ -70,11 +70,21 @@ impl Summary {
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
+        let raced = match search.examples_share {
+            Some(share) => {
+                format!(
+                    ", {} of them decided in races; {} % of the examples",
+                    search.raced.len(),
+                    fixed(100.0 * share, 1)
+                )
+            }
+            None => String::new(),
+        };
         let metric = &self.objective.metric;
         let select = &self.splits.select;
         let value = row.value.map_or_else(|| "not known".to_owned(), |value| fixed(value, 4));
         let chose = if self.so_far.is_some() { "has come to" } else { "chose" };
-        let chosen = format!("{name} {chose} {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));
+        let chosen = format!("{name} {chose} {} ({points}{failed}{raced}; {metric} {value} on {select})", flat(recipe));
         let warn = |keys: &[String], end: &str| {
             let warning = |key: &String| {
                 format!("warning: {name} chose the {end} {key} that it looked at; a wider range may hold a better one")

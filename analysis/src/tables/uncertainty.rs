@@ -38,7 +38,15 @@ impl<'a> Uncertainty<'a> {
         let score = |task: &String| {
             let n = count(examples(task))?;
             let correct = count(right(task))?;
-            Some(TaskScore { task: task.clone(), n, correct, hits: BTreeMap::new(), right: None, truncated: 0 })
+            Some(TaskScore {
+                task: task.clone(),
+                n,
+                correct,
+                hits: BTreeMap::new(),
+                right: None,
+                truncated: 0,
+                within: BTreeMap::new(),
+            })
         };
         let scores = || self.tasks.iter().map(score).collect::<Option<Vec<_>>>();
         match self.metric {

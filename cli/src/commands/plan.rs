@@ -9,7 +9,7 @@ use crate::{
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
-use jobs::{Change, StatisticsNeed, Sweep};
+use jobs::{Change, Racing, StatisticsNeed, Sweep};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -65,7 +65,8 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     } else {
         None
     };
-    let Checked { matrices, memory, notes, downloads, unchecked, problems } = checked;
+    let Checked { matrices, memory, mut notes, downloads, unchecked, problems } = checked;
+    notes.extend(sweep.racing.as_ref().map(racing_note));
     let revised = resume.as_ref().map(|resume| &resume.revision);
     let plan = Plan {
         statistics: statistics(&sweep),
@@ -108,6 +109,15 @@ fn statistics(sweep: &Sweep) -> Vec<String> {
         )
     });
     sweep.statistics_needs().into_iter().map(in_words).chain(layerwise).collect()
+}
+
+/// What races mean for the number of jobs.
+fn racing_note(racing: &Racing) -> String {
+    let Racing { error_rate, slice, .. } = racing;
+    format!(
+        "points race: a point is evaluated on slices of {slice} examples and more until it is decided at an error rate of {error_rate}; \
+         slices count as no jobs of their own, and the number of jobs is that of evaluations on all examples at most"
+    )
 }
 
 /// What counts as missing.

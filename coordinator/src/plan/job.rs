@@ -57,6 +57,11 @@ pub struct PlannedJob {
 }
 
 impl PlannedJob {
+    /// Whether it evaluates a slice, for a race.
+    pub(crate) fn is_slice(&self) -> bool {
+        self.job.spec().as_evaluation().is_some_and(|meaning| meaning.slice.is_some())
+    }
+
     /// The reference by which the store is asked for the job.
     pub(crate) fn job_ref(&self) -> JobRef {
         JobRef::new(self.id, &self.job)

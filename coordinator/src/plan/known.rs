@@ -1,3 +1,5 @@
+mod answers;
+
 use super::{
     pending::PendingJob,
     results::{JobStatus, KnownResults},
@@ -86,7 +88,9 @@ impl Known {
         // The statistics of a merge depend on its recipe, and a merge of a subset has other adapters: these are compared with
         // one that is built.
         let is_whole = meaning.adapters.len() == self.frozen.sweep().tasks.len();
-        let is_plain = is_whole && matches!(&meaning.subject, Subject::Merge { recipe } if !recipe.merges_by_data());
+        let is_plain = is_whole
+            && meaning.slice.is_none()
+            && matches!(&meaning.subject, Subject::Merge { recipe } if !recipe.merges_by_data());
         if let (true, Some(accepted)) = (is_plain, self.merges.get(&meaning.split)) {
             return differ_in_subject_only(accepted, meaning);
         }
@@ -115,6 +119,11 @@ impl Known {
         self.results.errors.extend(RecordedError::of(errors).map(|error| (id, error)));
     }
 
+    /// How `one` compares with `other`: `Greater` means better.
+    pub(super) fn compare(&self, one: f64, other: f64) -> std::cmp::Ordering {
+        self.frozen.sweep().objective.compare(one, other)
+    }
+
     /// Replaces `best` by `value` if `value` is better; whether it was.
     pub(super) fn improve(&self, best: &mut Option<f64>, value: f64) -> bool {
         let objective = &self.frozen.sweep().objective;
@@ -127,8 +136,15 @@ impl Known {
 
     /// The status of a job with `result`. Keeps the accuracies of the base model and of single adapters.
     pub(super) fn read(&mut self, result: &JobResult) -> JobStatus {
+        self.note_answers(result);
+        // The metric is one of all examples.
+        if result.meaning.slice.is_some() {
+            return JobStatus::Done(None);
+        }
         let split = &result.meaning.split;
         if result.meaning.subject == Subject::Base {
+            let sizes = result.scores.iter().map(|score| (score.task.clone(), score.n));
+            self.results.sizes.insert(split.clone(), sizes.collect());
             let accuracies = result.scores.iter().map(|score| (score.task.clone(), TaskScore::accuracy(score)));
             self.results.zero_shot.insert(split.clone(), accuracies.collect());
         }
@@ -292,7 +308,7 @@ impl PointResults for Known {
 /// Whether two meanings differ in the subject only.
 fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
     // Without `..`: a new field must be compared as well.
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics, slice } = one;
     *evaluation == other.evaluation
         && *base == other.base
         && *split == other.split
@@ -301,6 +317,7 @@ fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
         && *adapters == other.adapters
         && *tasks == other.tasks
         && *statistics == other.statistics
+        && *slice == other.slice
 }
 
 /// The tasks of `sweep` whose adapters are evaluated alone on `split`.

@@ -11,8 +11,8 @@ use crate::{
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
 use jobs::{
-    Ensemble, JobId, LearnedMerge, Outcome, Point, Preset, Recipe, RecipeSpec, Replicates, Row, RowKind, RowReplicates,
-    Search, SeedRun, Subject, Sweep,
+    Ensemble, JobId, LearnedMerge, Outcome, Point, Preset, Raced, Recipe, RecipeSpec, Replicates, Row, RowKind,
+    RowReplicates, Search, SeedRun, Subject, Sweep,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -122,15 +122,26 @@ impl OutcomeTable<'_> {
     /// The points of a candidate: one for each of its seeds.
     fn points(&self, candidate: &Candidate, result: PointResult, of: Option<&Replicates>) -> Vec<Point> {
         if of.is_none() {
-            let value = match result {
-                PointResult::Value(value) => Some(value),
-                PointResult::Failed | PointResult::Missing => None,
+            let raced = |led| self.known.raced(&candidate.id, led);
+            let whole = self.known.value(&candidate.id);
+            let Judged { value, raced } = match result {
+                PointResult::Value(value) => Judged { value: Some(value), raced: None },
+                PointResult::Failed | PointResult::Missing => Judged { value: None, raced: None },
+                PointResult::Eliminated => Judged { value: None, raced: raced(false) },
+                // Its value is known if it was chosen, or had to be compared.
+                PointResult::Leader if whole.is_some() => Judged { value: whole, raced: None },
+                PointResult::Leader => Judged { value: None, raced: raced(true) },
             };
-            return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value }];
+            return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value, raced }];
         }
         let point = |replicate: jobs::Replicate| {
             let job = self.known.merge_id(&replicate.recipe, &self.known.select);
-            Point { spec: with_seed(&candidate.spec, of, replicate.seed), job, value: self.known.value(&job) }
+            Point {
+                spec: with_seed(&candidate.spec, of, replicate.seed),
+                job,
+                value: self.known.value(&job),
+                raced: None,
+            }
         };
         replicates(&candidate.recipe, of).into_iter().map(point).collect()
     }
@@ -186,6 +197,12 @@ impl OutcomeTable<'_> {
     fn succeeded(&self, id: &JobId) -> bool {
         matches!(self.known.status(id), Some(JobStatus::Done(_)))
     }
+}
+
+/// What is told of a point.
+struct Judged {
+    value: Option<f64>,
+    raced: Option<Raced>,
 }
 
 /// A recipe with the seed that is best on the selection split.

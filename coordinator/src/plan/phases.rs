@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     Nothing,
-    /// The accuracies of the adapters alone, if the metric is normalised by them, and the statistics of all tasks, if a
-    /// recipe merges by them.
+    /// The accuracies of the adapters alone, if the metric is normalised by them, the statistics of all tasks, if a
+    /// recipe merges by them, and the sizes of the tasks, if searches race.
     Grounds,
     /// The same, and the coefficients of all learned merges.
     Coefficients,

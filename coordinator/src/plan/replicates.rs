@@ -82,7 +82,7 @@ pub(super) fn of_group(jobs: &[JobId], known: &Known) -> Option<PointResult> {
     }
     let value = |result: &PointResult| match result {
         PointResult::Value(value) => Some(*value),
-        PointResult::Failed | PointResult::Missing => None,
+        PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => None,
     };
     let values: Option<Vec<f64>> = results.iter().map(value).collect();
     Some(

@@ -1,5 +1,5 @@
 use crate::RecordedError;
-use jobs::{JobId, LearnedWeights};
+use jobs::{JobId, KnownAnswers, LearnedWeights};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a plan knows about its jobs: one number per job, since there may be a million. Another plan of the same sweep
@@ -13,6 +13,12 @@ pub struct KnownResults {
     pub(super) denominators: BTreeMap<String, BTreeMap<String, f64>>,
     /// Accuracies of the base model, by split and task.
     pub(super) zero_shot: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The number of examples of each task by the base model, by split.
+    pub(super) sizes: BTreeMap<String, BTreeMap<String, u64>>,
+    /// In a race, the answers of merges on the selection split, by the job on all examples.
+    pub(super) answers: HashMap<JobId, KnownAnswers>,
+    /// The slices of these jobs that have results.
+    pub(super) slices: HashMap<JobId, Vec<JobId>>,
     /// The coefficients that jobs have learned.
     pub(super) learned: HashMap<JobId, LearnedWeights>,
 }

@@ -3,6 +3,7 @@ use super::{
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
+    races::{RacedResults, Races, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub(super) struct ActiveSearch {
     groups: Groups,
     /// Replicates of the last requested point that are not issued yet.
     waiting: VecDeque<WaitingReplicate>,
+    /// The races of its points, if the sweep races.
+    races: Option<Races>,
 }
 
 /// A requested point with one of its seeds.
@@ -59,12 +62,14 @@ impl Searches {
         let ranking = Ranking { objective: sweep.objective.clone(), ties };
         let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method, ranking.clone())?;
+            let races = sweep.racing.clone().map(|racing| Races::new(racing, state.follows_leaders(), state.bound()));
             Ok(ActiveSearch {
                 search: search.clone(),
                 state,
                 choice: None,
                 groups: Groups::new(),
                 waiting: VecDeque::new(),
+                races,
             })
         };
         let all = sweep.searches.iter().map(active).collect::<Result<_, StrategyError>>()?;
@@ -110,7 +115,10 @@ impl Searches {
     pub(super) fn choices_so_far(&self, known: &Known) -> Result<Vec<Option<Choice>>, StrategyError> {
         let choices = self.all.iter().map(|search| match &search.choice {
             Some(choice) => Ok(Some(choice.clone())),
-            None => search.state.so_far(&search.results(known, search.groups.clone())).map(Some),
+            None => {
+                let read = BestRead::new(known, search.results(known, search.groups.clone()), None);
+                search.state.so_far(&RacedResults { results: &read, races: search.races.as_ref() }).map(Some)
+            }
         });
         choices.collect()
     }
@@ -120,7 +128,7 @@ impl Searches {
         let Some(jobs) = self.all[point.search].groups.get(&point.point) else { return Some(value) };
         match of_group(jobs, known)? {
             PointResult::Value(mean) => Some(mean),
-            PointResult::Failed | PointResult::Missing => None,
+            PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => None,
         }
     }
 
@@ -152,6 +160,14 @@ impl ActiveSearch {
     }
 
     fn issue(&mut self, index: usize, read: &BestRead<'_>, issue: &mut Issue<'_>) -> Result<(), CoordinatorError> {
+        if let Some(races) = self.races.take() {
+            let races = self.race(races, read, issue.known)?;
+            if self.choice.is_none() {
+                races.wanted(issue.known).into_iter().for_each(|job| issue.raced(index, &self.search, &races, job));
+            }
+            self.races = Some(races);
+            return Ok(());
+        }
         while self.choice.is_none() && issue.jobs.len() < issue.limit {
             if let Some(waiting) = self.waiting.pop_front() {
                 issue.replicate(index, &self.search, waiting);
@@ -160,7 +176,7 @@ impl ActiveSearch {
             match self.state.next(read)? {
                 NextPoint::Wait => break,
                 NextPoint::Done(choice) => self.choice = Some(*choice),
-                NextPoint::Evaluate(candidate) => {
+                NextPoint::Evaluate(candidate) | NextPoint::Complete(candidate) => {
                     let all = replicates(&candidate.recipe, self.search.replicates.as_ref());
                     let waiting = |replicate| WaitingReplicate { candidate: (*candidate).clone(), replicate };
                     self.waiting.extend(all.into_iter().map(waiting));
@@ -170,11 +186,29 @@ impl ActiveSearch {
         Ok(())
     }
 
+    /// Lets the search propose candidates, and their races decide, as far as the known results lead.
+    fn race(&mut self, mut races: Races, read: &BestRead<'_>, known: &Known) -> Result<Races, CoordinatorError> {
+        while self.choice.is_none() {
+            races.advance(known);
+            if !races.has_room() {
+                break;
+            }
+            match self.state.next(&RacedResults { results: read, races: Some(&races) })? {
+                NextPoint::Evaluate(candidate) => races.enter(*candidate, known),
+                NextPoint::Complete(candidate) => races.complete(candidate.id),
+                NextPoint::Wait => break,
+                NextPoint::Done(choice) => self.choice = Some(*choice),
+            }
+        }
+        Ok(races)
+    }
+
     /// Ends the search with what is known; whether this cut the search short.
     fn end(&mut self, read: &BestRead<'_>) -> Result<bool, StrategyError> {
         if self.choice.is_some() {
             return Ok(false);
         }
+        let read = &RacedResults { results: read, races: self.races.as_ref() };
         match self.state.next(read)? {
             NextPoint::Done(choice) if choice.best.is_some() => {
                 self.choice = Some(*choice);
@@ -182,7 +216,7 @@ impl ActiveSearch {
             }
             // A search that ended without a best point, since one is missing, chooses among the others when it is
             // ended by a person.
-            NextPoint::Done(_) | NextPoint::Evaluate(_) | NextPoint::Wait => {
+            NextPoint::Done(_) | NextPoint::Evaluate(_) | NextPoint::Complete(_) | NextPoint::Wait => {
                 self.choice = Some(self.state.best_known(read)?);
                 Ok(true)
             }
@@ -191,6 +225,25 @@ impl ActiveSearch {
 }
 
 impl Issue<'_> {
+    /// Issues a job of a race, unless there are enough jobs or its result is known.
+    fn raced(&mut self, index: usize, search: &Search, races: &Races, wanted: WantedJob) {
+        let WantedJob { id, meaning, candidate } = wanted;
+        let Some(candidate) = races.candidate(&candidate).filter(|_| self.jobs.len() < self.limit) else { return };
+        if self.known.status(&id).is_some() {
+            return;
+        }
+        if self.issued.issue(id) {
+            let mut label = point_label(search, &candidate.spec);
+            if let Some(slice) = &meaning.slice {
+                label = format!("{label} examples {}-{}", slice.from + 1, slice.to);
+            }
+            let mut job = self.known.frozen.job(meaning);
+            job.places.slices = self.known.slices(&candidate.id).to_vec();
+            self.jobs.push(PlannedJob { id, job, phase: Phase::Search, label });
+            self.issued.request(id, SearchPoint { search: index, spec: candidate.spec.clone(), point: candidate.id });
+        }
+    }
+
     /// Issues a point of a search with one of its seeds, unless its result is known.
     fn replicate(&mut self, index: usize, search: &Search, waiting: WaitingReplicate) {
         let WaitingReplicate { candidate: Candidate { spec, id: point, .. }, replicate } = waiting;

@@ -3,6 +3,7 @@ mod improvements;
 mod learned;
 mod outcome;
 mod phases;
+mod racing;
 mod references;
 mod replicates;
 mod statistics;

@@ -1,6 +1,6 @@
 use jobs::{
     Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
-    Reference, Search, Sweep, Task, Values,
+    Racing, Reference, Search, Sweep, Task, Values,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ impl Keys {
             learned,
             reference,
             ensembles,
+            racing,
             subsets,
         } = sweep;
         let mut keys = Self::default();
@@ -65,6 +66,13 @@ impl Keys {
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
         reference.iter().for_each(|reference| keys.reference(reference));
+        if let Some(Racing { error_rate, slice, indifference, round, seed }) = racing {
+            keys.put("racing.error_rate", error_rate);
+            keys.put("racing.slice", slice);
+            keys.put("racing.indifference", indifference);
+            keys.put("racing.round", round);
+            keys.put("racing.seed", seed);
+        }
         if let Some(subsets) = subsets {
             keys.put("subsets", subsets);
         }

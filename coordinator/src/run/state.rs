@@ -170,7 +170,9 @@ impl RunState {
             self.progress.phase = Some(job.phase);
             self.emit(Event::Phase(job.phase));
         }
-        self.emit(Event::Published { job: job.id, label: job.label.clone() });
+        if !job.is_slice() {
+            self.emit(Event::Published { job: job.id, label: job.label.clone() });
+        }
         self.outstanding.insert(job);
     }
 

@@ -1,3 +1,5 @@
+mod standing;
+
 use super::{
     error::{StrategyError, combination, resolve},
     point::{Candidate, Choice, NextPoint, PointResult, PointResults},
@@ -5,7 +7,8 @@ use super::{
 };
 use jobs::{JobId, LeftOut, RecipeSpec, Search};
 use serde_json::Value;
-use std::collections::HashSet;
+use standing::{Standing, Worth};
+use std::collections::{HashMap, HashSet};
 
 /// The paper's search: one parameter after the other, in file order, the others fixed at the best value so far.
 ///
@@ -20,6 +23,11 @@ use std::collections::HashSet;
 ///   better than every point of the scan, by the same rule about ties, or if the whole scan failed.
 ///
 /// Every point is evaluated once, even if several scans pass over it, and no other point is evaluated.
+///
+/// In a race, a point may be better than all points before without a value ([`PointResult::Leader`]): the search then asks for the
+/// value only where it has to compare the point with a later one, and of its choice. A point that is raced out counts as worse. It was
+/// held against the best point of all scans, so that the second and later scans of a race may stop at a value, or pass over one, where
+/// a search with all values would not.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
     search: String,
@@ -28,16 +36,21 @@ pub(super) struct Linear {
     /// The recipe that the scan varies.
     spec: RecipeSpec,
     /// The best point of all scans that are over.
-    incumbent: Option<BestPoint>,
+    incumbent: Option<Standing>,
     /// The best point of the current scan.
-    best: Option<BestPoint>,
+    best: Option<Standing>,
     /// The index of the parameter that the current scan varies.
     parameter: usize,
     /// The index of the scan's next value.
     value: usize,
+    /// The scan is over, and its best point not yet compared with the incumbent.
+    is_scan_over: bool,
     points: Vec<(Candidate, PointResult)>,
-    visited: HashSet<JobId>,
+    /// The positions in `points`.
+    visited: HashMap<JobId, usize>,
     requested: Option<JobId>,
+    /// The points whose values were asked for.
+    completed: HashSet<JobId>,
     /// A point is missing, so the rest of the search is unknown.
     is_stuck: bool,
 }
@@ -46,12 +59,6 @@ pub(super) struct Linear {
 struct ScannedParameter {
     key: String,
     values: Vec<Value>,
-}
-
-#[derive(Debug, Clone)]
-struct BestPoint {
-    candidate: Candidate,
-    value: f64,
 }
 
 impl Linear {
@@ -69,9 +76,11 @@ impl Linear {
             best: None,
             parameter: 0,
             value: 0,
+            is_scan_over: false,
             points: Vec::new(),
-            visited: HashSet::new(),
+            visited: HashMap::new(),
             requested: None,
+            completed: HashSet::new(),
             is_stuck: false,
         })
     }
@@ -85,42 +94,81 @@ impl Linear {
         // Without parameters there is one scan, over the recipe itself.
         let scans = self.parameters.len().max(1);
         while !self.is_stuck && self.parameter < scans {
+            if self.is_scan_over {
+                if let Some(needed) = self.end_scan(known) {
+                    return Ok(self.complete(needed));
+                }
+                continue;
+            }
             let Some(spec) = self.point()? else {
-                self.end_scan();
+                self.is_scan_over = true;
                 continue;
             };
             let recipe = resolve(&self.search, &spec)?;
             let id = known.id(&recipe);
             let candidate = Candidate { spec, recipe, id };
             match known.of(&id) {
-                Some(result) => self.visit(candidate, result),
+                Some(result) => {
+                    if let Some(needed) = self.visit(candidate, result, known) {
+                        return Ok(self.complete(needed));
+                    }
+                }
                 None if self.requested.replace(id) == Some(id) => return Ok(NextPoint::Wait),
                 None => return Ok(NextPoint::Evaluate(Box::new(candidate))),
             }
         }
-        Ok(NextPoint::Done(Box::new(self.so_far())))
+        if let Some(best) = self.incumbent.clone().filter(|_| !self.is_stuck)
+            && best.worth(known) == Worth::Unknown
+            && let Some(needed) = self.needed(best.candidate, known)
+        {
+            return Ok(self.complete(needed));
+        }
+        Ok(NextPoint::Done(Box::new(self.so_far(known))))
     }
 
     /// The points read, and the best of them unless one is missing. An unfinished scan counts as if it were over.
-    pub(super) fn so_far(&self) -> Choice {
+    pub(super) fn so_far(&self, known: &impl PointResults) -> Choice {
         if self.is_stuck {
-            return Choice { best: None, ..self.best_known() };
+            return Choice { best: None, ..self.best_known(known) };
         }
-        self.best_known()
+        self.best_known(known)
     }
 
-    /// The points read, and the best of them, even if one is missing.
-    pub(super) fn best_known(&self) -> Choice {
-        let best = self.best.as_ref().filter(|best| self.beats_incumbent(best.value)).or(self.incumbent.as_ref());
+    /// The points read, and the best of them, even if one is missing. A best point without a value gives way to the best value.
+    pub(super) fn best_known(&self, known: &impl PointResults) -> Choice {
+        let best = self.best.as_ref().filter(|best| self.beats_incumbent(best, known).unwrap_or(true));
+        let best = best.or(self.incumbent.as_ref());
+        let valued = best.and_then(|best| Some((best.candidate.clone(), best.value(known)?)));
         Choice {
-            best: best.map(|best| (best.candidate.clone(), best.value)),
+            best: valued.or_else(|| best.and_then(|_| self.best_value(known))),
             points: self.points.clone(),
             left_out: LeftOut::default(),
         }
     }
 
-    fn beats_incumbent(&self, value: f64) -> bool {
-        self.incumbent.as_ref().is_none_or(|incumbent| self.ranking.replaces(value, incumbent.value))
+    /// The point with the best value.
+    fn best_value(&self, known: &impl PointResults) -> Option<(Candidate, f64)> {
+        let mut best: Option<(Candidate, f64)> = None;
+        for (position, (candidate, result)) in self.points.iter().enumerate() {
+            let standing = Standing { candidate: candidate.clone(), result: *result, position };
+            let Some(value) = standing.value(known) else { continue };
+            if best.as_ref().is_none_or(|(_, best)| self.ranking.replaces(value, *best)) {
+                best = Some((standing.candidate, value));
+            }
+        }
+        best
+    }
+
+    /// Asks for the value of a point.
+    fn complete(&mut self, candidate: Candidate) -> NextPoint {
+        if self.completed.insert(candidate.id) { NextPoint::Complete(Box::new(candidate)) } else { NextPoint::Wait }
+    }
+
+    fn beats_incumbent(&self, best: &Standing, known: &impl PointResults) -> Result<bool, Candidate> {
+        match &self.incumbent {
+            Some(incumbent) => best.replaces(incumbent, &self.ranking, known),
+            None => Ok(true),
+        }
     }
 
     /// The scan's next point; `None` at its end.
@@ -135,29 +183,52 @@ impl Linear {
         Ok(Some(spec))
     }
 
-    fn visit(&mut self, candidate: Candidate, result: PointResult) {
-        if self.visited.insert(candidate.id) {
+    /// Reads a point. Returns a point whose value has to be known first; nothing has changed then.
+    fn visit(&mut self, candidate: Candidate, result: PointResult, known: &impl PointResults) -> Option<Candidate> {
+        let next = self.points.len();
+        let position = *self.visited.entry(candidate.id).or_insert(next);
+        if position == next {
             self.points.push((candidate.clone(), result));
         }
-        self.value += 1;
+        let point = Standing { candidate, result, position };
         match (result, &self.best) {
-            (PointResult::Value(value), None) => self.best = Some(BestPoint { candidate, value }),
-            (PointResult::Value(value), Some(best)) if self.ranking.replaces(value, best.value) => {
-                self.best = Some(BestPoint { candidate, value });
+            (PointResult::Value(_) | PointResult::Leader, None) => self.best = Some(point),
+            (PointResult::Value(_) | PointResult::Leader, Some(best)) => {
+                match point.replaces(best, &self.ranking, known) {
+                    Ok(true) => self.best = Some(point),
+                    Ok(false) => self.is_scan_over = true,
+                    Err(needed) => return self.needed(needed, known),
+                }
             }
-            (PointResult::Failed, None) => {}
+            (PointResult::Failed | PointResult::Eliminated, None) => {}
             (PointResult::Missing, _) => self.is_stuck = true,
-            (PointResult::Value(_) | PointResult::Failed, Some(_)) => self.end_scan(),
+            (PointResult::Failed | PointResult::Eliminated, Some(_)) => self.is_scan_over = true,
         }
+        self.value += 1;
+        None
     }
 
-    fn end_scan(&mut self) {
+    /// Ends the scan. Returns a point whose value has to be known first; nothing has changed then.
+    fn end_scan(&mut self, known: &impl PointResults) -> Option<Candidate> {
+        if let Some(best) = &self.best {
+            match self.beats_incumbent(best, known) {
+                Ok(true) => {
+                    self.spec = best.candidate.spec.clone();
+                    self.incumbent = self.best.take();
+                }
+                Ok(false) => self.best = None,
+                Err(needed) => return self.needed(needed, known),
+            }
+        }
         self.parameter += 1;
         self.value = 0;
-        let Some(best) = self.best.take() else { return };
-        if self.beats_incumbent(best.value) {
-            self.spec = best.candidate.spec.clone();
-            self.incumbent = Some(best);
-        }
+        self.is_scan_over = false;
+        None
+    }
+
+    /// A point whose value is needed, unless no machine can determine it.
+    fn needed(&mut self, point: Candidate, known: &impl PointResults) -> Option<Candidate> {
+        self.is_stuck = known.whole(&point.id) == Some(PointResult::Missing);
+        (!self.is_stuck).then_some(point)
     }
 }

@@ -56,7 +56,14 @@ struct KnownPoint {
 
 impl KnownPoint {
     fn is_failed(&self) -> bool {
-        !matches!(self.result, PointResult::Value(_))
+        matches!(self.result, PointResult::Failed | PointResult::Missing)
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self.result {
+            PointResult::Value(value) => Some(value),
+            PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => None,
+        }
     }
 }
 
@@ -127,16 +134,16 @@ impl<S: Source> Listed<S> {
         Ok(Choice { best, points, left_out })
     }
 
-    /// The known points: the best first, failures last, equal ones in search order.
+    /// The known points: the best first, those without a value last, equal ones in search order.
     fn best_first(&self, known: &impl PointResults) -> Vec<KnownPoint> {
         let of = |(position, point): (usize, &ReadPoint)| Some(KnownPoint { position, result: known.of(&point.id)? });
         let mut points: Vec<KnownPoint> = self.points.iter().enumerate().filter_map(of).collect();
         // The sort is stable: the first of equal points stays first.
-        points.sort_by(|one, other| match (one.result, other.result) {
-            (PointResult::Value(one), PointResult::Value(other)) => self.ranking.objective.compare(other, one),
-            (PointResult::Value(_), PointResult::Failed | PointResult::Missing) => Ordering::Less,
-            (PointResult::Failed | PointResult::Missing, PointResult::Value(_)) => Ordering::Greater,
-            (PointResult::Failed | PointResult::Missing, PointResult::Failed | PointResult::Missing) => Ordering::Equal,
+        points.sort_by(|one, other| match (one.value(), other.value()) {
+            (Some(one), Some(other)) => self.ranking.objective.compare(other, one),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
         });
         points
     }

@@ -9,6 +9,11 @@ pub enum PointResult {
     Failed,
     /// The job failed permanently, and a machine may be the reason. Nothing is known about the recipe.
     Missing,
+    /// The point lost a race against the best point before it. It is worse; its value is not known.
+    Eliminated,
+    /// The point won a race against the best point before it, and is better than all points before. Its value may not be known yet.
+    /// Only searches for which [`SearchState::follows_leaders`](super::SearchState::follows_leaders) holds see this.
+    Leader,
 }
 
 /// The results that are known so far.
@@ -18,6 +23,11 @@ pub trait PointResults {
 
     /// The result of the job; `None` while it is unknown.
     fn of(&self, id: &JobId) -> Option<PointResult>;
+
+    /// The result of the job on all examples, whatever a race has decided of it; `None` while it is unknown.
+    fn whole(&self, id: &JobId) -> Option<PointResult> {
+        self.of(id)
+    }
 }
 
 /// A point of a search.
@@ -36,6 +46,9 @@ pub struct Candidate {
 pub enum NextPoint {
     /// The search needs the result of this point. It requests each point once.
     Evaluate(Box<Candidate>),
+    /// The search needs the value of this point, of which it knows only that it is better than those before. It requests each value
+    /// once.
+    Complete(Box<Candidate>),
     /// The search needs results of points that it has requested already.
     Wait,
     /// The search is over.

@@ -54,6 +54,7 @@ fn finish(
     let mut open = Vec::new();
     loop {
         match state.next(known).unwrap() {
+            NextPoint::Complete(_) => panic!("every point has a value"),
             NextPoint::Evaluate(candidate) => {
                 requested.push((*candidate).clone());
                 open.push(*candidate);
@@ -410,7 +411,7 @@ proptest! {
         let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &landscape(seed));
         let values = choice.points.iter().filter_map(|(_, evaluation)| match evaluation {
             PointResult::Value(value) => Some(*value),
-            PointResult::Failed | PointResult::Missing => None,
+            PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => None,
         });
         prop_assert_eq!(choice.best.map(|(_, value)| value), values.max_by(f64::total_cmp));
     }

@@ -170,6 +170,10 @@ impl Examples for Embedded {
         ExampleCount::Images(self.len())
     }
 
+    fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
+        self.select(places)
+    }
+
     fn kept_bytes(&self) -> Option<u64> {
         self.is_held().then(|| self.bytes())
     }

@@ -178,6 +178,11 @@ impl Examples for TokenisedSplit {
         ExampleCount::Texts { texts: self.texts.len(), tokens: self.texts.tokens() }
     }
 
+    fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
+        let TokenisedSplit { texts, masked, classes } = self;
+        Ok(Self { texts: texts.select(places), masked: masked.clone(), classes: classes.clone() })
+    }
+
     fn truncated(&self) -> usize {
         self.texts.truncated()
     }

@@ -1,4 +1,4 @@
-use crate::{ClassError, Features, Head, PerTaskScore, Readout, ScoreError};
+use crate::{ClassError, Features, Head, ModelError, PerTaskScore, Readout, ScoreError};
 
 /// What a model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,28 @@ pub enum ExampleCount {
     },
 }
 
+impl ExampleCount {
+    /// The number of images or texts.
+    pub fn examples(self) -> usize {
+        match self {
+            Self::Images(images) => images,
+            Self::Texts { texts, tokens: _ } => texts,
+        }
+    }
+}
+
 /// A split of a task as models take it.
 pub trait Examples: Send + Sync {
     /// How many there are.
     fn count(&self) -> ExampleCount;
+
+    /// Some of the examples, by their places in the split. How many of them were cut is not known.
+    ///
+    /// # Errors
+    /// The device fails, or a file that the examples lie in was changed.
+    fn select(&self, places: &[u64]) -> Result<Self, ModelError>
+    where
+        Self: Sized;
 
     /// Examples that were longer than they may be, and were cut.
     fn truncated(&self) -> usize {

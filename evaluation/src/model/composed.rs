@@ -285,6 +285,15 @@ pub(crate) fn flat(tensors: &[Tensor]) -> Result<Vec<f32>> {
     Ok(parts.collect::<Result<Vec<Vec<f32>>>>()?.concat())
 }
 
+/// Some images of steps `[images, tokens, width]`, in steps of the same size.
+pub(crate) fn select(steps: &[Tensor], places: &[u64]) -> Result<Vec<Tensor>> {
+    let Some(first) = steps.first() else { return Ok(Vec::new()) };
+    let step = first.dim(0)?;
+    let image = |place: &u64| steps[*place as usize / step].narrow(0, *place as usize % step, 1);
+    let group = |places: &[u64]| Tensor::cat(&places.iter().map(image).collect::<Result<Vec<_>>>()?, 0);
+    places.chunks(step).map(group).collect()
+}
+
 /// For each row 0, or NaN where its squares overflow in `f32`: a norm makes zeros of such a row, as if it held nothing.
 pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
     rows.to_dtype(DType::F32)?.sqr()?.sum_keepdim(D::Minus1)? * 0.0

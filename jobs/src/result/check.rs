@@ -1,5 +1,5 @@
 use super::{JobResult, MergeFacts, Timings};
-use crate::{BenchmarkInput, HITS_AT, Meaning, TaskInput, TaskScore, TaskScoreError};
+use crate::{BenchmarkInput, HITS_AT, Meaning, SliceError, TaskInput, TaskScore, TaskScoreError};
 
 /// What a result says that cannot be an answer to its job.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -35,6 +35,24 @@ pub enum ResultFault {
         /// Where that is.
         place: &'static str,
     },
+    /// Its job is a slice that names no examples.
+    #[error(transparent)]
+    Slice(#[from] SliceError),
+    /// A slice has another number of examples of a task, or does not say which of them are right.
+    #[error("task `{task}` has {found} single answers of {n} examples, and the slice has {expected} examples of it")]
+    SliceExamples {
+        /// The task.
+        task: String,
+        /// The examples of its bitmaps.
+        found: u64,
+        /// The examples that the score counts.
+        n: u64,
+        /// The examples of the slice.
+        expected: u64,
+    },
+    /// Only slices say which examples are hits at a rank above 1.
+    #[error("task `{0}` has `within`, and its job is no slice")]
+    Within(String),
     /// A number is no finite one from 0 on.
     #[error("`{key}` is {value}, and has to be a finite number from 0 on")]
     Number {
@@ -101,6 +119,13 @@ impl JobResult {
 /// # Errors
 /// The first thing that cannot be.
 pub fn check_answer(meaning: &Meaning, scores: &[TaskScore], timings: &Timings) -> Result<(), ResultFault> {
+    if let Some(examples) = meaning.slice_examples()? {
+        check_slice(meaning, scores, &examples)?;
+        return check_timings(timings);
+    }
+    if let Some(score) = scores.iter().find(|score| !score.within.is_empty()) {
+        return Err(ResultFault::Within(score.task.clone()));
+    }
     let tasks = &meaning.tasks;
     let is_asked = |(task, score): (&TaskInput, &TaskScore)| task.name == score.task;
     if tasks.len() != scores.len() || !tasks.iter().zip(scores).all(is_asked) {
@@ -115,6 +140,30 @@ pub fn check_answer(meaning: &Meaning, scores: &[TaskScore], timings: &Timings) 
         check_examples(&tasks[..place], scores, &tasks[place], score)?;
     }
     check_timings(timings)
+}
+
+/// Looks whether scores can be those of a slice: of each task of which it has examples, with every single answer.
+fn check_slice(meaning: &Meaning, scores: &[TaskScore], examples: &[Vec<u64>]) -> Result<(), ResultFault> {
+    let asked = meaning.tasks.iter().zip(examples).filter(|(_, examples)| !examples.is_empty());
+    let asked: Vec<(&str, u64)> = asked.map(|(task, examples)| (task.name.as_str(), examples.len() as u64)).collect();
+    if !asked.iter().map(|(task, _)| *task).eq(scores.iter().map(|score| score.task.as_str())) {
+        let expected = listed(asked.iter().map(|(task, _)| *task));
+        return Err(ResultFault::Tasks { expected, found: listed(scores.iter().map(|score| score.task.as_str())) });
+    }
+    let is_joint = matches!(meaning.benchmark, BenchmarkInput::Joint { .. });
+    for (score, (_, expected)) in scores.iter().zip(asked) {
+        score.check()?;
+        let task = || score.task.clone();
+        let answers = score.right.as_ref().map_or(0, |right| right.len() as u64);
+        if answers != expected {
+            return Err(ResultFault::SliceExamples { task: task(), found: answers, n: score.n, expected });
+        }
+        let missing = HITS_AT.into_iter().find(|rank| *rank > 1 && !score.within.contains_key(rank));
+        if let Some(rank) = missing_rank(score).or(missing).filter(|_| is_joint) {
+            return Err(ResultFault::NoHits { task: task(), rank });
+        }
+    }
+    Ok(())
 }
 
 /// Looks whether times can be.

@@ -1,13 +1,15 @@
 use super::{HITS_AT, TaskScore};
-use crate::BitmapError;
+use crate::{Bitmap, BitmapError};
 
 /// Why what a score says of its examples cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaskScoreError {
     /// The text is no bitmap of that many examples. Readers of records show a message and not its cause, so this one
     /// says all.
-    #[error("`right` of task `{task}` cannot be read: {reason}")]
+    #[error("`{key}` of task `{task}` cannot be read: {reason}")]
     Bitmap {
+        /// The key of the bitmap.
+        key: &'static str,
         /// The task.
         task: String,
         /// What is wrong with it.
@@ -73,13 +75,29 @@ pub enum TaskScoreError {
         /// The most that there can be.
         most: u64,
     },
+    /// The bitmap of hits at a rank is not that of the hits that are counted.
+    #[error(
+        "`within` of task `{task}` has {found} hits of {n} examples at rank {rank}, and the score counts {expected}"
+    )]
+    Within {
+        /// The task.
+        task: String,
+        /// The rank.
+        rank: u32,
+        /// The hits of the bitmap.
+        found: u64,
+        /// The examples of the bitmap.
+        n: u64,
+        /// The hits that the score counts, of as many examples as it counts.
+        expected: String,
+    },
 }
 
 /// From here on a count has no exact `f64`, which shares are computed in.
 const MOST_EXAMPLES: u64 = 1 << 53;
 
 pub(super) fn check(score: &TaskScore) -> Result<(), TaskScoreError> {
-    let TaskScore { task, n, correct, hits, right, truncated: _ } = score;
+    let TaskScore { task, n, correct, hits, right, truncated: _, within } = score;
     let task = || task.clone();
     let n = *n;
     let correct = *correct;
@@ -108,18 +126,29 @@ pub(super) fn check(score: &TaskScore) -> Result<(), TaskScoreError> {
         }
         least = hits;
     }
-    Ok(())
+    within.iter().try_for_each(|(rank, bitmap)| check_within(score, *rank, bitmap))
+}
+
+fn check_within(score: &TaskScore, rank: u32, bitmap: &Bitmap) -> Result<(), TaskScoreError> {
+    let TaskScore { task, n, hits, .. } = score;
+    let counted = hits.get(&rank).filter(|_| rank > 1);
+    let found = bitmap.count();
+    let of = bitmap.len() as u64;
+    if counted == Some(&found) && of == *n {
+        return Ok(());
+    }
+    let expected = counted.map_or_else(|| "none".to_owned(), |hits| format!("{hits} of {n}"));
+    Err(TaskScoreError::Within { task: task.clone(), rank, found, n: of, expected })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Bitmap;
     use std::collections::BTreeMap;
 
     fn score(n: u64, correct: u64, hits: &[(u32, u64)]) -> TaskScore {
         let hits = BTreeMap::from_iter(hits.iter().copied());
-        TaskScore { task: "mnist".to_owned(), n, correct, hits, right: None, truncated: 0 }
+        TaskScore { task: "mnist".to_owned(), n, correct, hits, right: None, truncated: 0, within: BTreeMap::new() }
     }
 
     #[test]
@@ -149,6 +178,22 @@ mod tests {
             let error = score.check().unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn the_examples_of_hits_are_held_against_the_hits() {
+        let three: Bitmap = [true, false, true].into_iter().collect();
+        let with = |rank, n, hits: &[(u32, u64)]| TaskScore {
+            within: BTreeMap::from([(rank, three.clone())]),
+            ..score(n, 0, hits)
+        };
+        assert_eq!(with(3, 3, &[(1, 0), (3, 2)]).check(), Ok(()));
+        let error = |score: TaskScore| score.check().unwrap_err().to_string();
+        let said = "`within` of task `mnist` has 2 hits of 3 examples at rank 3, and the score counts";
+        assert_eq!(error(with(3, 3, &[(3, 1)])), format!("{said} 1 of 3"));
+        assert_eq!(error(with(3, 4, &[(3, 2)])), format!("{said} 2 of 4"));
+        assert_eq!(error(with(3, 3, &[])), format!("{said} none"));
+        assert!(error(with(1, 3, &[(1, 0)])).ends_with("at rank 1, and the score counts none"));
     }
 
     #[test]

@@ -16,18 +16,24 @@ pub(super) struct StoredScore {
     right: Option<String>,
     #[serde(default)]
     truncated: u64,
+    #[serde(default)]
+    within: BTreeMap<u32, String>,
 }
 
 impl TryFrom<StoredScore> for TaskScore {
     type Error = TaskScoreError;
 
     fn try_from(stored: StoredScore) -> Result<Self, TaskScoreError> {
-        let StoredScore { task, n, correct, hits, right, truncated } = stored;
+        let StoredScore { task, n, correct, hits, right, truncated, within } = stored;
         // More examples than memory has bytes fail as a length that is not met.
         let len = usize::try_from(n).unwrap_or(usize::MAX);
-        let right = right.map(|text| Bitmap::parse(&text, len)).transpose();
-        let right = right.map_err(|reason| TaskScoreError::Bitmap { task: task.clone(), reason })?;
-        let score = Self { task, n, correct, hits, right, truncated };
+        let read = |key: &'static str, text: String| {
+            Bitmap::parse(&text, len).map_err(|reason| TaskScoreError::Bitmap { key, task: task.clone(), reason })
+        };
+        let right = right.map(|text| read("right", text)).transpose()?;
+        let within = within.into_iter().map(|(rank, text)| Ok((rank, read("within", text)?)));
+        let within = within.collect::<Result<_, TaskScoreError>>()?;
+        let score = Self { task, n, correct, hits, right, truncated, within };
         score.check()?;
         Ok(score)
     }

@@ -18,7 +18,8 @@ pub(crate) struct StoredJob<'a> {
 
 impl<'a> From<&'a Job> for StoredJob<'a> {
     fn from(job: &'a Job) -> Self {
-        let StoredSpec { version, meaning, spec } = job.spec().into();
+        let StoredSpec { version, meaning, spec } =
+            if job.places.slices.is_empty() { job.spec().into() } else { StoredSpec::newest(job.spec()) };
         Self { version, meaning, spec, places: Cow::Borrowed(&job.places) }
     }
 }

@@ -1,6 +1,6 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
-    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind,
+    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Raced, Recipe, RecipeSpec, Reference, Row, RowKind,
     RowReplicates, SeedRun, SubsetJob, version::known,
 };
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,8 @@ struct StoredPoint {
     spec: RecipeSpec,
     job: JobId,
     value: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    raced: Option<Raced>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -130,7 +132,11 @@ impl From<Outcome> for StoredOutcome {
 
 /// The oldest version that can hold the outcome.
 fn version_of(outcome: &Outcome) -> u32 {
-    let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some();
+    let is_raced = |row: &Row| match &row.kind {
+        RowKind::Search { points, .. } => points.iter().any(|point| point.raced.is_some()),
+        RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
+    };
+    let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || is_raced(row);
     if outcome.reference.is_some() || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
@@ -176,7 +182,7 @@ impl From<Row> for StoredRow {
             RowKind::Ensemble { rule } => StoredRowKind::Ensemble { rule },
             RowKind::Baseline { spec, recipe } => StoredRowKind::Baseline { spec, recipe },
             RowKind::Search { spec, recipe, points, left_out: LeftOut { points: others, failed } } => {
-                let points = points.into_iter().map(|Point { spec, job, value }| StoredPoint { spec, job, value });
+                let points = points.into_iter().map(StoredPoint::from);
                 let left_out = StoredLeftOut { points: others, failed };
                 StoredRowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
@@ -194,13 +200,25 @@ impl From<StoredRow> for Row {
             StoredRowKind::Ensemble { rule } => RowKind::Ensemble { rule },
             StoredRowKind::Baseline { spec, recipe } => RowKind::Baseline { spec, recipe },
             StoredRowKind::Search { spec, recipe, points, left_out: StoredLeftOut { points: others, failed } } => {
-                let points = points.into_iter().map(|StoredPoint { spec, job, value }| Point { spec, job, value });
+                let points = points.into_iter().map(Point::from);
                 let left_out = LeftOut { points: others, failed };
                 RowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
         };
         let subsets = subsets.into_iter().map(|StoredSubset { tasks, job }| SubsetJob { tasks, job }).collect();
         Self { name, kind, jobs, subsets, replicates: replicates.map(RowReplicates::from) }
+    }
+}
+
+impl From<Point> for StoredPoint {
+    fn from(Point { spec, job, value, raced }: Point) -> Self {
+        Self { spec, job, value, raced }
+    }
+}
+
+impl From<StoredPoint> for Point {
+    fn from(StoredPoint { spec, job, value, raced }: StoredPoint) -> Self {
+        Self { spec, job, value, raced }
     }
 }
 

@@ -108,7 +108,7 @@ impl Sweep {
     pub(super) fn has_axes(&self) -> bool {
         let searched = self.searches.iter().map(|search| &search.replicates);
         let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
-        self.subsets.is_some() || searched.chain(fixed).any(Option::is_some)
+        self.subsets.is_some() || self.racing.is_some() || searched.chain(fixed).any(Option::is_some)
     }
 }
 
@@ -119,7 +119,7 @@ impl Age for Meaning {
             Subject::Ensemble { .. } => return true,
             Subject::Base | Subject::Adapter { .. } => None,
         };
-        !self.statistics.is_empty() || recipe.is_some_and(Age::is_newer)
+        !self.statistics.is_empty() || self.slice.is_some() || recipe.is_some_and(Age::is_newer)
     }
 }
 

@@ -33,6 +33,7 @@ fn places() -> InputLocations {
         data: BTreeMap::new(),
         heads: BTreeMap::new(),
         joint: None,
+        slices: Vec::new(),
     }
 }
 
@@ -201,10 +202,24 @@ fn jobs_that_older_programs_cannot_read_are_of_a_version_that_they_leave_to_newe
     let input = json!([{"task": "mnist", "job": digest()}]);
     check_versions(&with_recipe(json!({"preset": "regmean"}), input.clone()).into(), 3, 2);
     check_versions(&with_recipe(json!({"preset": "knots_ties"}), input).into(), 3, 2);
+    let share = crate::TaskShare { examples: 9, weight: 0.5 };
+    let slice = crate::Slice { seed: 1, sequence_of: None, from: 0, to: 4, tasks: vec![share] };
+    let whole = with_recipe(json!({"preset": "knots_ties"}), json!([]));
+    check_versions(&Meaning { slice: Some(slice), ..whole }.into(), 3, 2);
     let statistics: StatisticsSpec = serde_json::from_value(json!({
         "semantics": 1, "evaluation": 1, "base": digest(), "adapter": {"task": "mnist", "digest": digest()},
         "data": digest(), "split": "train", "examples": 8, "what": "grams", "precision": "f32",
     }))
     .unwrap();
     check_versions(&JobSpec::Statistics(statistics), 3, 2);
+}
+
+#[test]
+fn a_message_that_names_slices_is_one_that_older_programs_leave_to_newer_ones() {
+    let job = Job::new(with_recipe(json!({"preset": "knots_ties"}), json!([])), places());
+    let id = job.id();
+    let mut with_slices = job;
+    with_slices.places.slices = vec![id];
+    assert_eq!((version(&with_slices), with_slices.id()), (3, id), "the id is that of the job without slices");
+    assert_eq!(serde_json::from_value::<Job>(serde_json::to_value(&with_slices).unwrap()).unwrap(), with_slices);
 }

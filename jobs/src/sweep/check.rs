@@ -1,6 +1,7 @@
 mod data;
 mod head;
 mod learned;
+mod racing;
 mod reference;
 mod replicates;
 mod subsets;
@@ -20,6 +21,7 @@ use crate::{
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
+use racing::check_racing;
 use reference::PublishedKeys;
 use replicates::check_replicates;
 use serde_json::{Map, Value};
@@ -38,6 +40,7 @@ impl SweepFile {
         let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
+        let racing = self.racing.map(|file| check_racing(file, &searches)).transpose()?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
         let sweep = Sweep {
             name: self.name,
@@ -51,6 +54,7 @@ impl SweepFile {
             learned,
             reference: None,
             ensembles,
+            racing,
             subsets,
         };
         check_rows(&sweep)?;

@@ -31,6 +31,17 @@ pub(super) struct SweepFile {
     /// A map of published figures. The program replaces the path of a file by its content.
     pub(super) reference: Option<Value>,
     pub(super) subsets: Option<SubsetsFile>,
+    pub(super) racing: Option<RacingFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RacingFile {
+    pub(super) error_rate: Option<f64>,
+    pub(super) slice: Option<u64>,
+    pub(super) indifference: Option<f64>,
+    pub(super) round: Option<u32>,
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -37,6 +37,7 @@ pub fn sweep_schema() -> Value {
             ("learned", list("Merges whose coefficients are learned on a split of their own.", search::learned())),
             ("reference", search::published()),
             ("subsets", search::subsets()),
+            ("racing", search::racing()),
         ],
     );
     let definitions =

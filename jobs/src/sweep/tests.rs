@@ -250,6 +250,32 @@ fn replicates_are_seeds_of_a_recipe_that_draws() {
 }
 
 #[test]
+fn races_have_defaults_and_are_refused_by_name() {
+    assert_eq!(read(SMALL, &[]).unwrap().racing, None);
+    assert_eq!(read(SMALL, &["racing={}"]).unwrap().racing, Some(crate::Racing::default()));
+    let all = "racing={error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7}";
+    let racing = crate::Racing { error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7 };
+    assert_eq!(read(SMALL, &[all]).unwrap().racing, Some(racing));
+    for (value, expected) in [
+        ("{error_rate: 0}", "`racing.error_rate` is 0, outside (0, 0.5]"),
+        ("{slice: 0}", "`racing.slice` is 0, expected 1 to 1048576 examples"),
+        ("{indifference: 1}", "`racing.indifference` is 1, outside [0, 1): 0.005 is half a point"),
+        ("{round: 0}", "`racing.round` is 0, expected 1 to 1000 points"),
+    ] {
+        assert_eq!(message(&[&format!("racing={value}")]), expected);
+    }
+    let unknown = message(&["racing={rate: 0.1}"]);
+    assert!(unknown.starts_with("unknown key `racing.rate`"), "{unknown}");
+    let draws = ["recipe={preset: dare_ties, drop_rate: 0.5}", "replicates={seed: 5}", "racing={}"];
+    assert_eq!(
+        message(&draws),
+        "`racing` is for points that are one evaluation each, and the search `dare_ties` has `replicates`; take one of them out"
+    );
+    let none = message(&["recipe=null", "parameters=null", "racing={}"]);
+    assert_eq!(none, "`racing` has no effect: nothing is searched");
+}
+
+#[test]
 fn a_shuffle_may_be_that_of_another_program() {
     let rule = "tasks.icons.data.splits.validation";
     let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();

@@ -21,6 +21,7 @@ fn meaning(number: u32) -> Meaning {
         split: "validation".to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
     }
 }
 
@@ -35,6 +36,7 @@ fn result(number: u32) -> JobResult {
             hits: BTreeMap::from([(1, 7)]),
             right: None,
             truncated: 0,
+            within: BTreeMap::new(),
         }],
         merge: None,
         timings: Timings { load_s: 0.1, ..Timings::default() },

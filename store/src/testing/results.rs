@@ -21,6 +21,7 @@ fn result(number: u32) -> JobResult {
         hits: BTreeMap::new(),
         right: None,
         truncated: 0,
+        within: BTreeMap::new(),
     };
     JobResult {
         job: meaning.id(),
@@ -62,5 +63,6 @@ fn meaning(number: u32) -> Meaning {
         split: "validation".to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
     }
 }

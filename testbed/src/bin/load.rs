@@ -339,6 +339,7 @@ fn sweep(name: &str, jobs: u32) -> SweepSpec {
         scalings,
         densities,
         linear: false,
+        racing: false,
         poison: false,
         metric,
     }

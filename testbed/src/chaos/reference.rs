@@ -76,3 +76,37 @@ impl Reference {
 pub(super) fn deciding(result: &JobResult) -> Result<String, Failure> {
     Ok(serde_json::to_string(&(result.job, &result.meaning, &result.scores, &result.merge))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobs::RowKind;
+
+    fn sweep(racing: bool, linear: bool) -> SweepSpec {
+        SweepSpec {
+            sweep: "races".to_owned(),
+            seed: 5,
+            scalings: 10,
+            densities: 4,
+            linear,
+            racing,
+            poison: false,
+            metric: "mean_normalised_accuracy".to_owned(),
+        }
+    }
+
+    /// Through a coordinator, a queue, a worker and a store.
+    #[tokio::test]
+    async fn a_sweep_whose_points_race_makes_the_same_choice_on_slices() {
+        for linear in [false, true] {
+            let whole = Reference::of(&sweep(false, linear)).await.unwrap();
+            let raced = Reference::of(&sweep(true, linear)).await.unwrap();
+            let last = |reference: &Reference| reference.outcome.rows.last().unwrap().clone();
+            assert_eq!(last(&raced).jobs, last(&whole).jobs, "linear: {linear}");
+            let RowKind::Search { points, .. } = last(&raced).kind else { panic!("the last row is the search") };
+            assert!(points.iter().any(|point| point.raced.is_some()), "linear: {linear}");
+            let slices = raced.jobs().iter().filter_map(|job| job.spec().as_evaluation()?.slice.as_ref()).count();
+            assert!(slices > points.len() / 2, "linear: {linear}: {slices}");
+        }
+    }
+}

@@ -26,6 +26,9 @@ pub struct SweepSpec {
     /// Go through one parameter after the other instead of all combinations.
     #[arg(long)]
     pub linear: bool,
+    /// Let the points race.
+    #[arg(long)]
+    pub racing: bool,
     /// Add poison jobs
     #[arg(long)]
     pub poison: bool,
@@ -47,7 +50,7 @@ impl SweepSpec {
             ("--densities", &densities),
             ("--metric", &self.metric),
         ];
-        let flags = [("--linear", self.linear), ("--poison", self.poison)];
+        let flags = [("--linear", self.linear), ("--racing", self.racing), ("--poison", self.poison)];
         let flags = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned());
         values.into_iter().flat_map(|(name, value)| [name.to_owned(), value.clone()]).chain(flags).collect()
     }
@@ -94,6 +97,9 @@ parameters:
             values(self.densities),
             values(self.scalings),
         );
+        if self.racing {
+            yaml.push_str("racing: {}\n");
+        }
         if self.poison {
             yaml.push_str("baselines:\n");
             for poison in Poison::ALL {
@@ -125,6 +131,7 @@ mod tests {
             scalings: 5,
             densities: 4,
             linear: false,
+            racing: false,
             poison: true,
             metric: "mean_normalised_accuracy".to_owned(),
         }

@@ -2,8 +2,8 @@ use crate::{AttemptContext, Checkpoints, Computed, JobError, Metrics, Output};
 use evaluation::{ModelError, ScoreError, Watch};
 use files::FilesInUse;
 use inputs::{Inputs, Located};
-use jobs::{Digest, InputLocations, InputRef, Meaning, TaskInput, Timings};
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use jobs::{Digest, InputLocations, InputRef, JobResult, Meaning, TaskInput, Timings};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tracing::{Span, info_span, span::EnteredSpan};
 
 /// A part of a job: a timer and a span, until it is dropped.
@@ -114,6 +114,11 @@ impl<'a, J> Attempt<'a, J> {
     /// What an earlier attempt kept, and where this one keeps its state.
     pub(super) fn checkpoints(&self) -> Checkpoints {
         self.context.checkpoints.clone()
+    }
+
+    /// The results of slices of the job that the store had.
+    pub(super) fn slices(&self) -> Arc<Vec<JobResult>> {
+        Arc::clone(&self.context.slices)
     }
 
     /// Fails once the attempt is cancelled.

@@ -1,15 +1,21 @@
 use super::{
-    EngineSettings, attempt::Attempt, heads::Heads, memory::check_memory, merges::Merges, session::JobSession,
+    EngineSettings,
+    attempt::Attempt,
+    heads::Heads,
+    memory::check_memory,
+    merges::Merges,
+    portion::{BEYOND, Portion},
+    session::JobSession,
     splits::Splits,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, InputSite, Model, ModelFamily, ScoreError, Watch};
+use evaluation::{ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, Watch};
 use files::MappedFile;
 use jobs::{
     BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec,
 };
 use merging::BaseHeader;
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 /// A base of any family with the merges, splits and heads of its jobs.
 pub(super) struct FamilySession<F: ModelFamily> {
@@ -68,21 +74,21 @@ impl<F: ModelFamily> FamilySession<F> {
     /// Every task is scored with its own head: heads are never merged.
     fn per_task(&mut self, attempt: &mut Attempt<'_>, model: &F::Model) -> Result<Vec<TaskScore>, JobError> {
         let job = attempt.job;
+        let stored = attempt.slices();
+        let portion = Portion::of(job.meaning, &stored)?;
         let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for task in &job.meaning.tasks {
+        for (place, task) in job.meaning.tasks.iter().enumerate().filter(|(place, _)| portion.has(*place)) {
             let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
             let examples = self.splits.get(attempt, &self.base, task)?;
             examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
-            let features = features::<F>(attempt, model, &examples)?;
-            let score = examples.score(&features, &head).map_err(|source| attempt.unscored(task, source))?;
-            scores.push(TaskScore {
-                task: task.name.clone(),
-                n: score.n as u64,
-                correct: score.correct as u64,
-                hits: BTreeMap::new(),
-                right: Some(score.right.into_iter().collect()),
-                truncated: examples.truncated() as u64,
-            });
+            let answers = portion.answers(place, &task.name, examples.count().examples(), |some| {
+                let some = some.map(|places| examples.select(places)).transpose()?;
+                let examples = some.as_ref().unwrap_or(&examples);
+                let features = features::<F>(attempt, model, examples)?;
+                let score = examples.score(&features, &head).map_err(|source| attempt.unscored(task, source))?;
+                Ok::<_, JobError>(score.right.iter().map(|right| if *right { 0 } else { BEYOND }).collect())
+            })?;
+            scores.push(answers.per_task(&task.name, examples.truncated()));
         }
         Ok(scores)
     }
@@ -102,40 +108,34 @@ impl<F: ModelFamily> FamilySession<F> {
             return Err(JobError::Incomplete(format!("a model that reads {reads} has no joint benchmark")));
         }
         let job = attempt.job;
+        let stored = attempt.slices();
+        let portion = Portion::of(job.meaning, &stored)?;
         let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
         let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for task in &job.meaning.tasks {
+        for (place, task) in job.meaning.tasks.iter().enumerate().filter(|(place, _)| portion.has(*place)) {
             let missing = || JobError::Incomplete(format!("the joint head has no labels of `{}`", task.name));
             let rows = joint.rows_of(&task.name).ok_or_else(missing)?;
             let examples = self.splits.get(attempt, &self.base, task)?;
-            let score = match model {
-                Some(model) => {
-                    let features = features::<F>(attempt, model, &examples)?;
-                    evaluation::joint_hits(&features, &joint.head, rows).map_err(EnsembleError::Score)
-                }
-                None => {
+            let answers = portion.answers(place, &task.name, examples.count().examples(), |some| {
+                let some = some.map(|places| examples.select(places)).transpose().map_err(JobError::from)?;
+                let examples = some.as_ref().unwrap_or(&examples);
+                let Some(model) = model else {
                     let experts = 0..job.meaning.adapters.len();
                     let features = experts.map(|adapter| {
                         let model = self.merges.expert(attempt, self.base.model(), &self.header, adapter)?;
-                        Ok(features::<F>(attempt, &model, &examples)?)
+                        Ok::<_, EnsembleError>(features::<F>(attempt, &model, examples)?)
                     });
-                    evaluation::ensemble_hits(features, &joint.head, rows)
-                }
-            };
-            let score = score.map_err(|error| match error {
+                    return Ok(evaluation::ensemble_hits(features, &joint.head, rows)?.ranks);
+                };
+                let features = features::<F>(attempt, model, examples)?;
+                let score = evaluation::joint_hits(&features, &joint.head, rows);
+                Ok::<_, EnsembleError>(score.map_err(EnsembleError::Score)?.ranks)
+            });
+            let answers = answers.map_err(|error| match error {
                 EnsembleError::Score(source) => attempt.unscored(task, source),
                 EnsembleError::Job(error) => *error,
             })?;
-            let hits: BTreeMap<u32, u64> =
-                HITS.map(|k| k as u32).into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
-            scores.push(TaskScore {
-                task: task.name.clone(),
-                n: score.n as u64,
-                correct: hits[&1],
-                hits,
-                right: Some(score.ranks.iter().map(|rank| *rank == 0).collect()),
-                truncated: examples.truncated() as u64,
-            });
+            scores.push(answers.joint(&task.name, examples.truncated()));
         }
         Ok(scores)
     }

@@ -159,6 +159,19 @@ pub enum JobError {
         /// What does not fit.
         source: evaluation::ScoreError,
     },
+    /// The job is a slice that names no examples.
+    #[error("the job's slice cannot be evaluated")]
+    Slice(#[source] jobs::SliceError),
+    /// A slice was made for data of another size.
+    #[error("the job's slice is of {expected} examples of `{task}`, and its split has {found}")]
+    SliceSize {
+        /// The task.
+        task: String,
+        /// The examples that the slice is made for.
+        expected: u64,
+        /// The examples of the split.
+        found: u64,
+    },
     /// The job names an input without its location, or the other way round.
     #[error("the job is not complete: {0}")]
     Incomplete(String),
@@ -242,6 +255,8 @@ impl JobError {
             | Self::CorruptResult(_)
             | Self::ImpossibleResult(_)
             | Self::Precision { .. }
+            | Self::Slice(_)
+            | Self::SliceSize { .. }
             | Self::Lost { .. } => false,
         }
     }

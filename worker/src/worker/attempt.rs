@@ -46,7 +46,7 @@ impl Worker {
 
     async fn attempt(&self, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
         let (checkpoints, mut kept) = self.checkpoints(job).await;
-        let context = AttemptContext::with_checkpoints(checkpoints);
+        let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
         let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {

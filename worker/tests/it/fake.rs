@@ -100,6 +100,7 @@ pub(crate) fn computed(job: &Job) -> Computed {
         hits: BTreeMap::new(),
         right: None,
         truncated: 0,
+        within: BTreeMap::new(),
     };
     let meaning = job.spec().as_evaluation().unwrap();
     let scores = Scores { scores: meaning.tasks.iter().map(score).collect(), merge: None };
@@ -119,6 +120,7 @@ pub(crate) fn job(scaling: f64) -> Job {
         split: "validation".to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
     };
     let places = InputLocations {
         base: InputRef::Path("/base".into()),
@@ -126,6 +128,7 @@ pub(crate) fn job(scaling: f64) -> Job {
         data: BTreeMap::new(),
         heads: BTreeMap::new(),
         joint: None,
+        slices: Vec::new(),
     };
     Job::new(meaning, places)
 }

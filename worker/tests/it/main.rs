@@ -11,6 +11,7 @@ mod life;
 mod machines;
 mod nli6;
 mod requests;
+mod slices;
 mod statistics;
 mod texts;
 mod tune;

@@ -60,11 +60,18 @@ impl RunState {
         let recorded = self.plan.record(id, Completion::Result(&result))?;
         self.examples.add(&result.meaning, &result.scores);
         self.breaker.succeeded();
+        if !is_reused {
+            self.progress.add_device_time(&result.timings);
+        }
+        // A slice is a part of the evaluation of a point, and counts as no job of its own. It is not compacted either: parts are
+        // read in brief, without the single answers that make up a slice.
+        if result.meaning.slice.is_some() {
+            return Ok(());
+        }
         if is_reused {
             self.progress.counts.reused += 1;
         } else {
             self.progress.counts.run += 1;
-            self.progress.add_device_time(&result.timings);
         }
         let value = recorded.value;
         let timings = result.timings;

@@ -11,6 +11,7 @@ fn result(tasks: &[&str]) -> JobResult {
         hits: BTreeMap::new(),
         right: None,
         truncated: 0,
+        within: BTreeMap::new(),
     };
     let meaning = Meaning {
         evaluation: EVALUATION_SEMANTICS,
@@ -22,6 +23,7 @@ fn result(tasks: &[&str]) -> JobResult {
         split: "test".to_owned(),
         precision: Precision::F32,
         statistics: Vec::new(),
+        slice: None,
     };
     JobResult {
         job: meaning.id(),
@@ -102,4 +104,78 @@ fn the_same_data_under_two_names_have_equally_many_examples() {
     twins(&mut other_head);
     other_head.meaning.tasks[1].head = Some(Digest::of(b"head"));
     assert_eq!(other_head.check(), Ok(()));
+}
+
+/// A slice of 20 of the 200 examples of two tasks.
+fn slice_result() -> JobResult {
+    let share = crate::TaskShare { examples: 100, weight: 1.0 };
+    let slice = crate::Slice { seed: 0, sequence_of: None, from: 0, to: 20, tasks: vec![share; 2] };
+    let whole = result(&["mnist", "flags"]);
+    let meaning = Meaning { slice: Some(slice), ..whole.meaning.clone() };
+    let examples = meaning.slice_examples().unwrap().unwrap();
+    let score = |(score, examples): (&TaskScore, &Vec<u64>)| {
+        let right: crate::Bitmap = examples.iter().map(|example| example % 2 == 0).collect();
+        TaskScore { n: examples.len() as u64, correct: right.count(), right: Some(right), ..score.clone() }
+    };
+    let scores = whole.scores.iter().zip(&examples).map(score).collect();
+    JobResult { job: meaning.id(), meaning, scores, ..whole }
+}
+
+#[test]
+fn a_slice_has_every_single_answer_of_its_own_examples() {
+    let fault = |change: &dyn Fn(&mut JobResult)| {
+        let mut result = slice_result();
+        assert_eq!(result.check(), Ok(()));
+        change(&mut result);
+        result.check().unwrap_err().to_string()
+    };
+    let n = slice_result().scores[0].n;
+    let missing = fault(&|result| result.scores[0].right = None);
+    assert_eq!(
+        missing,
+        format!("task `mnist` has 0 single answers of {n} examples, and the slice has {n} examples of it")
+    );
+    let fewer = fault(&|result| {
+        result.scores[0].right = Some([true].into_iter().collect());
+        result.scores[0].n = 1;
+        result.scores[0].correct = 1;
+    });
+    assert_eq!(fewer, format!("task `mnist` has 1 single answers of 1 examples, and the slice has {n} examples of it"));
+    assert!(fault(&|result| drop(result.scores.pop())).starts_with("it has scores of `mnist`, and its job asks for"));
+    let joint = fault(&|result| result.meaning.benchmark = BenchmarkInput::Joint { head: Digest::of(b"joint") });
+    // The id of the job, and with it the examples, are others then.
+    assert!(joint.contains("single answers") || joint.contains("hits at rank"), "{joint}");
+    let endless = fault(&|result| result.meaning.slice.as_mut().unwrap().to = 201);
+    assert!(endless.starts_with("the slice is from example 0 to 201"), "{endless}");
+}
+
+#[test]
+fn only_slices_say_which_examples_are_hits() {
+    let within = fault(|result| {
+        result.scores[1].hits = BTreeMap::from([(1, 40), (3, 40)]);
+        let bitmap = (0..100).map(|example| example < 40).collect();
+        result.scores[1].within = BTreeMap::from([(3, bitmap)]);
+    });
+    assert_eq!(within, "task `flags` has `within`, and its job is no slice");
+}
+
+#[test]
+fn a_slice_adds_to_what_is_known_and_says_nothing_of_other_examples() {
+    let result = slice_result();
+    let mut known = crate::KnownAnswers::new(1, [100, 100]);
+    assert!(known.add(&result));
+    assert_eq!(known.known(), 20);
+    let examples = result.meaning.slice_examples().unwrap().unwrap();
+    for (task, examples) in examples.iter().enumerate() {
+        for example in 0..100 {
+            let expected = examples.contains(&example).then_some(example % 2 == 0);
+            assert_eq!(known.answer(task, example), expected);
+        }
+    }
+    assert_eq!((known.answer(0, 100), known.answer(2, 0)), (None, None));
+    // Of other sizes, at another rank, or without single answers.
+    assert!(!crate::KnownAnswers::new(1, [100, 99]).add(&result));
+    assert!(!crate::KnownAnswers::new(3, [100, 100]).add(&result));
+    assert!(!known.add(&self::result(&["mnist", "flags"])));
+    assert_eq!(known.known(), 20);
 }

@@ -1,5 +1,5 @@
 use super::{count, list, map, name, object, recipe, referring, text, words};
-use crate::{Replicates, Subsets, recipe::RecipeKey};
+use crate::{Racing, Replicates, Subsets, recipe::RecipeKey};
 use serde_json::{Value, json};
 
 /// The words of `method`.
@@ -140,6 +140,38 @@ pub(super) fn subsets() -> Value {
             ("seed", count("Chooses the subsets.", 0)),
         ],
     )
+}
+
+/// `racing`.
+pub(super) fn racing() -> Value {
+    let error_rate = json!({
+        "type": "number",
+        "description": "The probability that a search drops a point which is better than the one that it lost to.",
+        "exclusiveMinimum": 0,
+        "maximum": 0.5,
+    });
+    let indifference = json!({
+        "type": "number",
+        "description": "How much better a point has to be, as a share.",
+        "minimum": 0,
+        "exclusiveMaximum": 1,
+    });
+    object(
+        "Drops points of searches after a part of the examples.",
+        &[],
+        [
+            ("error_rate", error_rate),
+            ("slice", within("How many examples the first slice has.", Racing::MOST_EXAMPLES)),
+            ("indifference", indifference),
+            ("round", within("How many points race against the same best point.", Racing::MOST_POINTS.into())),
+            ("seed", count("The seed of the order of examples.", 0)),
+        ],
+    )
+}
+
+/// A whole number from 1 to `most`.
+fn within(description: &str, most: u64) -> Value {
+    json!({"type": "integer", "description": description, "minimum": 1, "maximum": most})
 }
 
 /// `reference`.

@@ -41,6 +41,7 @@ fn the_schema_has_the_keys_that_are_read_and_no_others() {
     assert_eq!(written(&sweep["properties"]["searches"]["items"]), read_by::<file::SearchFile>());
     assert_eq!(written(&sweep["properties"]["learned"]["items"]), read_by::<file::LearnedFile>());
     assert_eq!(written(&sweep["properties"]["subsets"]), read_by::<file::SubsetsFile>());
+    assert_eq!(written(&sweep["properties"]["racing"]), read_by::<file::RacingFile>());
     assert_eq!(written(&sweep["$defs"]["recipe"]), read_by::<RecipeSpec>());
     let of_values = sweep["$defs"]["parameters"]["properties"]["scaling"]["anyOf"].as_array().unwrap();
     let forms = of_values[1..].iter().flat_map(written).collect::<BTreeSet<_>>();

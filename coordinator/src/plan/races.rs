@@ -1,0 +1,172 @@
+//! The races of a search: which candidates duel with whom, and which jobs that takes.
+
+mod racer;
+mod results;
+
+pub(super) use results::RacedResults;
+
+use super::known::Known;
+use crate::{
+    race::DuelRules,
+    strategy::{Candidate, PointResult, PointResults},
+};
+use jobs::{JobId, Meaning, Racing, Subject};
+use racer::{Racer, State, Verdict};
+use std::collections::HashMap;
+
+/// The races of a search, as far as the known results decide them. It can be rebuilt: see [`crate::race`].
+///
+/// Candidates enter in the order in which the search proposes them, in rounds. All candidates of a round face the incumbent that was
+/// there when the round began. Where the search follows winners, a round is one candidate, the first one needs no value, and a winner
+/// is the next incumbent whether its value is known or not; else the first candidate and all that are not eliminated are evaluated on
+/// all examples, and the incumbent is the one with the best value.
+#[derive(Debug)]
+pub(super) struct Races {
+    racing: Racing,
+    follows_leaders: bool,
+    /// The part of the error rate that each duel has.
+    error_rate: f64,
+    rules: Option<DuelRules>,
+    racers: HashMap<JobId, Racer>,
+    /// The candidates of the current round, in order.
+    round: Vec<JobId>,
+    incumbent: Option<JobId>,
+    /// Candidates whose values the search or the end of a round needs.
+    completing: Vec<JobId>,
+}
+
+/// A job that a race needs.
+#[derive(Debug, Clone)]
+pub(super) struct WantedJob {
+    pub(super) id: JobId,
+    pub(super) meaning: Meaning,
+    /// The candidate whose model is evaluated.
+    pub(super) candidate: JobId,
+}
+
+impl Races {
+    /// The races of a search of at most `bound` candidates.
+    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
+        // The first candidate has no duel.
+        let duels = bound.saturating_sub(1).max(1) as f64;
+        Self {
+            error_rate: racing.error_rate / duels,
+            racing,
+            follows_leaders,
+            rules: None,
+            racers: HashMap::new(),
+            round: Vec::new(),
+            incumbent: None,
+            completing: Vec::new(),
+        }
+    }
+
+    /// Whether a candidate may enter the round.
+    pub(super) fn has_room(&self) -> bool {
+        let most = if self.follows_leaders || self.incumbent.is_none() { 1 } else { self.racing.round as usize };
+        self.round.len() < most
+    }
+
+    /// Takes a candidate into the round.
+    pub(super) fn enter(&mut self, candidate: Candidate, known: &Known) {
+        if self.rules.is_none() {
+            self.rules = known.task_shares().map(|tasks| self.rules_for(tasks, known));
+        }
+        let id = candidate.id;
+        let state = match (&self.rules, self.incumbent) {
+            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, rules),
+            (Some(rules), None) if self.follows_leaders => State::first(id, rules),
+            (_, _) => State::Whole,
+        };
+        self.racers.insert(id, Racer::new(candidate, state));
+        self.round.push(id);
+    }
+
+    fn rules_for(&self, tasks: Vec<jobs::TaskShare>, known: &Known) -> DuelRules {
+        let sides = if self.follows_leaders { 2.0 } else { 1.0 };
+        let limit = sides / self.error_rate;
+        DuelRules {
+            seed: self.racing.seed,
+            slice: self.racing.slice,
+            tasks,
+            goal: known.frozen.sweep().objective.goal,
+            to_eliminate: limit,
+            to_win: self.follows_leaders.then_some(limit),
+            indifference: self.racing.indifference,
+        }
+    }
+
+    /// Asks for the value of a candidate.
+    pub(super) fn complete(&mut self, candidate: JobId) {
+        if !self.completing.contains(&candidate) {
+            self.completing.push(candidate);
+        }
+    }
+
+    /// Decides what the known results decide, and ends the round if all of it is decided and it has no room.
+    pub(super) fn advance(&mut self, known: &Known) {
+        for id in &self.round {
+            let Some(mut racer) = self.racers.remove(id) else { continue };
+            racer.advance(known, self.rules.as_ref(), &self.racers);
+            self.racers.insert(*id, racer);
+        }
+        if !self.round.is_empty() && !self.has_room() {
+            self.end_round(known);
+        }
+    }
+
+    /// Ends the round if all of it is decided; whether it did. An incumbent without a value is evaluated first where it has to be
+    /// compared with a candidate that has one.
+    pub(super) fn end_round(&mut self, known: &Known) -> bool {
+        let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.racers[id].verdict()).collect();
+        let Some(verdicts) = verdicts else { return false };
+        let mut incumbent = self.incumbent;
+        for (id, verdict) in self.round.clone().iter().zip(verdicts) {
+            match verdict {
+                Verdict::Eliminated => {}
+                Verdict::Leader => incumbent = Some(*id),
+                Verdict::Whole => match (known.of(id), incumbent) {
+                    (Some(PointResult::Value(_)), None) => incumbent = Some(*id),
+                    (Some(PointResult::Value(value)), Some(old)) => match known.of(&old) {
+                        Some(PointResult::Value(old)) if known.compare(value, old).is_le() => {}
+                        Some(_) => incumbent = Some(*id),
+                        None => {
+                            self.complete(old);
+                            return false;
+                        }
+                    },
+                    (_, _) => {}
+                },
+            }
+        }
+        self.incumbent = incumbent;
+        self.round.clear();
+        true
+    }
+
+    /// The jobs that the races need now, of which some may have been issued.
+    pub(super) fn wanted(&self, known: &Known) -> Vec<WantedJob> {
+        let open = self.round.iter().flat_map(|id| self.racers[id].wanted().iter().cloned());
+        let completing = self.completing.iter().filter(|id| known.of(id).is_none());
+        let whole = completing.filter_map(|id| Some(known.wanted(&self.racers.get(id)?.candidate, None)));
+        open.chain(whole).collect()
+    }
+
+    /// The candidate of a job that the races want.
+    pub(super) fn candidate(&self, id: &JobId) -> Option<&Candidate> {
+        self.racers.get(id).map(|racer| &racer.candidate)
+    }
+
+    fn verdict(&self, id: &JobId) -> Option<Verdict> {
+        self.racers.get(id)?.verdict()
+    }
+}
+
+impl Known {
+    /// The job of a candidate on all examples or on a slice.
+    fn wanted(&self, candidate: &Candidate, slice: Option<jobs::Slice>) -> WantedJob {
+        let subject = Subject::Merge { recipe: Box::new(candidate.recipe.clone()) };
+        let meaning = Meaning { slice, ..self.frozen.meaning(subject, &self.select) };
+        WantedJob { id: meaning.id(), meaning, candidate: candidate.id }
+    }
+}

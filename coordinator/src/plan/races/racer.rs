@@ -1,0 +1,144 @@
+use super::WantedJob;
+use crate::{
+    plan::{known::Known, results::JobStatus},
+    race::{Duel, DuelRules, DuelStep},
+    strategy::{Candidate, PointResults},
+};
+use jobs::{JobId, Slice};
+use std::collections::HashMap;
+
+/// A candidate in a race.
+#[derive(Debug)]
+pub(super) struct Racer {
+    pub(super) candidate: Candidate,
+    state: State,
+    wanted: Vec<WantedJob>,
+}
+
+/// How far a candidate has come.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It is evaluated on all examples.
+    Whole,
+    /// It is the first one of a search that follows winners: it leads once a first slice shows that it can be evaluated.
+    First(Slice),
+    Duel {
+        duel: Box<Duel>,
+        incumbent: JobId,
+    },
+    Decided(Verdict),
+}
+
+/// How a race ended for a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is worse than the incumbent.
+    Eliminated,
+    /// It is better than all candidates before.
+    Leader,
+    /// Its result on all examples is what counts.
+    Whole,
+}
+
+impl State {
+    /// A duel with the incumbent.
+    pub(super) fn duel(challenger: JobId, incumbent: JobId, rules: &DuelRules) -> Self {
+        match Duel::new(challenger, rules) {
+            Ok(duel) => Self::Duel { duel: Box::new(duel), incumbent },
+            // Data of which no sequence can be drawn are evaluated whole.
+            Err(_) => Self::Whole,
+        }
+    }
+
+    /// The first candidate.
+    pub(super) fn first(id: JobId, rules: &DuelRules) -> Self {
+        let slice = Slice { seed: rules.seed, sequence_of: None, from: 0, to: rules.slice, tasks: rules.tasks.clone() };
+        if slice.examples(id).is_ok() { Self::First(slice) } else { Self::Whole }
+    }
+}
+
+impl Racer {
+    pub(super) fn new(candidate: Candidate, state: State) -> Self {
+        Self { candidate, state, wanted: Vec::new() }
+    }
+
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        match &self.state {
+            State::Decided(verdict) => Some(*verdict),
+            State::Whole | State::First(_) | State::Duel { .. } => None,
+        }
+    }
+
+    /// The jobs that it needs.
+    pub(super) fn wanted(&self) -> &[WantedJob] {
+        &self.wanted
+    }
+
+    /// Goes on as far as the known results allow. `others` are the other candidates of the search.
+    pub(super) fn advance(&mut self, known: &Known, rules: Option<&DuelRules>, others: &HashMap<JobId, Self>) {
+        // Nothing that it waits for has ended.
+        if !self.wanted.is_empty() && self.wanted.iter().all(|job| known.status(&job.id).is_none()) {
+            return;
+        }
+        // A slice without a result, whoever is to blame: the evaluation on all examples says what is wrong.
+        let is_slice_lost = |job: &WantedJob| {
+            let is_lost = matches!(known.status(&job.id), Some(JobStatus::Failed | JobStatus::Missing));
+            job.meaning.slice.is_some() && is_lost
+        };
+        if self.wanted.iter().any(is_slice_lost) {
+            self.state = State::Whole;
+        }
+        self.wanted.clear();
+        while self.verdict().is_none() && self.wanted.is_empty() {
+            self.step(known, rules, others);
+        }
+    }
+
+    fn step(&mut self, known: &Known, rules: Option<&DuelRules>, others: &HashMap<JobId, Self>) {
+        let id = self.candidate.id;
+        match (&mut self.state, rules) {
+            (State::Decided(_), _) => {}
+            (State::First(slice), _) => {
+                let job = known.wanted(&self.candidate, Some(slice.clone()));
+                // An evaluation on all examples shows the same as the slice.
+                if known.has_answers(&id, slice) {
+                    self.state = State::Decided(Verdict::Leader);
+                } else if known.status(&job.id).is_some() {
+                    self.state = State::Whole;
+                } else {
+                    self.wanted.push(job);
+                }
+            }
+            (State::Duel { duel, incumbent }, Some(rules)) => {
+                match duel.step(rules, known.answers(&id), known.answers(incumbent)) {
+                    DuelStep::Eliminated => self.state = State::Decided(Verdict::Eliminated),
+                    DuelStep::Won => self.state = State::Decided(Verdict::Leader),
+                    DuelStep::Undecided => self.state = State::Whole,
+                    DuelStep::Needs { challenger, incumbent: of_incumbent } => {
+                        let other = others.get(incumbent).map(|other| &other.candidate);
+                        let own = challenger.map(|slice| known.wanted(&self.candidate, Some(slice)));
+                        let theirs = of_incumbent.and_then(|slice| Some(known.wanted(other?, Some(slice))));
+                        self.wanted.extend(own.into_iter().chain(theirs));
+                        // An earlier run may have lost one of them already.
+                        if self.wanted.iter().any(|job| known.status(&job.id).is_some()) {
+                            self.lost();
+                        }
+                    }
+                }
+            }
+            (State::Whole | State::Duel { .. }, _) => {
+                if known.of(&id).is_some() {
+                    self.state = State::Decided(Verdict::Whole);
+                } else {
+                    self.wanted.push(known.wanted(&self.candidate, None));
+                }
+            }
+        }
+    }
+
+    /// A slice that it needs has ended without answers.
+    fn lost(&mut self) {
+        self.wanted.clear();
+        self.state = State::Whole;
+    }
+}

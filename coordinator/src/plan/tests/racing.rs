@@ -1,0 +1,246 @@
+//! Points that race against the best one so far.
+
+use super::*;
+use crate::testing::{EXAMPLES, answered};
+use jobs::{JobResult, Raced};
+
+/// A run of a plan: what was issued, in order, and what came of it.
+struct Run {
+    outcome: Outcome,
+    issued: Vec<PlannedJob>,
+}
+
+impl Run {
+    /// The examples that were evaluated for the searches, where slices of one model save each other's.
+    fn examples(&self) -> u64 {
+        let mut answers: BTreeMap<JobId, jobs::KnownAnswers> = BTreeMap::new();
+        for job in self.issued.iter().filter(|job| job.phase == Phase::Search) {
+            let result = answered(&job.job);
+            let known = answers.entry(result.meaning.whole_id());
+            known.or_insert_with(|| jobs::KnownAnswers::new(1, [EXAMPLES; 2])).add(&result);
+        }
+        answers.values().map(jobs::KnownAnswers::known).sum()
+    }
+
+    fn points(&self) -> &[jobs::Point] {
+        match &self.outcome.rows.last().unwrap().kind {
+            RowKind::Search { points, .. } => points,
+            _ => unreachable!("the last row is the search"),
+        }
+    }
+}
+
+/// Runs a plan to its end: completions in the order that `pick` chooses, answers from the formula unless `fails`.
+fn run(
+    overrides: &[&str],
+    window: usize,
+    fails: &dyn Fn(&PlannedJob) -> bool,
+    pick: &mut dyn FnMut(usize) -> usize,
+) -> Run {
+    let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+    let mut open: Vec<PlannedJob> = Vec::new();
+    let mut issued: Vec<PlannedJob> = Vec::new();
+    loop {
+        let room = window - open.len();
+        match if room == 0 { NextJobs::Wait } else { plan.next(room).unwrap() } {
+            NextJobs::Publish(jobs) => {
+                issued.extend(jobs.clone());
+                open.extend(jobs);
+            }
+            NextJobs::Wait => {
+                assert!(!open.is_empty(), "a sweep that waits for nothing never ends");
+                let job = open.remove(pick(open.len()));
+                let result = answered(&job.job);
+                let errors = ["it is made up".to_owned()];
+                let failed = Completion::Failed { errors: &errors, blame: Some(Blame::Job) };
+                let ended = if fails(&job) { failed } else { Completion::Result(&result) };
+                plan.record(job.id, ended).unwrap();
+            }
+            NextJobs::Finished(outcome) => return Run { outcome: *outcome, issued },
+        }
+    }
+}
+
+const GRID: &str = "method=grid";
+const RACING: &str = "racing={slice: 100, round: 2}";
+const FINE: &str = "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5], density: [0.1, 0.3, 0.5, 0.7]}";
+
+fn first(_: usize) -> usize {
+    0
+}
+
+#[test]
+fn a_raced_search_chooses_the_same_point_on_a_part_of_the_examples() {
+    for (method, most) in [("method=linear", 0.85), (GRID, 0.5)] {
+        let whole = run(&[method, FINE], 4, &|_| false, &mut first);
+        let raced = run(&[method, FINE, RACING], 4, &|_| false, &mut first);
+        assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
+        assert_eq!(raced.outcome.rows.last().unwrap().jobs, whole.outcome.rows.last().unwrap().jobs, "{method}");
+        let share = raced.examples() as f64 / whole.examples() as f64;
+        assert!(share < most, "{method}: {share}");
+        let job = |point: &jobs::Point| point.job;
+        let points = |run: &Run| run.points().iter().map(job).collect::<Vec<_>>();
+        assert_eq!(points(&raced), points(&whole), "the same way, point by point: {method}");
+    }
+}
+
+#[test]
+fn a_point_that_is_raced_out_has_no_value_and_says_on_how_many_examples_it_rests() {
+    let raced = run(&[GRID, FINE, RACING], 4, &|_| false, &mut first);
+    let whole = run(&[GRID, FINE], 4, &|_| false, &mut first);
+    let mut eliminated = 0;
+    for (point, known) in raced.points().iter().zip(whole.points()) {
+        match point.raced {
+            Some(Raced { led, examples, of }) => {
+                assert!(point.value.is_none() && !point.is_failed() && !led);
+                assert!((100..3000).contains(&examples) && of == 2 * EXAMPLES, "{examples}");
+                eliminated += 1;
+            }
+            None => assert_eq!(point.value, known.value),
+        }
+    }
+    assert!(eliminated >= 10, "{eliminated} of 20");
+    let read: Outcome = serde_json::from_value(serde_json::to_value(&raced.outcome).unwrap()).unwrap();
+    assert_eq!(read, raced.outcome);
+    assert_eq!(serde_json::to_value(&raced.outcome).unwrap()["version"], 4);
+}
+
+#[test]
+fn the_evaluation_of_a_point_that_stays_is_made_of_its_slices() {
+    let raced = run(&[GRID, FINE, RACING], 4, &|_| false, &mut first);
+    let is_search = |job: &&PlannedJob| job.phase == Phase::Search;
+    let whole = raced.issued.iter().filter(is_search).filter(|job| !job.is_slice()).skip(1);
+    let mut made_of_slices = 0;
+    for job in whole {
+        let id = job.id;
+        let slices = raced.issued.iter().filter(|other| other.is_slice() && meaning(&other.job).whole_id() == id);
+        assert_eq!(job.job.places.slices, slices.map(|slice| slice.id).collect::<Vec<_>>(), "{}", job.label);
+        made_of_slices += usize::from(!job.job.places.slices.is_empty());
+    }
+    assert!(made_of_slices > 0);
+    let labels = labels(&raced.issued, Phase::Search);
+    assert!(labels.contains(&"knots_ties scaling=0.2 density=0.1 examples 1-100"), "{labels:?}");
+}
+
+#[test]
+fn a_slice_that_fails_leaves_its_point_to_the_evaluation_on_all_examples() {
+    for method in ["method=linear", GRID] {
+        let whole = run(&[method, FINE], 4, &|_| false, &mut first);
+        let raced = run(&[method, FINE, RACING], 4, &|job| job.is_slice(), &mut first);
+        assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
+        assert!(raced.points().iter().all(|point| point.value.is_some()), "{method}");
+    }
+}
+
+#[test]
+fn points_that_fail_are_no_incumbents() {
+    let is_low = |job: &PlannedJob| job.phase == Phase::Search && scaling(&job.job) < Some(0.25);
+    for method in ["method=linear", GRID] {
+        let whole = run(&[method, FINE], 4, &is_low, &mut first);
+        let raced = run(&[method, FINE, RACING], 4, &is_low, &mut first);
+        assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
+        assert!(raced.points()[0].is_failed() && raced.examples() < whole.examples(), "{method}");
+    }
+}
+
+#[test]
+fn less_is_better_where_the_metric_is_minimized() {
+    let minimize = "metric={name: mean_accuracy, goal: minimize}";
+    let whole = run(&[GRID, FINE, minimize], 4, &|_| false, &mut first);
+    let raced = run(&[GRID, FINE, minimize, RACING], 4, &|_| false, &mut first);
+    assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"));
+    assert!(raced.examples() < whole.examples());
+}
+
+#[test]
+fn a_metric_of_one_task_draws_from_that_task_alone() {
+    let one = "metric.name=accuracy:flags";
+    let raced = run(&[GRID, FINE, one, RACING], 4, &|_| false, &mut first);
+    let slices = raced.issued.iter().filter(|job| job.is_slice());
+    for job in slices {
+        let examples = meaning(&job.job).slice_examples().unwrap().unwrap();
+        assert!(examples[0].is_empty() && !examples[1].is_empty(), "{}", job.label);
+    }
+    assert_eq!(chosen(&raced.outcome, "knots_ties").scaling, Some(0.3));
+}
+
+#[test]
+fn slices_count_as_no_jobs_of_their_own() {
+    let plan = |overrides: &[&str]| SweepPlan::new(frozen(overrides)).unwrap().bound();
+    assert_eq!(plan(&[GRID, FINE, RACING]), plan(&[GRID, FINE]));
+}
+
+/// What a run leaves in the store.
+fn stored(run: &Run) -> BTreeMap<JobId, JobResult> {
+    run.issued.iter().map(|job| (job.id, answered(&job.job))).collect()
+}
+
+/// A plan that finds the results of `stored`, and computes the others.
+fn resumed(overrides: &[&str], stored: &BTreeMap<JobId, JobResult>) -> (Outcome, usize) {
+    let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+    let mut computed = 0;
+    loop {
+        match plan.next(16).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    computed += usize::from(!stored.contains_key(&job.id));
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(outcome) => return (*outcome, computed),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_order_of_results_changes_nothing(seed: u64, window in 1usize..12, is_linear: bool) {
+        let method = if is_linear { "method=linear" } else { GRID };
+        let overrides = [method, FINE, RACING];
+        let ordered = run(&overrides, 4, &|_| false, &mut first);
+        let mut state = seed | 1;
+        let mut pick = |open: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % open
+        };
+        let shuffled = run(&overrides, window, &|_| false, &mut pick);
+        prop_assert_eq!(shuffled.outcome, ordered.outcome);
+    }
+
+    /// Whatever part of the results an interrupted run has left.
+    #[test]
+    fn a_resumed_sweep_has_the_same_table_and_computes_what_is_missing(kept: Vec<bool>, is_linear: bool) {
+        let method = if is_linear { "method=linear" } else { GRID };
+        let overrides = [method, FINE, RACING];
+        let ordered = run(&overrides, 4, &|_| false, &mut first);
+        let all = stored(&ordered);
+        let is_kept = |place: usize| kept.get(place % kept.len().max(1)).copied().unwrap_or(false);
+        let part: BTreeMap<_, _> = all.clone().into_iter().enumerate().filter(|(place, _)| is_kept(*place)).map(|(_, one)| one).collect();
+        let missing = all.len() - part.len();
+        let (outcome, computed) = resumed(&overrides, &part);
+        prop_assert_eq!(outcome, ordered.outcome);
+        prop_assert_eq!(computed, missing);
+    }
+}
+
+#[test]
+fn a_resumed_sweep_that_knows_every_value_makes_the_same_decisions() {
+    for method in ["method=linear", GRID] {
+        let overrides = [method, FINE, RACING];
+        let ordered = run(&overrides, 4, &|_| false, &mut first);
+        // All points were evaluated on all examples, by a sweep without races.
+        let whole = run(&[method, FINE], 4, &|_| false, &mut first);
+        let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+        for _ in 0..2 {
+            stored(&whole).values().for_each(|result| {
+                plan.load(result);
+            });
+        }
+        let NextJobs::Finished(outcome) = plan.next(16).unwrap() else { panic!("nothing is missing: {method}") };
+        let choice = chosen(&outcome, "knots_ties");
+        assert_eq!(choice, chosen(&ordered.outcome, "knots_ties"), "{method}");
+    }
+}

@@ -1,0 +1,176 @@
+//! Duels on made-up answers: how often they are decided against the truth, and how many examples they take.
+
+use super::{Duel, DuelRules, DuelStep};
+use jobs::{Digest, Goal, JobId, KnownAnswers, TaskShare};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+/// The shape of a vision benchmark: eight tasks of very different sizes, 26,190 examples together.
+const VISION: [u64; 8] = [1_600, 376, 2_700, 2_500, 6_000, 1_400, 4_000, 7_614];
+
+/// A smaller one for tests.
+const SMALL: [u64; 3] = [300, 500, 1_200];
+
+/// Two models on the same examples: the share of these that only one of them answers rightly, and the difference of the accuracies
+/// in favour of the incumbent, in points. It is the same in each task, up to one example.
+#[derive(Debug, Clone, Copy)]
+struct Pair<'a> {
+    sizes: &'a [u64],
+    discordant: f64,
+    gap: f64,
+}
+
+/// How a duel ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    step: Ending,
+    examples: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Eliminated,
+    Won,
+    Undecided,
+}
+
+impl Pair<'_> {
+    fn answers(self, number: u64) -> [KnownAnswers; 2] {
+        let mut numbers = ChaCha8Rng::seed_from_u64(number);
+        let mut rights = [Vec::new(), Vec::new()];
+        for size in self.sizes {
+            let share = |sign: f64| (*size as f64 * (self.discordant + sign * self.gap / 100.0) / 2.0).round() as usize;
+            let mut answers = vec![[true, true]; *size as usize];
+            answers[..share(-1.0)].fill([true, false]);
+            answers[share(-1.0)..share(-1.0) + share(1.0)].fill([false, true]);
+            for place in (1..answers.len()).rev() {
+                answers.swap(place, ((u128::from(numbers.next_u64()) * (place as u128 + 1)) >> 64) as usize);
+            }
+            for (model, right) in rights.iter_mut().enumerate() {
+                right.push(answers.iter().map(|answer| answer[model]).collect::<jobs::Bitmap>());
+            }
+        }
+        rights.map(|rights| KnownAnswers::of_all(1, rights))
+    }
+
+    fn rules(self, error_rate: f64, is_two_sided: bool) -> DuelRules {
+        let weight = 1.0 / self.sizes.len() as f64;
+        let limit = if is_two_sided { 2.0 } else { 1.0 } / error_rate;
+        DuelRules {
+            seed: 0,
+            slice: 256.min(self.sizes.iter().sum::<u64>() / 10),
+            tasks: self.sizes.iter().map(|examples| TaskShare { examples: *examples, weight }).collect(),
+            goal: Goal::Maximize,
+            to_eliminate: limit,
+            to_win: is_two_sided.then_some(limit),
+            indifference: 0.0,
+        }
+    }
+
+    /// Duel number `number` of this pair: with other answers, and another sequence.
+    fn duel(self, rules: &DuelRules, number: u64) -> Ended {
+        let [challenger, incumbent] = self.answers(number);
+        let id = JobId::from(Digest::of(&number.to_le_bytes()));
+        let mut duel = Duel::new(id, rules).unwrap();
+        let step = match duel.step(rules, Some(&challenger), Some(&incumbent)) {
+            DuelStep::Eliminated => Ending::Eliminated,
+            DuelStep::Won => Ending::Won,
+            DuelStep::Undecided => Ending::Undecided,
+            DuelStep::Needs { .. } => panic!("all answers are known"),
+        };
+        let examples = if step == Ending::Undecided { self.sizes.iter().sum() } else { duel.examples() };
+        Ended { step, examples }
+    }
+}
+
+/// The number of errors in 1,000 duels that one with an error rate of 0.05 exceeds once in a thousand times: the exact binomial
+/// quantile.
+fn most_errors() -> usize {
+    let mut log_term = 1000.0 * 0.95f64.ln();
+    let mut below = log_term.exp();
+    let mut count = 0;
+    while below < 0.999 {
+        log_term += ((1000 - count) as f64 / (count + 1) as f64 * 0.05 / 0.95).ln();
+        below += log_term.exp();
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn of_a_thousand_equal_challengers_no_more_are_eliminated_than_the_error_rate_allows() {
+    assert_eq!(most_errors(), 73);
+    for (discordant, seed) in [(0.1, 0), (0.4, 1_000_000)] {
+        let pair = Pair { sizes: &SMALL, discordant, gap: 0.0 };
+        let rules = pair.rules(0.05, false);
+        let eliminated = (0..1000).filter(|number| pair.duel(&rules, seed + number).step == Ending::Eliminated);
+        let eliminated = eliminated.count();
+        assert!(eliminated <= most_errors(), "{eliminated} of 1000 with {discordant}");
+        // Looking only at the ends of slices wastes some of the error rate; a test that never decides would waste all.
+        assert!(eliminated > 0);
+    }
+}
+
+#[test]
+fn of_a_thousand_equal_challengers_no_more_win_or_lose_than_the_error_rate_allows() {
+    let pair = Pair { sizes: &SMALL, discordant: 0.2, gap: 0.0 };
+    let rules = pair.rules(0.05, true);
+    let decided = (0..1000).filter(|number| pair.duel(&rules, 7_000_000 + number).step != Ending::Undecided).count();
+    assert!(decided <= most_errors(), "{decided} of 1000");
+}
+
+#[test]
+fn a_margin_has_its_own_error_rate() {
+    // Better by exactly the margin: eliminating it is an error.
+    let pair = Pair { sizes: &SMALL, discordant: 0.2, gap: -2.0 };
+    let rules = DuelRules { indifference: 0.02, ..pair.rules(0.05, false) };
+    let eliminated =
+        (0..1000).filter(|number| pair.duel(&rules, 9_000_000 + number).step == Ending::Eliminated).count();
+    assert!(eliminated <= most_errors(), "{eliminated} of 1000");
+    // An equal one is eliminated much more often than without a margin.
+    let pair = Pair { gap: 0.0, ..pair };
+    let with = (0..200).filter(|number| pair.duel(&rules, *number).step == Ending::Eliminated).count();
+    let without =
+        (0..200).filter(|number| pair.duel(&pair.rules(0.05, false), *number).step == Ending::Eliminated).count();
+    assert!(with > 60 && without < 20, "{with} and {without} of 200");
+}
+
+#[test]
+fn a_worse_challenger_is_eliminated_and_a_better_one_wins_on_few_examples() {
+    for (gap, ending) in [(5.0, Ending::Eliminated), (-5.0, Ending::Won)] {
+        let pair = Pair { sizes: &VISION, discordant: 0.25, gap };
+        let rules = pair.rules(0.05 / 20.0, true);
+        let ended: Vec<Ended> = (0..20).map(|number| pair.duel(&rules, number)).collect();
+        assert!(ended.iter().all(|ended| ended.step == ending), "{gap}");
+        let mean = ended.iter().map(|ended| ended.examples).sum::<u64>() / 20;
+        assert!(mean < 26_190 / 5, "{gap}: {mean}");
+    }
+}
+
+/// The table of `docs/benchmarks.md`; `scripts/bench-racing` prints it.
+#[test]
+#[ignore = "prints a table, and takes a minute"]
+#[expect(clippy::print_stdout, reason = "the table is what it is for")]
+fn print_the_share_of_examples_by_gap() {
+    println!("| gap, points | discordant | eliminated | examples, median | 90 % |\n|---|---|---|---|---|");
+    for (gap, discordant, runs) in [
+        (10.0, 0.3, 60),
+        (5.0, 0.25, 60),
+        (3.0, 0.2, 60),
+        (2.0, 0.15, 60),
+        (1.0, 0.1, 60),
+        (0.5, 0.06, 60),
+        (0.0, 0.1, 1000),
+    ] {
+        let pair = Pair { sizes: &VISION, discordant, gap };
+        let rules = pair.rules(0.05 / 20.0, false);
+        let ended: Vec<Ended> = (0..runs).map(|number| pair.duel(&rules, number)).collect();
+        let eliminated = ended.iter().filter(|ended| ended.step == Ending::Eliminated).count();
+        let mut shares: Vec<f64> = ended.iter().map(|ended| ended.examples as f64 / 261.9).collect();
+        shares.sort_by(f64::total_cmp);
+        let at = |share: f64| shares[(shares.len() as f64 * share) as usize];
+        println!("| {gap} | {discordant} | {eliminated} of {runs} | {:.0} % | {:.0} % |", at(0.5), at(0.9));
+    }
+}

@@ -1,0 +1,39 @@
+//! Races of the points of searches.
+
+use crate::{Racing, Search, SweepError, sweep::file::RacingFile};
+
+pub(super) fn check_racing(file: RacingFile, searches: &[Search]) -> Result<Racing, SweepError> {
+    let usual = Racing::default();
+    let racing = Racing {
+        error_rate: file.error_rate.unwrap_or(usual.error_rate),
+        slice: file.slice.unwrap_or(usual.slice),
+        indifference: file.indifference.unwrap_or(usual.indifference),
+        round: file.round.unwrap_or(usual.round),
+        seed: file.seed.unwrap_or(usual.seed),
+    };
+    let refuse = |key: &str, problem: String| Err(SweepError::invalid(format!("racing{key}"), problem));
+    let Racing { error_rate, slice, indifference, round, seed: _ } = racing;
+    if !(error_rate > 0.0 && error_rate <= 0.5) {
+        return refuse(".error_rate", format!("is {error_rate}, outside (0, 0.5]"));
+    }
+    if slice == 0 || slice > Racing::MOST_EXAMPLES {
+        return refuse(".slice", format!("is {slice}, expected 1 to {} examples", Racing::MOST_EXAMPLES));
+    }
+    if !(0.0..1.0).contains(&indifference) {
+        return refuse(".indifference", format!("is {indifference}, outside [0, 1): 0.005 is half a point"));
+    }
+    if round == 0 || round > Racing::MOST_POINTS {
+        return refuse(".round", format!("is {round}, expected 1 to {} points", Racing::MOST_POINTS));
+    }
+    if searches.is_empty() {
+        return refuse("", "has no effect: nothing is searched".to_owned());
+    }
+    if let Some(search) = searches.iter().find(|search| search.replicates.is_some()) {
+        let problem = format!(
+            "is for points that are one evaluation each, and the search `{}` has `replicates`; take one of them out",
+            search.name
+        );
+        return refuse("", problem);
+    }
+    Ok(racing)
+}
