@@ -67,7 +67,7 @@ pub struct StatisticsNeed {
 }
 
 /// The keys of a recipe that decide which statistics it needs.
-const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
+const DECIDING: [&str; 4] = ["preset", "combine", "gram", "examples"];
 
 impl Recipe {
     /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.

@@ -57,6 +57,10 @@ fn of_manifest(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let method = match sweep.method {
         Method::Linear => "linear: one parameter after the other, each up to the first drop".to_owned(),
         Method::Grid => "grid: every combination of values".to_owned(),
+        Method::Bracket => "bracket: one parameter after the other, each by a few points that close in".to_owned(),
+        Method::Portfolio => "portfolio: every preset once, and the best three refined".to_owned(),
+        Method::Tpe { trials, seed } => format!("tpe: {trials} points for each search, seed {seed}"),
+        Method::CmaEs { trials, seed } => format!("cma_es: at most {trials} points for each search, seed {seed}"),
         Method::Random { trials, seed } => format!("random: {trials} draws for each search, seed {seed}"),
     };
     let versions = manifest.versions.iter().map(|(name, version)| format!("{name} {version}"));

@@ -58,7 +58,7 @@ impl Searches {
         let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
         let ranking = Ranking { objective: sweep.objective.clone(), ties };
         let active = |search: &Search| {
-            let state = SearchState::new(search, sweep.method, ranking.clone())?;
+            let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
             Ok(ActiveSearch {
                 search: search.clone(),
                 state,

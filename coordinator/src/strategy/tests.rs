@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 
 /// Known results by job.
 #[derive(Debug, Clone, Default)]
-struct Known(BTreeMap<JobId, PointResult>);
+pub(super) struct Known(BTreeMap<JobId, PointResult>);
+
+impl Known {
+    pub(super) fn add(&mut self, id: JobId, result: PointResult) {
+        self.0.insert(id, result);
+    }
+}
 
 impl PointResults for Known {
     fn id(&self, recipe: &Recipe) -> JobId {
@@ -18,30 +24,30 @@ impl PointResults for Known {
     }
 }
 
-fn list(key: &str, values: &[Value]) -> Parameter {
+pub(super) fn list(key: &str, values: &[Value]) -> Parameter {
     Parameter { key: key.to_owned(), values: Values::List(values.to_vec()) }
 }
 
-fn numbers(key: &str, values: &[f64]) -> Parameter {
+pub(super) fn numbers(key: &str, values: &[f64]) -> Parameter {
     list(key, &values.iter().map(|value| json!(value)).collect::<Vec<_>>())
 }
 
-fn search(parameters: Vec<Parameter>) -> Search {
+pub(super) fn search(parameters: Vec<Parameter>) -> Search {
     let recipe = RecipeSpec {
         preset: Some("knots_ties".to_owned()),
         density: Some(0.2),
         scaling: Some(0.6),
         ..RecipeSpec::default()
     };
-    Search { name: "knots".to_owned(), recipe, parameters, replicates: None }
+    Search { name: "knots".to_owned(), recipe, parameters, trials: None, replicates: None }
 }
 
-fn ranking(ties: Ties) -> Ranking {
+pub(super) fn ranking(ties: Ties) -> Ranking {
     Ranking { objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize }, ties }
 }
 
 /// Runs a search to its end; results arrive in the order that `pick` chooses among the open requests.
-fn finish(
+pub(super) fn finish(
     search: &Search,
     method: Method,
     ranking: &Ranking,
@@ -68,7 +74,7 @@ fn finish(
     }
 }
 
-fn in_order(
+pub(super) fn in_order(
     search: &Search,
     method: Method,
     ties: Ties,
@@ -77,15 +83,38 @@ fn in_order(
     finish(search, method, &ranking(ties), &mut Known::default(), answer, &|_| 0)
 }
 
-fn scaling(candidate: &Candidate) -> f64 {
+/// Results in other orders, and a new state over a part of the results, make the same search.
+pub(super) fn assert_order_and_pauses_change_nothing(
+    search: &Search,
+    method: Method,
+    answer: &dyn Fn(&Candidate) -> PointResult,
+) {
+    let ranking = ranking(Ties::Last);
+    let straight = in_order(search, method, Ties::Last, answer);
+    for step in 0..4 {
+        let pick = |open: usize| (step * 7 + open * 3) % open;
+        let shuffled = finish(search, method, &ranking, &mut Known::default(), answer, &pick);
+        assert_eq!(shuffled, straight, "{step}");
+    }
+    let (choice, requested) = straight;
+    for cut in [1, 4, 13, 30] {
+        let cut = cut.min(requested.len());
+        let mut known = Known::default();
+        requested[..cut].iter().for_each(|candidate| known.add(candidate.id, answer(candidate)));
+        let resumed = finish(search, method, &ranking, &mut known, answer, &|_| 0);
+        assert_eq!(resumed, (choice.clone(), requested[cut..].to_vec()), "{cut}");
+    }
+}
+
+pub(super) fn scaling(candidate: &Candidate) -> f64 {
     candidate.recipe.scaling
 }
 
-fn density(candidate: &Candidate) -> f64 {
+pub(super) fn density(candidate: &Candidate) -> f64 {
     candidate.recipe.trim.map_or(1.0, |trim| trim.density)
 }
 
-fn pairs(candidates: &[Candidate]) -> Vec<(f64, f64)> {
+pub(super) fn pairs(candidates: &[Candidate]) -> Vec<(f64, f64)> {
     candidates.iter().map(|candidate| (scaling(candidate), density(candidate))).collect()
 }
 
@@ -171,7 +200,12 @@ fn a_missing_point_ends_a_search_without_a_choice() {
 
 #[test]
 fn a_search_without_parameters_evaluates_its_recipe() {
-    for method in [Method::Linear, Method::Grid, Method::Random { trials: 9, seed: 1 }] {
+    let drawn = [
+        Method::Random { trials: 9, seed: 1 },
+        Method::Tpe { trials: 9, seed: 1 },
+        Method::CmaEs { trials: 9, seed: 1 },
+    ];
+    for method in [Method::Linear, Method::Grid, Method::Bracket].into_iter().chain(drawn) {
         let (choice, requested) = in_order(&search(Vec::new()), method, Ties::Last, &hill);
         assert_eq!(pairs(&requested), [(0.6, 0.2)], "{method:?}");
         assert_eq!(choice.best.unwrap().0, requested[0]);
@@ -184,7 +218,7 @@ fn less_is_better_when_minimizing() {
     ranking.objective.goal = Goal::Minimize;
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
     let valley = |candidate: &Candidate| PointResult::Value((scaling(candidate) - 0.2).abs());
-    for method in [Method::Linear, Method::Grid] {
+    for method in [Method::Linear, Method::Grid, Method::Bracket] {
         let (choice, _) = finish(&search, method, &ranking, &mut Known::default(), &valley, &|_| 0);
         assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.2));
     }
@@ -337,7 +371,8 @@ fn any_search() -> impl Strategy<Value = Search> {
 
 fn any_method() -> impl Strategy<Value = Method> {
     let random = (1u32..20, any::<u64>()).prop_map(|(trials, seed)| Method::Random { trials, seed });
-    prop_oneof![Just(Method::Linear), Just(Method::Grid), random]
+    let tpe = (1u32..40, any::<u64>()).prop_map(|(trials, seed)| Method::Tpe { trials, seed });
+    prop_oneof![Just(Method::Linear), Just(Method::Grid), Just(Method::Bracket), random, tpe]
 }
 
 fn any_ties() -> impl Strategy<Value = Ties> {

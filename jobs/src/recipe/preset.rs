@@ -1,5 +1,6 @@
 mod alias;
 mod steps;
+mod tuning;
 
 pub(super) use alias::Alias;
 pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};

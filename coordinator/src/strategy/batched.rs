@@ -1,0 +1,167 @@
+use super::{
+    error::{StrategyError, resolve},
+    point::{Candidate, Choice, NextPoint, PointResult, PointResults},
+    ranking::Ranking,
+};
+use jobs::{Goal, JobId, LeftOut, RecipeSpec};
+use std::collections::HashSet;
+
+/// A method that asks for points in batches, and hears the results of a whole batch before it asks for the next one.
+///
+/// What it asks for is a function of the results that it has heard. A search is therefore repeated from stored results
+/// by asking and telling again, and the order in which results of a batch arrive does not matter.
+pub(super) trait Batches {
+    /// The next points; none at the end of the search.
+    fn ask(&mut self) -> Result<Vec<RecipeSpec>, StrategyError>;
+
+    /// How good the asked points are, in the same order: more is better; `None` is worse than every number.
+    fn tell(&mut self, gains: &[Option<f64>]) -> Result<(), StrategyError>;
+
+    /// The largest number of points that it asks for.
+    fn bound(&self) -> u64;
+}
+
+/// The state of a search in batches.
+///
+/// - Every point is evaluated once, even if several batches have it.
+/// - A failed point is worse than every value.
+/// - A missing point, whose value no machine could determine, ends the search without a choice after its batch.
+/// - The best point is the first of those with the best value, in the order in which the method asked for them.
+#[derive(Debug, Clone)]
+pub(super) struct Batched<B> {
+    search: String,
+    ranking: Ranking,
+    batches: B,
+    /// The current batch.
+    batch: Vec<Candidate>,
+    /// The points of the batch before this position are requested, or were known.
+    requested: usize,
+    /// The points of the earlier batches, each once, in order.
+    points: Vec<(Candidate, PointResult)>,
+    /// The jobs of these points.
+    listed: HashSet<JobId>,
+    /// The jobs of points that were requested or read.
+    seen: HashSet<JobId>,
+    end: Option<End>,
+}
+
+/// Why a search has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The method asks for no more points.
+    Finished,
+    /// A point is missing, so the rest of the search is unknown.
+    Stuck,
+}
+
+impl<B: Batches> Batched<B> {
+    pub(super) fn new(search: &str, ranking: Ranking, batches: B) -> Self {
+        Self {
+            search: search.to_owned(),
+            ranking,
+            batches,
+            batch: Vec::new(),
+            requested: 0,
+            points: Vec::new(),
+            listed: HashSet::new(),
+            seen: HashSet::new(),
+            end: None,
+        }
+    }
+
+    pub(super) fn bound(&self) -> u64 {
+        self.batches.bound()
+    }
+
+    pub(super) fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
+        while self.end.is_none() {
+            while let Some(candidate) = self.batch.get(self.requested) {
+                self.requested += 1;
+                if self.seen.insert(candidate.id) && known.of(&candidate.id).is_none() {
+                    return Ok(NextPoint::Evaluate(Box::new(candidate.clone())));
+                }
+            }
+            let results = self.batch.iter().map(|candidate| known.of(&candidate.id)).collect::<Option<Vec<_>>>();
+            let Some(results) = results else { return Ok(NextPoint::Wait) };
+            self.finish_batch(&results, known)?;
+        }
+        Ok(NextPoint::Done(Box::new(self.so_far(known))))
+    }
+
+    /// Reads the results of the current batch, and asks for the next one.
+    fn finish_batch(&mut self, results: &[PointResult], known: &impl PointResults) -> Result<(), StrategyError> {
+        let batch = std::mem::take(&mut self.batch);
+        self.requested = 0;
+        let is_first = batch.is_empty();
+        let gains: Vec<Option<f64>> = results.iter().map(|result| self.gain(*result)).collect();
+        self.add_points(batch, results);
+        if results.contains(&PointResult::Missing) {
+            self.end = Some(End::Stuck);
+            return Ok(());
+        }
+        if !is_first {
+            self.batches.tell(&gains)?;
+        }
+        let specs = self.batches.ask()?;
+        if specs.is_empty() {
+            self.end = Some(End::Finished);
+        }
+        for spec in specs {
+            let recipe = resolve(&self.search, &spec)?;
+            let id = known.id(&recipe);
+            self.batch.push(Candidate { spec, recipe, id });
+        }
+        Ok(())
+    }
+
+    fn add_points(&mut self, batch: Vec<Candidate>, results: &[PointResult]) {
+        for (candidate, result) in batch.into_iter().zip(results) {
+            if self.listed.insert(candidate.id) {
+                self.points.push((candidate, *result));
+            }
+        }
+    }
+
+    /// How good a result is: more is better.
+    fn gain(&self, result: PointResult) -> Option<f64> {
+        let value = match result {
+            PointResult::Value(value) => value,
+            PointResult::Failed | PointResult::Missing => return None,
+        };
+        let gain = match self.ranking.objective.goal {
+            Goal::Maximize => value,
+            Goal::Minimize => -value,
+        };
+        gain.is_finite().then_some(gain)
+    }
+
+    /// The points whose results are known, and the best of them unless one is missing.
+    pub(super) fn so_far(&self, known: &impl PointResults) -> Choice {
+        let choice = self.best_known(known);
+        if choice.points.iter().any(|(_, result)| *result == PointResult::Missing) {
+            return Choice { best: None, ..choice };
+        }
+        choice
+    }
+
+    /// The points whose results are known, and the best of them, even if one is missing.
+    pub(super) fn best_known(&self, known: &impl PointResults) -> Choice {
+        let mut points = self.points.clone();
+        for candidate in &self.batch[..self.requested] {
+            if let Some(result) = known.of(&candidate.id)
+                && !points.iter().any(|(point, _)| point.id == candidate.id)
+            {
+                points.push((candidate.clone(), result));
+            }
+        }
+        let mut best: Option<(Candidate, f64)> = None;
+        for (candidate, result) in &points {
+            if let PointResult::Value(value) = result
+                && best.as_ref().is_none_or(|(_, best)| self.ranking.objective.compare(*value, *best).is_gt())
+            {
+                best = Some((candidate.clone(), *value));
+            }
+        }
+        Choice { best, points, left_out: LeftOut::default() }
+    }
+}

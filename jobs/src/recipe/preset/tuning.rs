@@ -1,0 +1,120 @@
+//! Where `method: portfolio` begins with every preset, and what it refines.
+
+use super::Preset;
+use crate::{Parameter, Values};
+
+/// The refined range of λ reaches from an eighth of its first value to eight times that: best values of one method differ by
+/// such factors between models.
+const SCALING_FACTOR: f64 = 8.0;
+
+/// How a preset is tried and refined.
+#[derive(Debug, Clone, Copy)]
+struct Tuning {
+    /// λ of the first point. The other keys are those of the preset.
+    scaling: f64,
+    /// The key that decides most beside λ.
+    main: Option<MainKey>,
+}
+
+/// A key that is refined after λ.
+#[derive(Debug, Clone, Copy)]
+struct MainKey {
+    key: &'static str,
+    min: f64,
+    max: f64,
+    log: bool,
+}
+
+/// Shares of entries: from very few to all.
+const DENSITY: MainKey = logarithmic("density", 0.05, 1.0);
+
+const fn logarithmic(key: &'static str, min: f64, max: f64) -> MainKey {
+    MainKey { key, min, max, log: true }
+}
+
+const fn linear(key: &'static str, min: f64, max: f64) -> MainKey {
+    MainKey { key, min, max, log: false }
+}
+
+const fn tuning(scaling: f64, main: Option<MainKey>) -> Tuning {
+    Tuning { scaling, main }
+}
+
+impl Preset {
+    /// λ of the point with which a portfolio tries the preset: the published one where the paper or its code has one for the
+    /// merge as it is meant here, else 1, and 0.3 for plain sums of all updates.
+    pub fn first_scaling(self) -> f64 {
+        self.tuning().scaling
+    }
+
+    /// The parameters by which a portfolio refines the preset, in order: λ, and the key that decides most beside it.
+    pub fn refined(self) -> Vec<Parameter> {
+        let Tuning { scaling, main } = self.tuning();
+        let range = |MainKey { key, min, max, log }: MainKey| Parameter {
+            key: key.to_owned(),
+            values: Values::Continuous { min, max, log },
+        };
+        let scaling = logarithmic("scaling", scaling / SCALING_FACTOR, scaling * SCALING_FACTOR);
+        std::iter::once(scaling).chain(main).map(range).collect()
+    }
+
+    fn tuning(self) -> Tuning {
+        match self {
+            // Eight tasks in the paper.
+            Self::TaskArithmetic => tuning(0.3, None),
+            Self::Ties | Self::KnotsTies | Self::CoreTies | Self::CoreQrTies => tuning(1.0, Some(DENSITY)),
+            Self::DareTies | Self::KnotsDareTies => tuning(1.0, Some(linear("drop_rate", 0.05, 0.95))),
+            Self::Tsv | Self::TsvIso | Self::IsoC => tuning(1.0, None),
+            Self::IsoCts => tuning(1.0, Some(linear("common_share", 0.2, 1.0))),
+            // Density 0.9 and λ 0.6 in its code.
+            Self::KnotsTiesUnscaled => tuning(0.6, Some(DENSITY)),
+            Self::IsoCFull => tuning(1.0, Some(linear("flatten", 0.0, 1.0))),
+            Self::Breadcrumbs => tuning(0.3, Some(logarithmic("density", 0.05, 0.95))),
+            Self::MagnitudePrune => tuning(0.3, Some(DENSITY)),
+            Self::WudiClosed | Self::Actmerge | Self::ModelStock | Self::Pico | Self::Karcher => tuning(1.0, None),
+            Self::Nuslerp => tuning(1.0, None),
+            Self::Regmean => tuning(1.0, Some(linear("off_diagonal", 0.0, 1.0))),
+            Self::Cart => tuning(1.0, Some(logarithmic("rank_share", 0.02, 1.0))),
+            Self::Svc => tuning(1.0, Some(linear("calibrate_spectrum", 0.0, 1.0))),
+            Self::Ctm => tuning(0.3, Some(linear("balance", 0.0, 1.0))),
+            // λ 0.75 for a ViT-B/32 in its code.
+            Self::CtmTies => tuning(0.75, Some(DENSITY)),
+            Self::DcMerge => tuning(1.0, Some(linear("smoothing", 0.0, 1.0))),
+            Self::Della => tuning(1.0, Some(linear("drop_rate", 0.2, 0.8))),
+            // λ 1.2 in its code.
+            Self::Pcb => tuning(1.2, Some(logarithmic("top_share", 0.01, 1.0))),
+            Self::Sce => tuning(1.0, Some(logarithmic("select", 0.01, 1.0))),
+            Self::Slerp => tuning(1.0, Some(linear("position", 0.0, 1.0))),
+            Self::Lego => tuning(1.0, Some(logarithmic("group_rank", 1.0, 64.0))),
+            // λ 4 in its code.
+            Self::RobustMerge => tuning(4.0, Some(logarithmic("factor_density", 0.05, 1.0))),
+            Self::Fisher => tuning(1.0, Some(logarithmic("fisher_floor", 1e-10, 1e-2))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecipeSpec;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn every_preset_can_be_tried_and_refined_over_the_whole_of_its_ranges() {
+        for preset in Preset::ALL {
+            let mut start: RecipeSpec = serde_json::from_value(json!({"preset": preset.name()})).unwrap();
+            start.scaling = Some(preset.first_scaling());
+            let recipe = start.resolve().unwrap();
+            let own = RecipeSpec::from(&recipe).numbers();
+            for Parameter { key, values } in preset.refined() {
+                let Values::Continuous { min, max, .. } = values else { panic!("{preset}: {key}") };
+                for value in [min, max, f64::midpoint(min, max).round().clamp(min, max)] {
+                    let mut spec = start.clone();
+                    spec.set(&key, &Value::from(value)).unwrap();
+                    assert!(spec.resolve().is_ok(), "{preset}: {key} = {value}");
+                }
+                assert!((min..=max).contains(&own[&key]), "{preset} begins within the range of {key}");
+            }
+        }
+    }
+}
