@@ -227,8 +227,13 @@ fn point_label(search: &Search, spec: &RecipeSpec) -> String {
         let whole = RecipeSpec::from(&spec.resolve().ok()?);
         serde_json::to_value(whole).ok()?.get(key).cloned()
     };
+    let of_layer = |key: &str| {
+        let (task, layer) = key.strip_prefix("layer_weights.")?.rsplit_once('.')?;
+        flat.get("layer_weights")?.get(task)?.get(layer).cloned()
+    };
     let value = |key: &str| match key.strip_prefix("weights.") {
         Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
+        None if key.starts_with("layer_weights.") => of_layer(key),
         None => flat.get(key).cloned().or_else(|| of_preset(key)),
     };
     let mut label = search.name.clone();
@@ -236,5 +241,18 @@ fn point_label(search: &Search, spec: &RecipeSpec) -> String {
         let value = value(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         label = format!("{label} {key}={}", value.unwrap_or_default());
     }
+    for (key, number) in numbers_beside_parameters(search, spec) {
+        label = format!("{label} {key}={number}");
+    }
     label
+}
+
+/// The numbers that a search has set itself: a portfolio refines λ and other keys, which are none of its parameters.
+fn numbers_beside_parameters(search: &Search, spec: &RecipeSpec) -> Vec<(String, f64)> {
+    let written = search.recipe.numbers();
+    let is_parameter = |key: &str| {
+        let of_all_tasks = key.split_once('.').map_or(key, |(of_all_tasks, _)| of_all_tasks);
+        search.parameters.iter().any(|parameter| parameter.key == key || parameter.key == of_all_tasks)
+    };
+    spec.numbers().into_iter().filter(|(key, _)| !written.contains_key(key) && !is_parameter(key)).collect()
 }

@@ -83,10 +83,14 @@ fn divided(range: Range, own: Option<f64>) -> impl Iterator<Item = Stop> {
 
 /// The number that a recipe has at a key, also if its preset says it.
 pub(super) fn own_number(recipe: &Recipe, key: &str) -> Option<f64> {
-    match key.strip_prefix("weights.") {
-        Some(task) => Some(recipe.weight(task)),
-        None => RecipeSpec::from(recipe).numbers().get(key).copied(),
+    if let Some(task) = key.strip_prefix("weights.") {
+        return Some(recipe.weight(task));
     }
+    if let Some(rest) = key.strip_prefix("layer_weights.") {
+        let parts = rest.rsplit_once('.').and_then(|(task, layer)| recipe.layer_weights.get(task)?.get(layer));
+        return Some(parts.and_then(|weight| weight.numbers().first().copied()).unwrap_or(1.0));
+    }
+    RecipeSpec::from(recipe).numbers().get(key).copied()
 }
 
 #[cfg(test)]

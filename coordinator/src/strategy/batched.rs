@@ -25,6 +25,7 @@ pub(super) trait Batches {
 ///
 /// - Every point is evaluated once, even if several batches have it.
 /// - A failed point is worse than every value.
+/// - If a search has read ten points or more and all of them failed, it ends: the others would most likely fail as well.
 /// - A missing point, whose value no machine could determine, ends the search without a choice after its batch.
 /// - The best point is the first of those with the best value, in the order in which the method asked for them.
 #[derive(Debug, Clone)]
@@ -45,11 +46,16 @@ pub(super) struct Batched<B> {
     end: Option<End>,
 }
 
+/// A search whose first points all failed ends after so many.
+const MOST_FAILURES: usize = 10;
+
 /// Why a search has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The method asks for no more points.
     Finished,
+    /// All points failed.
+    Hopeless,
     /// A point is missing, so the rest of the search is unknown.
     Stuck,
 }
@@ -97,6 +103,11 @@ impl<B: Batches> Batched<B> {
         self.add_points(batch, results);
         if results.contains(&PointResult::Missing) {
             self.end = Some(End::Stuck);
+            return Ok(());
+        }
+        let has_failed = self.points.iter().all(|(_, result)| *result == PointResult::Failed);
+        if has_failed && self.points.len() >= MOST_FAILURES {
+            self.end = Some(End::Hopeless);
             return Ok(());
         }
         if !is_first {

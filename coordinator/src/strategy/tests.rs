@@ -199,6 +199,16 @@ fn a_missing_point_ends_a_search_without_a_choice() {
 }
 
 #[test]
+fn a_search_that_learns_ends_when_its_first_points_all_failed() {
+    let range = Values::Continuous { min: 0.1, max: 1.0, log: false };
+    let search = search(vec![Parameter { key: "scaling".to_owned(), values: range }]);
+    for (method, most) in [(Method::Tpe { trials: 100, seed: 1 }, 11), (Method::CmaEs { trials: 100, seed: 1 }, 13)] {
+        let (choice, requested) = in_order(&search, method, Ties::Last, &|_| PointResult::Failed);
+        assert_eq!((choice.best, requested.len(), choice.points.len()), (None, most, most), "{method:?}");
+    }
+}
+
+#[test]
 fn a_search_without_parameters_evaluates_its_recipe() {
     let drawn = [
         Method::Random { trials: 9, seed: 1 },

@@ -16,7 +16,7 @@ use super::{
     read::typed,
 };
 use crate::{
-    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
+    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeKey,
     RecipeSpec, StatisticsKind, Values,
 };
 use data::check_data;
@@ -473,6 +473,18 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
     for task in weights.filter_map(|parameter| parameter.key.strip_prefix("weights.")) {
         if sweep.task(task).is_none() {
             return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
+        }
+    }
+    let keys = sweep.searches.iter().flat_map(|search| &search.parameters).map(|parameter| &parameter.key);
+    for (key, task) in keys.filter_map(|key| Some((key, RecipeKey::task_of_layer_weights(key)?))) {
+        // The whole rest may be the name of a task with a dot before its last digits.
+        let is_task = sweep.task(task).is_some()
+            || key.strip_prefix("layer_weights.").is_some_and(|rest| sweep.task(rest).is_some());
+        if !is_task {
+            return Err(SweepError::invalid(
+                format!("parameters.{key}"),
+                format!("names the task `{task}`, which is not listed"),
+            ));
         }
     }
     Ok(())

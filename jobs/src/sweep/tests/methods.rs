@@ -142,3 +142,21 @@ fn a_file_without_recipe_and_method_is_a_portfolio_and_no_other_file_is() {
     let linear = message(&["recipe=null", "parameters=null", "baselines=[]"]);
     assert!(linear.starts_with("`recipe` is missing"), "{linear}");
 }
+
+#[test]
+fn a_layer_of_a_task_has_a_weight_that_is_searched() {
+    let ta = ["method=cma_es", "trials=9", "recipe={preset: task_arithmetic}"];
+    let with = |parameters: &str| read(SMALL, &[&ta[..], &[&format!("parameters={parameters}")]].concat());
+    let sweep = with("{layer_weights.mnist.0: {min: 0, max: 2}, layer_weights.icons.11: {min: 0, max: 2}}").unwrap();
+    let mut spec = sweep.searches[0].recipe.clone();
+    spec.set("layer_weights.mnist.0", &json!(0.5)).unwrap();
+    spec.set("layer_weights.icons.11", &json!(0.25)).unwrap();
+    assert_eq!(serde_json::to_value(&spec.layer_weights).unwrap(), json!({"mnist": {"0": 0.5}, "icons": {"11": 0.25}}));
+    let text = with("{layer_weights.flags.0: {min: 0, max: 2}}").unwrap_err().to_string();
+    assert_eq!(text, "`parameters.layer_weights.flags.0` names the task `flags`, which is not listed");
+    let text = crate::error_chain(&with("{layer_weights.mnist: {min: 0, max: 2}}").unwrap_err());
+    assert!(
+        text.contains("is not a map from layer or module to number") || text.contains("a map from layer or module"),
+        "{text}"
+    );
+}
