@@ -475,16 +475,19 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
             return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
         }
     }
-    let keys = sweep.searches.iter().flat_map(|search| &search.parameters).map(|parameter| &parameter.key);
-    for (key, task) in keys.filter_map(|key| Some((key, RecipeKey::task_of_layer_weights(key)?))) {
-        // The whole rest may be the name of a task with a dot before its last digits.
-        let is_task = sweep.task(task).is_some()
-            || key.strip_prefix("layer_weights.").is_some_and(|rest| sweep.task(rest).is_some());
-        if !is_task {
-            return Err(SweepError::invalid(
-                format!("parameters.{key}"),
-                format!("names the task `{task}`, which is not listed"),
-            ));
+    check_layer_weights(sweep)
+}
+
+/// Refuses weights of layers of tasks that are not listed.
+fn check_layer_weights(sweep: &Sweep) -> Result<(), SweepError> {
+    for Parameter { key, values } in sweep.searches.iter().flat_map(|search| &search.parameters) {
+        let Some(of_layer) = RecipeKey::task_of_layer_weights(key) else { continue };
+        // A map is the value of a whole task, whose name may end with a dot and digits. A number is that of a layer.
+        let has_maps = values.listed().is_some_and(|values| values.iter().all(Value::is_object));
+        let task = if has_maps { key.trim_start_matches("layer_weights.") } else { of_layer };
+        if sweep.task(task).is_none() {
+            let problem = format!("names the task `{task}`, which is not listed");
+            return Err(SweepError::invalid(format!("parameters.{key}"), problem));
         }
     }
     Ok(())

@@ -160,3 +160,13 @@ fn a_layer_of_a_task_has_a_weight_that_is_searched() {
         "{text}"
     );
 }
+
+#[test]
+fn a_number_is_the_weight_of_a_layer_even_if_a_task_is_named_so() {
+    let cma_es = ["method=cma_es", "trials=9", "recipe={preset: task_arithmetic}"];
+    let range = "parameters={layer_weights.mnist.0: {min: 0, max: 2}}";
+    let renamed = [&cma_es[..], &["tasks.mnist.name=mnist.0", range]].concat();
+    assert_eq!(message(&renamed), "`parameters.layer_weights.mnist.0` names the task `mnist`, which is not listed");
+    let map = "parameters={layer_weights.mnist.0: [{\"1\": 0.5}]}";
+    assert!(read(SMALL, &["tasks.mnist.name=mnist.0", "recipe={preset: task_arithmetic}", map]).is_ok());
+}
