@@ -65,19 +65,19 @@ impl SearchState {
             Method::Linear => MethodState::Linear(Box::new(Linear::new(search, ranking)?)),
             Method::Bracket => {
                 let bracket = Bracket::of(search)?;
-                MethodState::Bracket(Box::new(Batched::new(&search.name, ranking, bracket)))
+                MethodState::Bracket(Box::new(Batched::new(ranking, bracket)))
             }
             Method::Portfolio => {
                 let portfolio = Portfolio::of(search)?;
-                MethodState::Portfolio(Box::new(Batched::new(&search.name, ranking, portfolio)))
+                MethodState::Portfolio(Box::new(Batched::new(ranking, portfolio)))
             }
             Method::Tpe { trials, seed } => {
                 let tpe = Tpe::of(search, trials, seed)?;
-                MethodState::Tpe(Box::new(Batched::new(&search.name, ranking, tpe)))
+                MethodState::Tpe(Box::new(Batched::new(ranking, tpe)))
             }
             Method::CmaEs { trials, seed } => {
                 let cma_es = CmaEs::of(search, trials, seed)?;
-                MethodState::CmaEs(Box::new(Batched::new(&search.name, ranking, cma_es)))
+                MethodState::CmaEs(Box::new(Batched::new(ranking, cma_es)))
             }
         };
         Ok(Self(state))
@@ -86,7 +86,8 @@ impl SearchState {
     /// The next point, given the results in `known`. Results may have been added since the last call, but not changed.
     ///
     /// # Errors
-    /// [`StrategyError::Combination`], when a linear search meets values that do not fit together.
+    /// [`StrategyError::Combination`], when a linear search meets values that do not fit together. A method that asks for points
+    /// in batches counts such a point as failed.
     pub fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
         match &mut self.0 {
             MethodState::Grid(state) => state.next(known),

@@ -247,12 +247,14 @@ fn point_label(search: &Search, spec: &RecipeSpec) -> String {
     label
 }
 
-/// The numbers that a search has set itself: a portfolio refines λ and other keys, which are none of its parameters.
+/// The numbers that a search has set itself, other than those of its recipe: a portfolio refines λ and other keys, which are none
+/// of its parameters.
 fn numbers_beside_parameters(search: &Search, spec: &RecipeSpec) -> Vec<(String, f64)> {
     let written = search.recipe.numbers();
     let is_parameter = |key: &str| {
         let of_all_tasks = key.split_once('.').map_or(key, |(of_all_tasks, _)| of_all_tasks);
         search.parameters.iter().any(|parameter| parameter.key == key || parameter.key == of_all_tasks)
     };
-    spec.numbers().into_iter().filter(|(key, _)| !written.contains_key(key) && !is_parameter(key)).collect()
+    let is_new = |key: &str, number: f64| written.get(key).is_none_or(|written| written.total_cmp(&number).is_ne());
+    spec.numbers().into_iter().filter(|(key, number)| is_new(key, *number) && !is_parameter(key)).collect()
 }

@@ -2,7 +2,7 @@ use super::{
     error::StrategyError,
     range::{Range, value_of},
 };
-use jobs::{Parameter, Recipe, RecipeSpec, Values};
+use jobs::{Parameter, RecipeSpec, Values};
 use serde_json::Value;
 
 /// The steps into which a whole range is divided. One step is less than what a few hundred examples can distinguish.
@@ -81,16 +81,9 @@ fn divided(range: Range, own: Option<f64>) -> impl Iterator<Item = Stop> {
         .filter_map(move |number| Some(Stop { number, value: value_of(number), place: range.share(number)? }))
 }
 
-/// The number that a recipe has at a key, also if its preset says it.
-pub(super) fn own_number(recipe: &Recipe, key: &str) -> Option<f64> {
-    if let Some(task) = key.strip_prefix("weights.") {
-        return Some(recipe.weight(task));
-    }
-    if let Some(rest) = key.strip_prefix("layer_weights.") {
-        let parts = rest.rsplit_once('.').and_then(|(task, layer)| recipe.layer_weights.get(task)?.get(layer));
-        return Some(parts.and_then(|weight| weight.numbers().first().copied()).unwrap_or(1.0));
-    }
-    RecipeSpec::from(recipe).numbers().get(key).copied()
+/// The number that a recipe has at a key, also if its preset says it or if its step does nothing.
+pub(super) fn own_number(recipe: &RecipeSpec, key: &str) -> Option<f64> {
+    recipe.value_of(key)?.as_f64()
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 use super::{
-    error::{StrategyError, resolve},
+    error::StrategyError,
     point::{Candidate, Choice, NextPoint, PointResult, PointResults},
     ranking::Ranking,
 };
 use jobs::{Goal, JobId, LeftOut, RecipeSpec};
 use std::collections::HashSet;
 
-/// A method that asks for points in batches, and hears the results of a whole batch before it asks for the next one.
+/// A method that asks for points in batches, and reads the results of a whole batch before it asks for the next one.
 ///
-/// What it asks for is a function of the results that it has heard. A search is therefore repeated from stored results
+/// What it asks for is a function of the results that it has read. A search is therefore repeated from stored results
 /// by asking and telling again, and the order in which results of a batch arrive does not matter.
 pub(super) trait Batches {
     /// The next points; none at the end of the search.
@@ -24,17 +24,18 @@ pub(super) trait Batches {
 /// The state of a search in batches.
 ///
 /// - Every point is evaluated once, even if several batches have it.
-/// - A failed point is worse than every value.
+/// - A failed point is worse than every value, and so is one whose value is no finite number.
+/// - A point whose values describe no merge together counts as failed, without a job. The choice counts it among the points
+///   that it does not list.
 /// - If a search has read ten points or more and all of them failed, it ends: the others would most likely fail as well.
 /// - A missing point, whose value no machine could determine, ends the search without a choice after its batch.
 /// - The best point is the first of those with the best value, in the order in which the method asked for them.
 #[derive(Debug, Clone)]
 pub(super) struct Batched<B> {
-    search: String,
     ranking: Ranking,
     batches: B,
-    /// The current batch.
-    batch: Vec<Candidate>,
+    /// The current batch; `None` for values that describe no merge together.
+    batch: Vec<Option<Candidate>>,
     /// The points of the batch before this position are requested, or were known.
     requested: usize,
     /// The points of the earlier batches, each once, in order.
@@ -43,6 +44,8 @@ pub(super) struct Batched<B> {
     listed: HashSet<JobId>,
     /// The jobs of points that were requested or read.
     seen: HashSet<JobId>,
+    /// The points that describe no merge, as canonical JSON.
+    misfits: HashSet<String>,
     end: Option<End>,
 }
 
@@ -55,15 +58,14 @@ enum End {
     /// The method asks for no more points.
     Finished,
     /// All points failed.
-    Hopeless,
+    AllFailed,
     /// A point is missing, so the rest of the search is unknown.
     Stuck,
 }
 
 impl<B: Batches> Batched<B> {
-    pub(super) fn new(search: &str, ranking: Ranking, batches: B) -> Self {
+    pub(super) fn new(ranking: Ranking, batches: B) -> Self {
         Self {
-            search: search.to_owned(),
             ranking,
             batches,
             batch: Vec::new(),
@@ -71,6 +73,7 @@ impl<B: Batches> Batched<B> {
             points: Vec::new(),
             listed: HashSet::new(),
             seen: HashSet::new(),
+            misfits: HashSet::new(),
             end: None,
         }
     }
@@ -81,13 +84,20 @@ impl<B: Batches> Batched<B> {
 
     pub(super) fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
         while self.end.is_none() {
-            while let Some(candidate) = self.batch.get(self.requested) {
+            while let Some(point) = self.batch.get(self.requested) {
                 self.requested += 1;
-                if self.seen.insert(candidate.id) && known.of(&candidate.id).is_none() {
+                if let Some(candidate) = point
+                    && self.seen.insert(candidate.id)
+                    && known.of(&candidate.id).is_none()
+                {
                     return Ok(NextPoint::Evaluate(Box::new(candidate.clone())));
                 }
             }
-            let results = self.batch.iter().map(|candidate| known.of(&candidate.id)).collect::<Option<Vec<_>>>();
+            let result = |point: &Option<Candidate>| match point {
+                Some(candidate) => known.of(&candidate.id),
+                None => Some(PointResult::Failed),
+            };
+            let results = self.batch.iter().map(result).collect::<Option<Vec<_>>>();
             let Some(results) = results else { return Ok(NextPoint::Wait) };
             self.finish_batch(&results, known)?;
         }
@@ -106,8 +116,8 @@ impl<B: Batches> Batched<B> {
             return Ok(());
         }
         let has_failed = self.points.iter().all(|(_, result)| *result == PointResult::Failed);
-        if has_failed && self.points.len() >= MOST_FAILURES {
-            self.end = Some(End::Hopeless);
+        if has_failed && self.points.len() + self.misfits.len() >= MOST_FAILURES {
+            self.end = Some(End::AllFailed);
             return Ok(());
         }
         if !is_first {
@@ -118,16 +128,25 @@ impl<B: Batches> Batched<B> {
             self.end = Some(End::Finished);
         }
         for spec in specs {
-            let recipe = resolve(&self.search, &spec)?;
-            let id = known.id(&recipe);
-            self.batch.push(Candidate { spec, recipe, id });
+            match spec.resolve() {
+                Ok(recipe) => {
+                    let id = known.id(&recipe);
+                    self.batch.push(Some(Candidate { spec, recipe, id }));
+                }
+                Err(_) => {
+                    self.misfits.insert(jobs::canonical_json(&spec));
+                    self.batch.push(None);
+                }
+            }
         }
         Ok(())
     }
 
-    fn add_points(&mut self, batch: Vec<Candidate>, results: &[PointResult]) {
-        for (candidate, result) in batch.into_iter().zip(results) {
-            if self.listed.insert(candidate.id) {
+    fn add_points(&mut self, batch: Vec<Option<Candidate>>, results: &[PointResult]) {
+        for (point, result) in batch.into_iter().zip(results) {
+            if let Some(candidate) = point
+                && self.listed.insert(candidate.id)
+            {
                 self.points.push((candidate, *result));
             }
         }
@@ -158,7 +177,7 @@ impl<B: Batches> Batched<B> {
     /// The points whose results are known, and the best of them, even if one is missing.
     pub(super) fn best_known(&self, known: &impl PointResults) -> Choice {
         let mut points = self.points.clone();
-        for candidate in &self.batch[..self.requested] {
+        for candidate in self.batch[..self.requested].iter().flatten() {
             if let Some(result) = known.of(&candidate.id)
                 && !points.iter().any(|(point, _)| point.id == candidate.id)
             {
@@ -168,11 +187,13 @@ impl<B: Batches> Batched<B> {
         let mut best: Option<(Candidate, f64)> = None;
         for (candidate, result) in &points {
             if let PointResult::Value(value) = result
+                && value.is_finite()
                 && best.as_ref().is_none_or(|(_, best)| self.ranking.objective.compare(*value, *best).is_gt())
             {
                 best = Some((candidate.clone(), *value));
             }
         }
-        Choice { best, points, left_out: LeftOut::default() }
+        let misfits = self.misfits.len() as u64;
+        Choice { best, points, left_out: LeftOut { points: misfits, failed: misfits } }
     }
 }

@@ -5,13 +5,13 @@ mod tests;
 use super::{
     axis::{Axis, own_number},
     batched::Batches,
-    error::{StrategyError, combination, resolve},
+    error::{StrategyError, combination},
 };
 use jobs::{Parameter, RecipeSpec, Search};
 use scan::{MOST_POINTS, Scan};
 
 /// One parameter after the other, in file order, the others fixed at the best value so far: each by a [`Scan`] of at most
-/// seven points that closes in on the best value, where a list would take many.
+/// seven points around the best value, where a list would take many.
 ///
 /// - A scan begins at the recipe's own value if that lies in the range or is listed, and else in the middle. The recipe as
 ///   it is written is evaluated only if its value is in the scan, or if there is no parameter at all.
@@ -69,8 +69,7 @@ impl Bracket {
     fn begin_scan(&mut self) -> Result<bool, StrategyError> {
         let Some(parameter) = self.parameters.get(self.next) else { return Ok(false) };
         self.next += 1;
-        let recipe = resolve(&self.search, &self.spec)?;
-        let own = own_number(&recipe, &parameter.key);
+        let own = own_number(&self.spec, &parameter.key);
         let axis = Axis::of(&self.search, parameter, own)?;
         let start = own.and_then(|own| axis.index_of(own)).unwrap_or(axis.len() / 2);
         let places = (0..axis.len()).map(|index| axis.place(index)).collect();

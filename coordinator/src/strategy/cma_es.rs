@@ -6,7 +6,7 @@ mod tests;
 use super::{
     axis::own_number,
     batched::Batches,
-    error::{StrategyError, combination, resolve},
+    error::{StrategyError, combination},
     range::Range,
 };
 use jobs::{Parameter, RecipeSpec, Search, Values};
@@ -30,7 +30,8 @@ const LAST_SPREAD: f64 = 1e-4;
 ///   points are taken as `trials` has left.
 /// - Each point is a function of the seed, of its number and of the earlier generations. More trials only add points.
 /// - Ranges are reflected at their ends: a drawn number that lies outside by x counts as the one inside by x. The optimiser
-///   hears of the number as it was drawn, so that nothing is lost at the end of a range.
+///   takes the number as it was drawn, so that nothing is lost at the end of a range.
+/// - With fewer trials than the recipe and one whole generation, the distribution never moves.
 /// - The search ends early when the distribution is narrower than 10⁻⁴ of the ranges.
 #[derive(Debug, Clone)]
 pub(super) struct CmaEs {
@@ -46,11 +47,10 @@ pub(super) struct CmaEs {
 
 impl CmaEs {
     pub(super) fn of(search: &Search, trials: u32, seed: u64) -> Result<Self, StrategyError> {
-        let recipe = resolve(&search.name, &search.recipe)?;
         let ranges =
             search.parameters.iter().map(|parameter| range(search, parameter)).collect::<Result<Vec<_>, _>>()?;
         let own = |(range, parameter): (&Range, &Parameter)| {
-            own_number(&recipe, &parameter.key).and_then(|own| range.share(own)).unwrap_or(0.5)
+            own_number(&search.recipe, &parameter.key).and_then(|own| range.share(own)).unwrap_or(0.5)
         };
         let mean = ranges.iter().zip(&search.parameters).map(own).collect();
         // Without parameters, all points are the same.

@@ -4,9 +4,9 @@ mod tests;
 use super::{
     batched::Batches,
     bracket::Bracket,
-    error::{StrategyError, combination},
+    error::{StrategyError, combination, resolve},
 };
-use jobs::{Parameter, Preset, RecipeSpec, Search};
+use jobs::{Parameter, Preset, Recipe, RecipeSpec, Search};
 use serde_json::Value;
 
 /// The number of presets that are refined.
@@ -14,8 +14,9 @@ const REFINED: usize = 3;
 
 /// Every preset once, and then the best three of them refined.
 ///
-/// 1. The presets in the listed order, each at its own values and [`Preset::first_scaling`], all in one batch.
-/// 2. The three best, the first ones among equals, are each refined by a [`Bracket`] over [`Preset::refined`], from their first
+/// 1. The presets in the listed order, each at its own values and [`Preset::first_scaling`], all in one batch. Of presets whose
+///    first points are the same merge, the first one alone is tried.
+/// 2. The three best, the first ones among equals, are each refined by a [`Bracket`] over [`Preset::refined_beside`], from their first
 ///    point on. The three searches go side by side, and a batch has the next points of all of them.
 #[derive(Debug, Clone)]
 pub(super) struct Portfolio {
@@ -27,8 +28,10 @@ pub(super) struct Portfolio {
 /// A preset with its first point.
 #[derive(Debug, Clone)]
 struct TriedPreset {
-    preset: Preset,
     spec: RecipeSpec,
+    recipe: Recipe,
+    /// What a refinement varies.
+    refined: Vec<Parameter>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +53,13 @@ impl Portfolio {
     pub(super) fn of(search: &Search) -> Result<Self, StrategyError> {
         let listed = search.parameters.iter().filter(|parameter| parameter.key == "preset");
         let names = listed.filter_map(|parameter: &Parameter| parameter.values.listed()).flatten();
-        let presets = names.map(|name| tried(search, name)).collect::<Result<_, _>>()?;
+        let mut presets: Vec<TriedPreset> = Vec::new();
+        for name in names {
+            let tried = tried(search, name)?;
+            if presets.iter().all(|earlier| earlier.recipe != tried.recipe) {
+                presets.push(tried);
+            }
+        }
         Ok(Self { search: search.name.clone(), presets, stage: Stage::Presets })
     }
 
@@ -61,9 +70,9 @@ impl Portfolio {
         // The sort is stable: the first of equal presets stays first.
         ranked.sort_by(|one, other| other.gain.total_cmp(&one.gain));
         ranked.truncate(REFINED);
-        let refinement = |RankedPreset { tried: TriedPreset { preset, spec }, gain }| {
-            let parameters = preset.refined();
-            let search = Search { name: self.search.clone(), recipe: spec, parameters, trials: None, replicates: None };
+        let refinement = |RankedPreset { tried: TriedPreset { spec, refined, .. }, gain }| {
+            let name = self.search.clone();
+            let search = Search { name, recipe: spec, parameters: refined, trials: None, replicates: None };
             Ok(Refinement { bracket: Bracket::from_point(&search, gain)?, asked: 0 })
         };
         ranked.into_iter().map(refinement).collect()
@@ -84,7 +93,8 @@ fn tried(search: &Search, name: &Value) -> Result<TriedPreset, StrategyError> {
     let unknown = |()| StrategyError::Preset { search: search.name.clone(), preset: name.to_owned() };
     let preset: Preset = name.parse().map_err(unknown)?;
     spec.scaling = Some(preset.first_scaling());
-    Ok(TriedPreset { preset, spec })
+    let recipe = resolve(&search.name, &spec)?;
+    Ok(TriedPreset { spec, recipe, refined: preset.refined_beside(&search.recipe) })
 }
 
 impl Batches for Portfolio {
@@ -119,7 +129,7 @@ impl Batches for Portfolio {
     }
 
     fn bound(&self) -> u64 {
-        let most = self.presets.iter().map(|tried| tried.preset.refined().len()).max().unwrap_or(0);
+        let most = self.presets.iter().map(|tried| tried.refined.len()).max().unwrap_or(0);
         (self.presets.len() + self.presets.len().min(REFINED) * most * Bracket::MOST_POINTS) as u64
     }
 }

@@ -2,7 +2,8 @@ use super::draw::rounded_number;
 use jobs::RecipeKey;
 use serde_json::{Number, Value};
 
-/// A whole range of a parameter, as shares from 0 to 1: of the numbers, or with `log` of their logarithms.
+/// A whole range of a parameter, as shares from 0 to 1: of the numbers, or with `log` of their logarithms. `libm` gives the same
+/// on every machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
     pub(super) min: f64,
@@ -22,7 +23,7 @@ impl Range {
     /// The number at a share of the range, with six significant digits, and whole where the key takes whole numbers.
     pub(super) fn number(&self, share: f64) -> f64 {
         let number = if self.log {
-            (self.min.ln() + share * (self.max.ln() - self.min.ln())).exp()
+            libm::exp(libm::log(self.min) + share * (libm::log(self.max) - libm::log(self.min)))
         } else {
             self.min + share * (self.max - self.min)
         };
@@ -43,7 +44,7 @@ impl Range {
             return None;
         }
         if self.log {
-            return Some((number.ln() - self.min.ln()) / (self.max.ln() - self.min.ln()));
+            return Some((libm::log(number) - libm::log(self.min)) / (libm::log(self.max) - libm::log(self.min)));
         }
         Some((number - self.min) / (self.max - self.min))
     }

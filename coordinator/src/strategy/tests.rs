@@ -235,6 +235,96 @@ fn less_is_better_when_minimizing() {
 }
 
 #[test]
+fn methods_that_learn_minimise_as_well() {
+    let mut ranking = ranking(Ties::Last);
+    ranking.objective.goal = Goal::Minimize;
+    let range = Values::Continuous { min: 0.0, max: 1.0, log: false };
+    let search = search(vec![Parameter { key: "scaling".to_owned(), values: range }]);
+    let valley = |candidate: &Candidate| PointResult::Value((scaling(candidate) - 0.2).abs());
+    for method in [Method::Bracket, Method::Tpe { trials: 40, seed: 1 }, Method::CmaEs { trials: 40, seed: 1 }] {
+        let (choice, _) = finish(&search, method, &ranking, &mut Known::default(), &valley, &|_| 0);
+        let (best, value) = choice.best.unwrap();
+        assert!(value < 0.02 && (scaling(&best) - 0.2).abs() < 0.02, "{method:?}: {value}");
+    }
+}
+
+/// Densities with outliers: some combinations describe no merge.
+fn trims() -> Search {
+    let range =
+        |key: &str, min, max| Parameter { key: key.to_owned(), values: Values::Continuous { min, max, log: false } };
+    let recipe = RecipeSpec { preset: Some("ties".to_owned()), ..RecipeSpec::default() };
+    Search { recipe, ..search(vec![range("density", 0.1, 0.95), range("outliers", 0.0, 0.3)]) }
+}
+
+#[test]
+fn points_that_describe_no_merge_count_as_failed_and_need_no_job() {
+    let answer = |candidate: &Candidate| PointResult::Value(density(candidate));
+    for method in [Method::Tpe { trials: 60, seed: 1 }, Method::CmaEs { trials: 60, seed: 1 }] {
+        let (choice, requested) = in_order(&trims(), method, Ties::Last, &answer);
+        assert!(choice.left_out.points > 0, "{method:?}");
+        assert_eq!(choice.left_out.points, choice.left_out.failed);
+        assert_eq!(choice.points.len(), requested.len());
+        assert!(choice.points.len() as u64 + choice.left_out.points <= 60);
+        assert!(choice.best.is_some());
+        assert_order_and_pauses_change_nothing(&trims(), method, &answer);
+    }
+    let mut bracket = trims();
+    bracket.parameters.truncate(1);
+    bracket.recipe.outliers = Some(0.3);
+    let (choice, _) = in_order(&bracket, Method::Bracket, Ties::Last, &answer);
+    assert!(choice.left_out.failed > 0 && choice.best.unwrap().1 <= 0.7);
+}
+
+#[test]
+fn a_search_ends_when_its_first_points_all_describe_no_merge() {
+    let mut search = trims();
+    search.parameters.truncate(1);
+    search.recipe.outliers = Some(0.95);
+    let (choice, requested) = in_order(&search, Method::Tpe { trials: 60, seed: 1 }, Ties::Last, &hill);
+    assert_eq!((choice.best, requested.len()), (None, 0));
+    assert!(choice.left_out.failed >= 10 && choice.left_out.failed < 20, "{:?}", choice.left_out);
+}
+
+#[test]
+fn a_value_that_is_no_number_is_never_the_best() {
+    let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3])]);
+    for odd in [f64::NAN, f64::INFINITY] {
+        let answer = |candidate: &Candidate| PointResult::Value(if scaling(candidate) > 0.25 { odd } else { 0.5 });
+        for method in [Method::Bracket, Method::Tpe { trials: 12, seed: 1 }] {
+            let (choice, _) = in_order(&search, method, Ties::Last, &answer);
+            assert!(choice.best.unwrap().1.is_finite(), "{method:?}");
+        }
+    }
+}
+
+#[test]
+fn the_recipe_itself_comes_first_even_if_its_steps_do_nothing() {
+    let range =
+        |key: &str, min, max| Parameter { key: key.to_owned(), values: Values::Continuous { min, max, log: false } };
+    let cases = [
+        (json!({"preset": "ties", "density": 1.0}), range("density", 0.1, 1.0)),
+        (json!({"preset": "ties"}), range("drop_rate", 0.0, 0.9)),
+        (json!({"preset": "ties"}), range("flatten", 0.0, 1.0)),
+        (json!({"preset": "ties"}), range("calibrate_spectrum", 0.0, 1.0)),
+        (json!({"preset": "tsv"}), list("preset", &[json!("ties"), json!("tsv")])),
+        (json!({"preset": "ties"}), list("trim_rescale", &[json!("sum"), json!("none")])),
+    ];
+    for (recipe, parameter) in cases {
+        let spec: RecipeSpec = serde_json::from_value(recipe).unwrap();
+        let key = parameter.key.clone();
+        let search = Search { recipe: spec.clone(), ..search(vec![parameter]) };
+        let mut methods = vec![Method::Tpe { trials: 12, seed: 1 }];
+        if matches!(search.parameters[0].values, Values::Continuous { .. }) {
+            methods.extend([Method::Bracket, Method::CmaEs { trials: 12, seed: 1 }]);
+        }
+        for method in methods {
+            let (_, requested) = in_order(&search, method, Ties::Last, &hill);
+            assert_eq!(requested[0].recipe, spec.resolve().unwrap(), "{key} by {method:?}");
+        }
+    }
+}
+
+#[test]
 fn neighbours_in_a_grid_share_the_expensive_steps() {
     let search = search(vec![
         numbers("scaling", &[0.1, 0.2]),

@@ -4,7 +4,7 @@ mod tests;
 
 use super::{
     batched::Batches,
-    error::{StrategyError, combination, resolve},
+    error::{StrategyError, combination},
 };
 use dimension::Dimension;
 use jobs::{Parameter, RecipeSpec, Search};
@@ -25,6 +25,7 @@ const BATCH: u64 = 4;
 ///   before count as as bad as the worst so far (a *constant liar*), so that the batch spreads.
 /// - Each point is a function of the seed, of its number and of the earlier batches. More trials only add points.
 /// - A failed point is worse than every other.
+/// - The crate calls the logarithm and the exponential of the platform, so that another platform may draw other points.
 ///
 /// # Source
 /// Bergstra et al., Algorithms for Hyper-Parameter Optimization (NIPS 2011), by the crate `tpe` with its defaults: the best
@@ -52,8 +53,7 @@ struct EvaluatedPoint {
 
 impl Tpe {
     pub(super) fn of(search: &Search, trials: u32, seed: u64) -> Result<Self, StrategyError> {
-        let recipe = resolve(&search.name, &search.recipe)?;
-        let dimension = |parameter: &Parameter| Dimension::of(parameter, &recipe);
+        let dimension = |parameter: &Parameter| Dimension::of(parameter, &search.recipe);
         let dimensions: Vec<_> = search.parameters.iter().map(dimension).collect();
         // Without parameters, all points are the same.
         let trials = if dimensions.is_empty() { 1 } else { trials.into() };

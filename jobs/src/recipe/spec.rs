@@ -1,3 +1,5 @@
+mod value;
+
 use super::{PartWeight, Recipe, RecipeError, keys::RecipeKey};
 use crate::nearest::nearest;
 use serde::{Deserialize, Serialize};

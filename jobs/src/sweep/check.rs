@@ -2,6 +2,7 @@ mod data;
 mod head;
 mod learned;
 mod method;
+mod pairs;
 mod portfolio;
 mod reference;
 mod replicates;
@@ -17,13 +18,14 @@ use super::{
 };
 use crate::{
     EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeKey,
-    RecipeSpec, StatisticsKind, Values,
+    RecipeSpec, StatisticsKind, Values, statistics::decides_statistics,
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
 use method::{check_kinds_of_parameters, check_method, check_trials};
-use portfolio::{PORTFOLIO, portfolio_parameters};
+use pairs::check_pairs;
+use portfolio::{PORTFOLIO, check_portfolio_keys, portfolio_parameters};
 use reference::PublishedKeys;
 use replicates::check_replicates;
 use serde_json::{Map, Value};
@@ -268,13 +270,21 @@ fn check_search(
     let name = name.or_else(|| recipe.preset.clone()).unwrap_or(usual_name);
     check_trials(&format!("{prefix}trials"), trials, method)?;
     let path = format!("{prefix}parameters");
+    if method == Method::Portfolio {
+        check_portfolio_keys(&path, &parameters)?;
+    }
     let mut parameters = check_parameters(&path, parameters, method)?;
     if method == Method::Portfolio {
         parameters = portfolio_parameters(prefix, &recipe, parameters, evaluation, tasks)?;
     }
     let search = Search { name, recipe, parameters, trials, replicates: None };
-    try_recipes(&search, &format!("{prefix}recipe"), &path, tasks)?;
+    // The keys of a portfolio's recipe may have a meaning only with the presets, each of which is tried.
+    if method != Method::Portfolio {
+        resolved(&search.recipe, format!("{prefix}recipe"), tasks)?;
+    }
+    try_values(&search, &path, tasks)?;
     check_kinds_of_parameters(&path, &search.parameters, method)?;
+    check_pairs(&path, &search, method)?;
     let path = format!("{prefix}replicates");
     let replicates = check_replicates(&path, replicates, &search.recipe, &search.parameters)?;
     Ok(Search { replicates, ..search })
@@ -289,7 +299,13 @@ fn check_parameters(path: &str, map: Map<String, Value>, method: Method) -> Resu
             }
             value => typed::<ParameterFile>(value, &path)?,
         };
-        Ok(Parameter { values: check_values(&path, file, method)?, key })
+        let values = check_values(&path, file, method)?;
+        if values.listed().is_none() && decides_statistics(&key) {
+            let problem = "is a whole range, and statistics are made of the listed numbers of examples before the search: list \
+                           the values, or give a `step`";
+            return Err(SweepError::invalid(path, problem));
+        }
+        Ok(Parameter { values, key })
     };
     map.into_iter().map(parameter).collect()
 }
@@ -327,8 +343,7 @@ fn check_values(path: &str, file: ParameterFile, method: Method) -> Result<Value
 }
 
 /// Puts every single value into the starting recipe, so that a wrong one is named before anything runs.
-fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str, tasks: &[Task]) -> Result<(), SweepError> {
-    resolved(&search.recipe, recipe_path.to_owned(), tasks)?;
+fn try_values(search: &Search, parameters_path: &str, tasks: &[Task]) -> Result<(), SweepError> {
     for Parameter { key, values } in &search.parameters {
         let ends;
         let values = match values {

@@ -15,7 +15,7 @@ pub enum Method {
     },
     /// One parameter after the other, in order, each up to the first drop: the paper's search.
     Linear,
-    /// One parameter after the other, in order, each by a few points that close in on the best value.
+    /// One parameter after the other, in order, each by a few points around the best value.
     Bracket,
     /// Every preset once, and then the best of them refined.
     Portfolio,

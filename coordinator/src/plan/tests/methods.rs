@@ -49,3 +49,16 @@ fn the_points_of_a_portfolio_are_labelled_by_what_it_varies() {
     assert_eq!(distinct.len(), labels.len());
     assert!((chosen(&outcome, "portfolio").scaling.unwrap() - 0.3).abs() < 0.05);
 }
+
+#[test]
+fn a_portfolio_whose_keys_need_a_preset_ends_even_if_all_of_it_failed() {
+    let overrides = [
+        "method=portfolio",
+        "recipe={axis: rows, density: 0.5}",
+        "parameters={preset: [knots_ties, knots_ties_unscaled]}",
+    ];
+    let (outcome, issued) = finish(&overrides, 100, &|job| job.phase == Phase::Search, &|_| 0).unwrap();
+    assert_eq!((labels(&issued, Phase::Search).len(), points(&outcome, "portfolio")), (2, 2));
+    let (_, issued) = finish(&overrides, 100, &|_| false, &|_| 0).unwrap();
+    assert!(labels(&issued, Phase::Search).iter().all(|label| !label.contains("density")), "the recipe says it");
+}

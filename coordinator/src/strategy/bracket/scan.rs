@@ -16,8 +16,8 @@ const GOLDEN: f64 = 0.381_966_011_250_105_1;
 ///    three is best. If there is no such parabola, or if its best place is the best point itself, the next point divides the
 ///    larger gap beside the best point in the golden section.
 /// 4. The scan ends when no value is left between the neighbours; after seven points; after five as soon as the parabola
-///    cannot do better; when the best point and both neighbours are equal (a plateau); and when the first three points all
-///    failed.
+///    cannot do better; when the best point and both neighbours are equal (a plateau); and when all of the first points
+///    failed: three, or two at an end of the axis.
 ///
 /// If values rise to one best value and fall from there, it lies between the neighbours of the best point at any time. A
 /// failed point is worse than every number. Of equal points the earlier one is the best.

@@ -14,7 +14,7 @@ pub(super) const MOST_FULL: usize = 32;
 /// generation without any value changes nothing; one of equal values only widens σ, by e^(0.2 + c_σ/d_σ) up to where it began.
 ///
 /// # Source
-/// Hansen, The CMA Evolution Strategy: A Tutorial (arXiv:1604.00772), section B and table 1 without negative weights; equal
+/// Hansen, The CMA Evolution Strategy: A Tutorial (arXiv:1604.00772, version 1, whose c_μ this is), section B and table 1 without negative weights; equal
 /// values as in its appendix. The diagonal form: Ros and Hansen, A Simple Modification in CMA-ES Achieving Linear Time
 /// and Space Complexity (PPSN 2008).
 #[derive(Debug, Clone)]
@@ -178,7 +178,7 @@ impl Optimiser {
         self.generation += 1;
         follow(&mut self.step_path, step_rate, (step_rate * (2.0 - step_rate) * effective).sqrt(), &round);
         let length = self.step_path.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let remembered = 1.0 - (1.0 - step_rate).powi(2 * self.generation as i32);
+        let remembered = 1.0 - libm::pow(1.0 - step_rate, 2.0 * f64::from(self.generation));
         let n = self.mean.len() as f64;
         let is_short = length / remembered.sqrt() < (1.4 + 2.0 / (n + 1.0)) * usual_length;
         let share = if is_short { (path_rate * (2.0 - path_rate) * effective).sqrt() } else { 0.0 };

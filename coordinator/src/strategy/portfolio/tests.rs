@@ -1,8 +1,8 @@
 use crate::strategy::{
     Candidate, Choice, PointResult, SearchState, Ties,
-    tests::{assert_order_and_pauses_change_nothing, density, in_order, list, ranking, scaling, search},
+    tests::{Known, assert_order_and_pauses_change_nothing, density, finish, in_order, list, ranking, scaling, search},
 };
-use jobs::{Method, Preset, RecipeSpec, Search};
+use jobs::{Goal, Method, Preset, RecipeSpec, Search};
 use serde_json::json;
 
 fn portfolio(presets: &[&str]) -> Search {
@@ -84,4 +84,39 @@ fn what_is_no_preset_is_refused() {
     let error =
         SearchState::new(&portfolio(&["ties", "core_tsv"]), Method::Portfolio, ranking(Ties::Last)).unwrap_err();
     assert_eq!(error.to_string(), "the portfolio `knots` needs names of presets, and `core_tsv` is none");
+}
+
+#[test]
+fn presets_that_are_the_same_merge_are_tried_once() {
+    let mut search = portfolio(&["ties", "knots_ties", "ties", "tsv"]);
+    search.recipe.space = Some("core".to_owned());
+    // With the trim of a matrix, the presets differ by nothing in the space `core`.
+    search.recipe.trim_scope = Some("matrix".to_owned());
+    let (_, requested) = in_order(&search, Method::Portfolio, Ties::Last, &|_| PointResult::Failed);
+    let presets: Vec<_> = requested.iter().map(preset).collect();
+    assert_eq!(presets, [Preset::Ties, Preset::Tsv]);
+}
+
+#[test]
+fn a_key_that_the_recipe_sets_is_not_refined() {
+    let mut search = portfolio(&["ties", "knots_ties"]);
+    search.recipe.density = Some(0.5);
+    let (_, requested) = in_order(&search, Method::Portfolio, Ties::Last, &hills);
+    assert!(requested.len() > 6, "λ is refined");
+    assert!(requested.iter().all(|point| point.spec.density == Some(0.5)));
+}
+
+#[test]
+fn a_portfolio_minimises_as_well() {
+    let mut ranking = ranking(Ties::Last);
+    ranking.objective.goal = Goal::Minimize;
+    let answer = |candidate: &Candidate| match hills(candidate) {
+        PointResult::Value(value) => PointResult::Value(-value),
+        other => other,
+    };
+    let search = portfolio(&PRESETS);
+    let (choice, requested) = finish(&search, Method::Portfolio, &ranking, &mut Known::default(), &answer, &|_| 0);
+    let (maximised, same) = run(&PRESETS);
+    assert_eq!(requested, same);
+    assert_eq!(choice.best.unwrap().0, maximised.best.unwrap().0);
 }

@@ -1,5 +1,5 @@
 use crate::strategy::{axis::own_number, range::Range};
-use jobs::{Parameter, Recipe, RecipeSpec, Values};
+use jobs::{Parameter, RecipeSpec, Values};
 use serde_json::Value;
 use tpe::density_estimation::DefaultEstimatorBuilder;
 
@@ -27,7 +27,7 @@ enum Kind {
 
 impl Dimension {
     /// The dimension of a parameter, for a search that starts from `recipe`.
-    pub(super) fn of(parameter: &Parameter, recipe: &Recipe) -> Self {
+    pub(super) fn of(parameter: &Parameter, recipe: &RecipeSpec) -> Self {
         let Parameter { key, values } = parameter;
         match values {
             Values::Continuous { min, max, log } => {
@@ -37,14 +37,14 @@ impl Dimension {
             }
             Values::List(values) if values.iter().all(Value::is_number) => Self::of_numbers(key, values, recipe),
             Values::List(values) => {
-                let written = serde_json::to_value(RecipeSpec::from(recipe)).unwrap_or_default();
-                let own = written.get(key).and_then(|own| values.iter().position(|value| value == own)).unwrap_or(0);
+                let own = recipe.value_of(key);
+                let own = own.and_then(|own| values.iter().position(|value| *value == own)).unwrap_or(0);
                 Self { key: key.clone(), kind: Kind::Categories(values.clone()), own: own as f64 }
             }
         }
     }
 
-    fn of_numbers(key: &str, values: &[Value], recipe: &Recipe) -> Self {
+    fn of_numbers(key: &str, values: &[Value], recipe: &RecipeSpec) -> Self {
         let number = |value: &Value| value.as_f64().unwrap_or_default();
         let mut values = values.to_vec();
         values.sort_by(|one, other| number(one).total_cmp(&number(other)));

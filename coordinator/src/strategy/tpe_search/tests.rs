@@ -45,7 +45,7 @@ fn the_recipe_itself_comes_first_and_more_trials_only_add_points() {
     assert_eq!((scaling(&few[0]), density(&few[0]), few[0].spec.axis.as_deref()), (0.6, 0.2, Some("columns")));
     assert_eq!(few, many[..few.len()]);
     assert_ne!(few, run(17, 6));
-    // Fixed by the algorithm, so that a sweep finds its results again in any release and on any machine.
+    // Fixed by the algorithm, so that a sweep finds its results again in any release.
     let values: Vec<_> = [1, 11].iter().map(|number| (scaling(&many[*number]), density(&many[*number]))).collect();
     assert_eq!(values, [(4.09292, 0.7), (1.30067, 0.5)]);
 }

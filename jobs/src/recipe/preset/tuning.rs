@@ -1,7 +1,7 @@
 //! Where `method: portfolio` begins with every preset, and what it refines.
 
 use super::Preset;
-use crate::{Parameter, Values};
+use crate::{Parameter, RecipeSpec, Values};
 
 /// The refined range of λ reaches from an eighth of its first value to eight times that: best values of one method differ by
 /// such factors between models.
@@ -58,6 +58,23 @@ impl Preset {
         std::iter::once(scaling).chain(main).map(range).collect()
     }
 
+    /// Those of [`refined`](Self::refined) that a portfolio with the keys of `recipe` varies: not keys that the recipe sets, and
+    /// not those of which an end does not fit together with its keys.
+    pub fn refined_beside(self, recipe: &RecipeSpec) -> Vec<Parameter> {
+        let start =
+            RecipeSpec { preset: Some(self.name().to_owned()), scaling: Some(self.first_scaling()), ..recipe.clone() };
+        let set = recipe.numbers();
+        let fits = |key: &str, value: f64| {
+            let mut spec = start.clone();
+            spec.set(key, &value.into()).is_ok() && spec.resolve().is_ok()
+        };
+        let is_varied = |Parameter { key, values }: &Parameter| match values {
+            Values::Continuous { min, max, .. } => !set.contains_key(key) && fits(key, *min) && fits(key, *max),
+            Values::List(_) => false,
+        };
+        self.refined().into_iter().filter(is_varied).collect()
+    }
+
     fn tuning(self) -> Tuning {
         match self {
             // Eight tasks in the paper.
@@ -96,7 +113,6 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecipeSpec;
     use serde_json::{Value, json};
 
     #[test]
@@ -116,5 +132,72 @@ mod tests {
                 assert!((min..=max).contains(&own[&key]), "{preset} begins within the range of {key}");
             }
         }
+    }
+
+    /// The points of a portfolio follow from these numbers: a change of one of them gives other jobs to sweeps that run.
+    #[test]
+    fn the_first_scalings_and_refined_ranges_are_these() {
+        let line = |preset: Preset| {
+            let mut line = format!("{preset} {}", preset.first_scaling());
+            for Parameter { key, values } in &preset.refined()[1..] {
+                let Values::Continuous { min, max, log } = values else { panic!("{key}") };
+                let kind = if *log { "log" } else { "linear" };
+                line = format!("{line}, {key} {min}..{max} {kind}");
+            }
+            line
+        };
+        let expected = [
+            "task_arithmetic 0.3",
+            "ties 1, density 0.05..1 log",
+            "dare_ties 1, drop_rate 0.05..0.95 linear",
+            "knots_ties 1, density 0.05..1 log",
+            "knots_dare_ties 1, drop_rate 0.05..0.95 linear",
+            "core_ties 1, density 0.05..1 log",
+            "tsv 1",
+            "iso_c 1",
+            "iso_cts 1, common_share 0.2..1 linear",
+            "knots_ties_unscaled 0.6, density 0.05..1 log",
+            "core_qr_ties 1, density 0.05..1 log",
+            "tsv_iso 1",
+            "iso_c_full 1, flatten 0..1 linear",
+            "breadcrumbs 0.3, density 0.05..0.95 log",
+            "magnitude_prune 0.3, density 0.05..1 log",
+            "wudi_closed 1",
+            "actmerge 1",
+            "regmean 1, off_diagonal 0..1 linear",
+            "cart 1, rank_share 0.02..1 log",
+            "svc 1, calibrate_spectrum 0..1 linear",
+            "ctm 0.3, balance 0..1 linear",
+            "ctm_ties 0.75, density 0.05..1 log",
+            "dc_merge 1, smoothing 0..1 linear",
+            "della 1, drop_rate 0.2..0.8 linear",
+            "pcb 1.2, top_share 0.01..1 log",
+            "sce 1, select 0.01..1 log",
+            "slerp 1, position 0..1 linear",
+            "nuslerp 1",
+            "karcher 1",
+            "model_stock 1",
+            "pico 1",
+            "lego 1, group_rank 1..64 log",
+            "robust_merge 4, factor_density 0.05..1 log",
+            "fisher 1, fisher_floor 0.0000000001..0.01 log",
+        ];
+        assert_eq!(Preset::ALL.map(line), expected);
+        let scaling = &Preset::TaskArithmetic.refined()[0];
+        assert_eq!(scaling.key, "scaling");
+        let Values::Continuous { min, max, log } = scaling.values else { panic!("a range") };
+        assert!((min - 0.3 / 8.0).abs() < 1e-12 && (max - 2.4).abs() < 1e-12 && log);
+    }
+
+    #[test]
+    fn what_the_recipe_sets_or_what_does_not_fit_beside_it_is_not_refined() {
+        let keys = |preset: Preset, recipe: Value| -> Vec<String> {
+            let recipe: RecipeSpec = serde_json::from_value(recipe).unwrap();
+            preset.refined_beside(&recipe).into_iter().map(|parameter| parameter.key).collect()
+        };
+        assert_eq!(keys(Preset::Ties, json!({})), ["scaling", "density"]);
+        assert_eq!(keys(Preset::Ties, json!({"output_rank": 8})), ["scaling", "density"]);
+        assert_eq!(keys(Preset::Ties, json!({"density": 0.5})), ["scaling"]);
+        assert_eq!(keys(Preset::Ties, json!({"outliers": 0.1})), ["scaling"], "the whole density leaves none out");
     }
 }

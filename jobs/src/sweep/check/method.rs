@@ -12,8 +12,9 @@ const MOST_TPE: u32 = 2_000;
 /// The most points of `method: cma_es`, all of which are kept and listed.
 const MOST_CMA_ES: u32 = 10_000;
 
-/// The most parameters of `method: tpe`: the dimensions of its Sobol sequence.
-const MOST_TPE_PARAMETERS: usize = 256;
+/// The most parameters of `method: tpe`. Its estimates take time in proportion to their number, and its Sobol sequence has 256
+/// dimensions.
+const MOST_TPE_PARAMETERS: usize = 32;
 
 pub(super) fn check_method(method: MethodFile, trials: Option<u32>, seed: Option<u64>) -> Result<Method, SweepError> {
     let seed_or_0 = seed.unwrap_or(0);

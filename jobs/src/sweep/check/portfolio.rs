@@ -1,10 +1,22 @@
 //! The search of `method: portfolio`.
 
 use crate::{Benchmark, Evaluation, Parameter, Preset, RecipeSpec, StatisticsKind, SweepError, Task, Values};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The name of a portfolio that has none.
 pub(super) const PORTFOLIO: &str = "portfolio";
+
+/// Refuses parameters other than `preset`.
+pub(super) fn check_portfolio_keys(path: &str, parameters: &Map<String, Value>) -> Result<(), SweepError> {
+    match parameters.keys().find(|key| *key != "preset") {
+        None => Ok(()),
+        Some(other) => {
+            let problem = "has no effect with `method: portfolio`, which refines the best presets by itself; only `preset` can be \
+                           given";
+            Err(SweepError::invalid(format!("{path}.{other}"), problem))
+        }
+    }
+}
 
 /// The presets that a portfolio tries, as a parameter: those that the file lists, or all that fit the sweep.
 ///
@@ -21,11 +33,6 @@ pub(super) fn portfolio_parameters(
         let problem = "has no effect with `method: portfolio`, which tries presets, each with a λ of its own; list the presets \
                        in `parameters.preset`, or take another method";
         return Err(SweepError::invalid(format!("{prefix}recipe.{key}"), problem));
-    }
-    if let Some(other) = parameters.iter().find(|parameter| parameter.key != "preset") {
-        let problem = "has no effect with `method: portfolio`, which refines the best presets by itself; only `preset` can be \
-                       given";
-        return Err(SweepError::invalid(format!("{prefix}parameters.{}", other.key), problem));
     }
     if let Some(Parameter { values, .. }) = parameters.first() {
         let is_name = |value: &&Value| value.as_str().is_some_and(|name| name.parse::<Preset>().is_ok());
