@@ -198,6 +198,8 @@ mod tests {
         assert_eq!(keys(Preset::Ties, json!({})), ["scaling", "density"]);
         assert_eq!(keys(Preset::Ties, json!({"output_rank": 8})), ["scaling", "density"]);
         assert_eq!(keys(Preset::Ties, json!({"density": 0.5})), ["scaling"]);
-        assert_eq!(keys(Preset::Ties, json!({"outliers": 0.1})), ["scaling"], "the whole density leaves none out");
+        assert_eq!(keys(Preset::Breadcrumbs, json!({"outliers": 0.1})), ["scaling"], "0.95 and 0.1 are more than all");
+        // At 1 nothing is trimmed, and densities between 0.9 and 1 count as failed.
+        assert_eq!(keys(Preset::Ties, json!({"outliers": 0.1})), ["scaling", "density"]);
     }
 }
