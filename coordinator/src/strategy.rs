@@ -4,25 +4,37 @@
 //! be rebuilt, only how far it has read: a fresh state over the same results requests the points that are still
 //! missing, and makes the same choice. A sweep can therefore resume at any point.
 
+mod axis;
+mod batched;
+mod bracket;
+mod cma_es;
 mod combinations;
 mod draw;
 mod error;
 mod linear;
 mod listed;
 mod point;
+mod portfolio;
+mod range;
 mod ranking;
 #[cfg(test)]
 mod tests;
+mod tpe_search;
 
 pub use error::StrategyError;
 pub use point::{Candidate, Choice, NextPoint, PointResult, PointResults};
 pub use ranking::{Ranking, Ties};
 
+use batched::Batched;
+use bracket::Bracket;
+use cma_es::CmaEs;
 use combinations::Combinations;
 use draw::Draws;
 use jobs::{Method, Search};
 use linear::Linear;
 use listed::Listed;
+use portfolio::Portfolio;
+use tpe_search::Tpe;
 
 /// The state of a search: the points that it has requested and read.
 #[derive(Debug, Clone)]
@@ -33,6 +45,10 @@ enum MethodState {
     Grid(Listed<Combinations>),
     Random(Listed<Draws>),
     Linear(Box<Linear>),
+    Bracket(Box<Batched<Bracket>>),
+    Portfolio(Box<Batched<Portfolio>>),
+    Tpe(Box<Batched<Tpe>>),
+    CmaEs(Box<Batched<CmaEs>>),
 }
 
 impl SearchState {
@@ -47,6 +63,22 @@ impl SearchState {
                 MethodState::Random(Listed::new(Draws::of(search, trials, seed), ranking)?)
             }
             Method::Linear => MethodState::Linear(Box::new(Linear::new(search, ranking)?)),
+            Method::Bracket => {
+                let bracket = Bracket::of(search)?;
+                MethodState::Bracket(Box::new(Batched::new(ranking, bracket)))
+            }
+            Method::Portfolio => {
+                let portfolio = Portfolio::of(search)?;
+                MethodState::Portfolio(Box::new(Batched::new(ranking, portfolio)))
+            }
+            Method::Tpe { trials, seed } => {
+                let tpe = Tpe::of(search, trials, seed)?;
+                MethodState::Tpe(Box::new(Batched::new(ranking, tpe)))
+            }
+            Method::CmaEs { trials, seed } => {
+                let cma_es = CmaEs::of(search, trials, seed)?;
+                MethodState::CmaEs(Box::new(Batched::new(ranking, cma_es)))
+            }
         };
         Ok(Self(state))
     }
@@ -54,12 +86,17 @@ impl SearchState {
     /// The next point, given the results in `known`. Results may have been added since the last call, but not changed.
     ///
     /// # Errors
-    /// [`StrategyError::Combination`], when a linear search meets values that do not fit together.
+    /// [`StrategyError::Combination`], when a linear search meets values that do not fit together. A method that asks for points
+    /// in batches counts such a point as failed.
     pub fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
         match &mut self.0 {
             MethodState::Grid(state) => state.next(known),
             MethodState::Random(state) => state.next(known),
             MethodState::Linear(state) => state.next(known),
+            MethodState::Bracket(state) => state.next(known),
+            MethodState::Portfolio(state) => state.next(known),
+            MethodState::Tpe(state) => state.next(known),
+            MethodState::CmaEs(state) => state.next(known),
         }
     }
 
@@ -72,6 +109,10 @@ impl SearchState {
             MethodState::Grid(state) => state.so_far(known),
             MethodState::Random(state) => state.so_far(known),
             MethodState::Linear(state) => Ok(state.so_far(known)),
+            MethodState::Bracket(state) => Ok(state.so_far(known)),
+            MethodState::Portfolio(state) => Ok(state.so_far(known)),
+            MethodState::Tpe(state) => Ok(state.so_far(known)),
+            MethodState::CmaEs(state) => Ok(state.so_far(known)),
         }
     }
 
@@ -86,14 +127,23 @@ impl SearchState {
             MethodState::Grid(state) => state.best_known(known),
             MethodState::Random(state) => state.best_known(known),
             MethodState::Linear(state) => Ok(state.best_known(known)),
+            MethodState::Bracket(state) => Ok(state.best_known(known)),
+            MethodState::Portfolio(state) => Ok(state.best_known(known)),
+            MethodState::Tpe(state) => Ok(state.best_known(known)),
+            MethodState::CmaEs(state) => Ok(state.best_known(known)),
         }
     }
 
     /// Whether the search goes on from a point that is better than all before, without its value. Others choose among values.
     pub fn follows_leaders(&self) -> bool {
         match &self.0 {
-            MethodState::Grid(_) | MethodState::Random(_) => false,
             MethodState::Linear(_) => true,
+            MethodState::Grid(_)
+            | MethodState::Random(_)
+            | MethodState::Bracket(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => false,
         }
     }
 
@@ -103,6 +153,10 @@ impl SearchState {
             MethodState::Grid(state) => state.len(),
             MethodState::Random(state) => state.len(),
             MethodState::Linear(state) => state.bound(),
+            MethodState::Bracket(state) => state.bound(),
+            MethodState::Portfolio(state) => state.bound(),
+            MethodState::Tpe(state) => state.bound(),
+            MethodState::CmaEs(state) => state.bound(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Parameter {
 pub enum Values {
     /// Listed values, in search order; never empty.
     List(Vec<Value>),
-    /// Any number in [min, max); only the random method can draw from it.
+    /// Any number from `min` to `max`; not for methods that go through a list. Draws of `random` reach `max` by rounding alone.
     Continuous {
         /// The lower end.
         min: f64,

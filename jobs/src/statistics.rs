@@ -69,6 +69,12 @@ pub struct StatisticsNeed {
 /// The keys of a recipe that decide which statistics it needs.
 const DECIDING: [&str; 4] = ["preset", "combine", "gram", "examples"];
 
+/// Whether a key decides which statistics a recipe needs. They are made before a search begins, so that its values must be
+/// listed.
+pub(crate) fn decides_statistics(key: &str) -> bool {
+    DECIDING.contains(&key)
+}
+
 impl Recipe {
     /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
     pub fn statistics(&self) -> Option<StatisticsNeed> {
@@ -122,7 +128,7 @@ impl Sweep {
 /// values that it starts from.
 fn recipes_by_need(search: &Search) -> Vec<RecipeSpec> {
     let mut specs = vec![search.recipe.clone()];
-    let deciding = search.parameters.iter().filter(|parameter| DECIDING.contains(&parameter.key.as_str()));
+    let deciding = search.parameters.iter().filter(|parameter| decides_statistics(&parameter.key));
     for Parameter { key, values } in deciding {
         let mut with = Vec::new();
         for spec in &specs {

@@ -3,6 +3,7 @@ mod convention;
 mod error;
 mod file;
 mod lines;
+mod method;
 mod notes;
 mod overrides;
 mod read;
@@ -11,6 +12,7 @@ mod schema;
 pub use check::is_name;
 pub use error::SweepError;
 pub use lines::Lines;
+pub use method::Method;
 pub use read::overridden;
 pub use schema::{recipe_schema, sweep_schema};
 pub(crate) use {
@@ -113,23 +115,6 @@ pub enum Benchmark {
     },
 }
 
-/// How a search goes through its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Method {
-    /// Every combination of values.
-    Grid,
-    /// Draws from the values, reproducible from the seed.
-    Random {
-        /// The number of draws for each search.
-        trials: u32,
-        /// Chooses the draws.
-        seed: u64,
-    },
-    /// One parameter after the other, in order, each up to the first drop: the paper's search.
-    Linear,
-}
-
 /// One search: a recipe to start from and the parameters to change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +125,9 @@ pub struct Search {
     pub recipe: RecipeSpec,
     /// What it changes, in order.
     pub parameters: Vec<Parameter>,
+    /// The number of points, in place of the sweep's `trials`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
     /// The seeds with which each point is evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicates: Option<Replicates>,
@@ -185,6 +173,11 @@ pub struct LearnedMerge {
 }
 
 impl Sweep {
+    /// The method of one of its searches, with the number of points of that search.
+    pub fn method_of(&self, search: &Search) -> Method {
+        self.method.with_trials(search.trials)
+    }
+
     /// The task of that name.
     pub fn task(&self, name: &str) -> Option<&Task> {
         self.tasks.iter().find(|task| task.name == name)

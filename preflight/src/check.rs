@@ -6,6 +6,7 @@ mod classes;
 mod data;
 mod heads;
 mod joint;
+mod layers;
 mod modules;
 mod notes;
 mod prompts;
@@ -121,6 +122,7 @@ pub fn check_inputs(
         }
         check.text_tower(base);
     }
+    check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
     Ok(check.finish(matrices, memory))
 }

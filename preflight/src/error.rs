@@ -137,6 +137,16 @@ pub enum CheckError {
         /// The modules that the task's adapter does not update.
         modules: Vec<String>,
     },
+    /// A weight of a layer that no adapter has.
+    #[error("there is no layer `{layer}`: the adapters update layers {first} to {last}")]
+    Layer {
+        /// The layer as it is written.
+        layer: String,
+        /// The first layer.
+        first: usize,
+        /// The last layer.
+        last: usize,
+    },
     /// The base reads texts and the tasks have images, or the other way round.
     #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind.description(), kind.reads().other().name())]
     Kind {
@@ -219,6 +229,7 @@ impl CheckError {
             Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }
+            | Self::Layer { .. }
             | Self::NoPrompts { .. }
             | Self::Kind { .. }
             | Self::OtherModules { .. }

@@ -54,10 +54,18 @@ impl Provenance {
 
 fn of_manifest(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let sweep = &manifest.sweep;
+    let has_own = sweep.searches.iter().any(|search| search.trials.is_some());
+    let own = if has_own { " that has no number of its own" } else { "" };
     let method = match sweep.method {
         Method::Linear => "linear: one parameter after the other, each up to the first drop".to_owned(),
         Method::Grid => "grid: every combination of values".to_owned(),
-        Method::Random { trials, seed } => format!("random: {trials} draws for each search, seed {seed}"),
+        Method::Bracket => {
+            "bracket: one parameter after the other, each by a few points around the best value".to_owned()
+        }
+        Method::Portfolio => "portfolio: every preset once, and the best three refined".to_owned(),
+        Method::Tpe { trials, seed } => format!("tpe: {trials} points for each search{own}, seed {seed}"),
+        Method::CmaEs { trials, seed } => format!("cma_es: at most {trials} points for each search{own}, seed {seed}"),
+        Method::Random { trials, seed } => format!("random: {trials} draws for each search{own}, seed {seed}"),
     };
     let versions = manifest.versions.iter().map(|(name, version)| format!("{name} {version}"));
     let mut facts = vec![("Search", method), ("Frozen by", versions.collect::<Vec<_>>().join(", "))];

@@ -180,7 +180,7 @@ impl OutcomeTable<'_> {
         let points = read.flat_map(|(candidate, result)| self.points(candidate, *result, of)).collect();
         let left_out = choice.map(|choice| choice.left_out).unwrap_or_default();
         let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
-            let spec = search.recipe.clone();
+            let spec = starting_recipe(search);
             let values = jobs::canonical_json(&spec);
             let recipe = spec.resolve().map_err(|source| StrategyError::Combination {
                 search: search.name.clone(),
@@ -199,7 +199,18 @@ impl OutcomeTable<'_> {
     }
 }
 
-/// What is told of a point.
+/// The recipe that a search starts from. The keys of a portfolio's recipe may have a meaning only with a preset.
+fn starting_recipe(search: &Search) -> RecipeSpec {
+    let mut spec = search.recipe.clone();
+    if spec.resolve().is_err() {
+        let presets = search.parameters.iter().filter(|parameter| parameter.key == "preset");
+        let mut names = presets.filter_map(|parameter| parameter.values.listed()?.first()?.as_str());
+        spec.preset = names.next().map(str::to_owned).or(spec.preset);
+    }
+    spec
+}
+
+/// The value of a point, or how its race ended.
 struct Judged {
     value: Option<f64>,
     raced: Option<Raced>,

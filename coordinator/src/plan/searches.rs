@@ -61,7 +61,7 @@ impl Searches {
         let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
         let ranking = Ranking { objective: sweep.objective.clone(), ties };
         let active = |search: &Search| {
-            let state = SearchState::new(search, sweep.method, ranking.clone())?;
+            let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
             let races = sweep.racing.clone().map(|racing| Races::new(racing, state.follows_leaders(), state.bound()));
             Ok(ActiveSearch {
                 search: search.clone(),
@@ -280,8 +280,13 @@ fn point_label(search: &Search, spec: &RecipeSpec) -> String {
         let whole = RecipeSpec::from(&spec.resolve().ok()?);
         serde_json::to_value(whole).ok()?.get(key).cloned()
     };
+    let of_layer = |key: &str| {
+        let (task, layer) = key.strip_prefix("layer_weights.")?.rsplit_once('.')?;
+        flat.get("layer_weights")?.get(task)?.get(layer).cloned()
+    };
     let value = |key: &str| match key.strip_prefix("weights.") {
         Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
+        None if key.starts_with("layer_weights.") => of_layer(key),
         None => flat.get(key).cloned().or_else(|| of_preset(key)),
     };
     let mut label = search.name.clone();
@@ -289,5 +294,20 @@ fn point_label(search: &Search, spec: &RecipeSpec) -> String {
         let value = value(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         label = format!("{label} {key}={}", value.unwrap_or_default());
     }
+    for (key, number) in numbers_beside_parameters(search, spec) {
+        label = format!("{label} {key}={number}");
+    }
     label
+}
+
+/// The numbers that a search has set itself, other than those of its recipe: a portfolio refines λ and other keys, which are none
+/// of its parameters.
+fn numbers_beside_parameters(search: &Search, spec: &RecipeSpec) -> Vec<(String, f64)> {
+    let written = search.recipe.numbers();
+    let is_parameter = |key: &str| {
+        let of_all_tasks = key.split_once('.').map_or(key, |(of_all_tasks, _)| of_all_tasks);
+        search.parameters.iter().any(|parameter| parameter.key == key || parameter.key == of_all_tasks)
+    };
+    let is_new = |key: &str, number: f64| written.get(key).is_none_or(|written| written.total_cmp(&number).is_ne());
+    spec.numbers().into_iter().filter(|(key, number)| is_new(key, *number) && !is_parameter(key)).collect()
 }

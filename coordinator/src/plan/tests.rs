@@ -1,6 +1,7 @@
 mod bound;
 mod improvements;
 mod learned;
+mod methods;
 mod outcome;
 mod phases;
 mod racing;

@@ -115,27 +115,25 @@ impl Keys {
     }
 
     fn method(&mut self, method: Method) {
-        self.put(
-            "method",
-            match method {
-                Method::Grid => "grid",
-                Method::Random { .. } => "random",
-                Method::Linear => "linear",
-            },
-        );
-        if let Method::Random { trials, seed } = method {
+        self.put("method", method.name());
+        if let Some(trials) = method.trials() {
             self.put("trials", trials);
+        }
+        if let Some(seed) = method.seed() {
             self.put("seed", seed);
         }
     }
 
     fn search(&mut self, search: &Search) {
-        let Search { name, recipe, parameters, replicates } = search;
+        let Search { name, recipe, parameters, trials, replicates } = search;
         self.put(&format!("searches.{name}.recipe"), recipe);
         // A linear search goes through them in order.
         self.list(&format!("searches.{name}.parameters"), parameters.iter().map(|parameter| &parameter.key));
         for Parameter { key, values } in parameters {
             self.insert(format!("searches.{name}.{key}"), shortened(values), &[]);
+        }
+        if let Some(trials) = trials {
+            self.put(&format!("searches.{name}.trials"), trials);
         }
         if let Some(replicates) = replicates {
             self.put(&format!("searches.{name}.replicates"), replicates);

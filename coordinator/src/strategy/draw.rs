@@ -66,10 +66,14 @@ fn draw(values: &Values, number: u64) -> Value {
     }
 }
 
-/// Six significant digits are enough to distinguish recipes, and short enough to type them again.
 fn rounded(value: f64, min: f64, max: f64) -> Value {
+    Value::from(rounded_number(value, min, max))
+}
+
+/// Six significant digits are enough to distinguish recipes, and short enough to type them again.
+pub(super) fn rounded_number(value: f64, min: f64, max: f64) -> f64 {
     let rounded = format!("{value:.5e}").parse().unwrap_or(value);
-    Value::from(f64::clamp(rounded, min, max))
+    f64::clamp(rounded, min, max)
 }
 
 #[cfg(test)]

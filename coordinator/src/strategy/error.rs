@@ -14,8 +14,36 @@ pub enum StrategyError {
         source: Box<RecipeError>,
     },
     /// A continuous range in a method that needs a list of values.
-    #[error("the search `{search}` needs a list of values for `{key}`: only `method: random` draws from a whole range")]
+    #[error("the search `{search}` needs a list of values for `{key}`: give the range a `step`")]
     Continuous {
+        /// The search.
+        search: String,
+        /// The parameter.
+        key: String,
+    },
+    /// Values without an order in a method that needs numbers.
+    #[error("the search `{search}` needs numbers for `{key}`, and `{value}` is none")]
+    Unordered {
+        /// The search.
+        search: String,
+        /// The parameter.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// A portfolio of something that is no preset.
+    #[error("the portfolio `{search}` needs names of presets, and `{preset}` is none")]
+    Preset {
+        /// The search.
+        search: String,
+        /// The name.
+        preset: String,
+    },
+    /// A list in a method that moves through whole ranges.
+    #[error(
+        "the search `{search}` needs a whole range for `{key}`, not a list of values: give `min` and `max` without a `step`"
+    )]
+    Listed {
         /// The search.
         search: String,
         /// The parameter.

@@ -63,6 +63,6 @@ pub struct Choice {
     /// The points that the search read, each once, in search order. A very long search lists its best points and the
     /// points at the ends of the ranges.
     pub points: Vec<(Candidate, PointResult)>,
-    /// The number of points that are not listed.
+    /// The number of points that are not listed: of very long searches, and those whose values describe no merge together.
     pub left_out: LeftOut,
 }

@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 
 /// Known results by job.
 #[derive(Debug, Clone, Default)]
-struct Known(BTreeMap<JobId, PointResult>);
+pub(super) struct Known(BTreeMap<JobId, PointResult>);
+
+impl Known {
+    pub(super) fn add(&mut self, id: JobId, result: PointResult) {
+        self.0.insert(id, result);
+    }
+}
 
 impl PointResults for Known {
     fn id(&self, recipe: &Recipe) -> JobId {
@@ -18,30 +24,30 @@ impl PointResults for Known {
     }
 }
 
-fn list(key: &str, values: &[Value]) -> Parameter {
+pub(super) fn list(key: &str, values: &[Value]) -> Parameter {
     Parameter { key: key.to_owned(), values: Values::List(values.to_vec()) }
 }
 
-fn numbers(key: &str, values: &[f64]) -> Parameter {
+pub(super) fn numbers(key: &str, values: &[f64]) -> Parameter {
     list(key, &values.iter().map(|value| json!(value)).collect::<Vec<_>>())
 }
 
-fn search(parameters: Vec<Parameter>) -> Search {
+pub(super) fn search(parameters: Vec<Parameter>) -> Search {
     let recipe = RecipeSpec {
         preset: Some("knots_ties".to_owned()),
         density: Some(0.2),
         scaling: Some(0.6),
         ..RecipeSpec::default()
     };
-    Search { name: "knots".to_owned(), recipe, parameters, replicates: None }
+    Search { name: "knots".to_owned(), recipe, parameters, trials: None, replicates: None }
 }
 
-fn ranking(ties: Ties) -> Ranking {
+pub(super) fn ranking(ties: Ties) -> Ranking {
     Ranking { objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize }, ties }
 }
 
 /// Runs a search to its end; results arrive in the order that `pick` chooses among the open requests.
-fn finish(
+pub(super) fn finish(
     search: &Search,
     method: Method,
     ranking: &Ranking,
@@ -69,7 +75,7 @@ fn finish(
     }
 }
 
-fn in_order(
+pub(super) fn in_order(
     search: &Search,
     method: Method,
     ties: Ties,
@@ -78,15 +84,38 @@ fn in_order(
     finish(search, method, &ranking(ties), &mut Known::default(), answer, &|_| 0)
 }
 
-fn scaling(candidate: &Candidate) -> f64 {
+/// Results in other orders, and a new state over a part of the results, make the same search.
+pub(super) fn assert_order_and_pauses_change_nothing(
+    search: &Search,
+    method: Method,
+    answer: &dyn Fn(&Candidate) -> PointResult,
+) {
+    let ranking = ranking(Ties::Last);
+    let straight = in_order(search, method, Ties::Last, answer);
+    for step in 0..4 {
+        let pick = |open: usize| (step * 7 + open * 3) % open;
+        let shuffled = finish(search, method, &ranking, &mut Known::default(), answer, &pick);
+        assert_eq!(shuffled, straight, "{step}");
+    }
+    let (choice, requested) = straight;
+    for cut in [1, 4, 13, 30] {
+        let cut = cut.min(requested.len());
+        let mut known = Known::default();
+        requested[..cut].iter().for_each(|candidate| known.add(candidate.id, answer(candidate)));
+        let resumed = finish(search, method, &ranking, &mut known, answer, &|_| 0);
+        assert_eq!(resumed, (choice.clone(), requested[cut..].to_vec()), "{cut}");
+    }
+}
+
+pub(super) fn scaling(candidate: &Candidate) -> f64 {
     candidate.recipe.scaling
 }
 
-fn density(candidate: &Candidate) -> f64 {
+pub(super) fn density(candidate: &Candidate) -> f64 {
     candidate.recipe.trim.map_or(1.0, |trim| trim.density)
 }
 
-fn pairs(candidates: &[Candidate]) -> Vec<(f64, f64)> {
+pub(super) fn pairs(candidates: &[Candidate]) -> Vec<(f64, f64)> {
     candidates.iter().map(|candidate| (scaling(candidate), density(candidate))).collect()
 }
 
@@ -171,8 +200,23 @@ fn a_missing_point_ends_a_search_without_a_choice() {
 }
 
 #[test]
+fn a_search_that_learns_ends_when_its_first_points_all_failed() {
+    let range = Values::Continuous { min: 0.1, max: 1.0, log: false };
+    let search = search(vec![Parameter { key: "scaling".to_owned(), values: range }]);
+    for (method, most) in [(Method::Tpe { trials: 100, seed: 1 }, 11), (Method::CmaEs { trials: 100, seed: 1 }, 13)] {
+        let (choice, requested) = in_order(&search, method, Ties::Last, &|_| PointResult::Failed);
+        assert_eq!((choice.best, requested.len(), choice.points.len()), (None, most, most), "{method:?}");
+    }
+}
+
+#[test]
 fn a_search_without_parameters_evaluates_its_recipe() {
-    for method in [Method::Linear, Method::Grid, Method::Random { trials: 9, seed: 1 }] {
+    let drawn = [
+        Method::Random { trials: 9, seed: 1 },
+        Method::Tpe { trials: 9, seed: 1 },
+        Method::CmaEs { trials: 9, seed: 1 },
+    ];
+    for method in [Method::Linear, Method::Grid, Method::Bracket].into_iter().chain(drawn) {
         let (choice, requested) = in_order(&search(Vec::new()), method, Ties::Last, &hill);
         assert_eq!(pairs(&requested), [(0.6, 0.2)], "{method:?}");
         assert_eq!(choice.best.unwrap().0, requested[0]);
@@ -185,9 +229,99 @@ fn less_is_better_when_minimizing() {
     ranking.objective.goal = Goal::Minimize;
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
     let valley = |candidate: &Candidate| PointResult::Value((scaling(candidate) - 0.2).abs());
-    for method in [Method::Linear, Method::Grid] {
+    for method in [Method::Linear, Method::Grid, Method::Bracket] {
         let (choice, _) = finish(&search, method, &ranking, &mut Known::default(), &valley, &|_| 0);
         assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.2));
+    }
+}
+
+#[test]
+fn methods_that_learn_minimise_as_well() {
+    let mut ranking = ranking(Ties::Last);
+    ranking.objective.goal = Goal::Minimize;
+    let range = Values::Continuous { min: 0.0, max: 1.0, log: false };
+    let search = search(vec![Parameter { key: "scaling".to_owned(), values: range }]);
+    let valley = |candidate: &Candidate| PointResult::Value((scaling(candidate) - 0.2).abs());
+    for method in [Method::Bracket, Method::Tpe { trials: 40, seed: 1 }, Method::CmaEs { trials: 40, seed: 1 }] {
+        let (choice, _) = finish(&search, method, &ranking, &mut Known::default(), &valley, &|_| 0);
+        let (best, value) = choice.best.unwrap();
+        assert!(value < 0.02 && (scaling(&best) - 0.2).abs() < 0.02, "{method:?}: {value}");
+    }
+}
+
+/// Densities with outliers: some combinations describe no merge.
+fn trims() -> Search {
+    let range =
+        |key: &str, min, max| Parameter { key: key.to_owned(), values: Values::Continuous { min, max, log: false } };
+    let recipe = RecipeSpec { preset: Some("ties".to_owned()), ..RecipeSpec::default() };
+    Search { recipe, ..search(vec![range("density", 0.1, 0.95), range("outliers", 0.0, 0.3)]) }
+}
+
+#[test]
+fn points_that_describe_no_merge_count_as_failed_and_need_no_job() {
+    let answer = |candidate: &Candidate| PointResult::Value(density(candidate));
+    for method in [Method::Tpe { trials: 60, seed: 1 }, Method::CmaEs { trials: 60, seed: 1 }] {
+        let (choice, requested) = in_order(&trims(), method, Ties::Last, &answer);
+        assert!(choice.left_out.points > 0, "{method:?}");
+        assert_eq!(choice.left_out.points, choice.left_out.failed);
+        assert_eq!(choice.points.len(), requested.len());
+        assert!(choice.points.len() as u64 + choice.left_out.points <= 60);
+        assert!(choice.best.is_some());
+        assert_order_and_pauses_change_nothing(&trims(), method, &answer);
+    }
+    let mut bracket = trims();
+    bracket.parameters.truncate(1);
+    bracket.recipe.outliers = Some(0.3);
+    let (choice, _) = in_order(&bracket, Method::Bracket, Ties::Last, &answer);
+    assert!(choice.left_out.failed > 0 && choice.best.unwrap().1 <= 0.7);
+}
+
+#[test]
+fn a_search_ends_when_its_first_points_all_describe_no_merge() {
+    let mut search = trims();
+    search.parameters.truncate(1);
+    search.recipe.outliers = Some(0.95);
+    let (choice, requested) = in_order(&search, Method::Tpe { trials: 60, seed: 1 }, Ties::Last, &hill);
+    assert_eq!((choice.best, requested.len()), (None, 0));
+    assert!(choice.left_out.failed >= 10 && choice.left_out.failed < 20, "{:?}", choice.left_out);
+}
+
+#[test]
+fn a_value_that_is_no_number_is_never_the_best() {
+    let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3])]);
+    for odd in [f64::NAN, f64::INFINITY] {
+        let answer = |candidate: &Candidate| PointResult::Value(if scaling(candidate) > 0.25 { odd } else { 0.5 });
+        for method in [Method::Bracket, Method::Tpe { trials: 12, seed: 1 }] {
+            let (choice, _) = in_order(&search, method, Ties::Last, &answer);
+            assert!(choice.best.unwrap().1.is_finite(), "{method:?}");
+        }
+    }
+}
+
+#[test]
+fn the_recipe_itself_comes_first_even_if_its_steps_do_nothing() {
+    let range =
+        |key: &str, min, max| Parameter { key: key.to_owned(), values: Values::Continuous { min, max, log: false } };
+    let cases = [
+        (json!({"preset": "ties", "density": 1.0}), range("density", 0.1, 1.0)),
+        (json!({"preset": "ties"}), range("drop_rate", 0.0, 0.9)),
+        (json!({"preset": "ties"}), range("flatten", 0.0, 1.0)),
+        (json!({"preset": "ties"}), range("calibrate_spectrum", 0.0, 1.0)),
+        (json!({"preset": "tsv"}), list("preset", &[json!("ties"), json!("tsv")])),
+        (json!({"preset": "ties"}), list("trim_rescale", &[json!("sum"), json!("none")])),
+    ];
+    for (recipe, parameter) in cases {
+        let spec: RecipeSpec = serde_json::from_value(recipe).unwrap();
+        let key = parameter.key.clone();
+        let search = Search { recipe: spec.clone(), ..search(vec![parameter]) };
+        let mut methods = vec![Method::Tpe { trials: 12, seed: 1 }];
+        if matches!(search.parameters[0].values, Values::Continuous { .. }) {
+            methods.extend([Method::Bracket, Method::CmaEs { trials: 12, seed: 1 }]);
+        }
+        for method in methods {
+            let (_, requested) = in_order(&search, method, Ties::Last, &hill);
+            assert_eq!(requested[0].recipe, spec.resolve().unwrap(), "{key} by {method:?}");
+        }
     }
 }
 
@@ -338,7 +472,8 @@ fn any_search() -> impl Strategy<Value = Search> {
 
 fn any_method() -> impl Strategy<Value = Method> {
     let random = (1u32..20, any::<u64>()).prop_map(|(trials, seed)| Method::Random { trials, seed });
-    prop_oneof![Just(Method::Linear), Just(Method::Grid), random]
+    let tpe = (1u32..40, any::<u64>()).prop_map(|(trials, seed)| Method::Tpe { trials, seed });
+    prop_oneof![Just(Method::Linear), Just(Method::Grid), Just(Method::Bracket), random, tpe]
 }
 
 fn any_ties() -> impl Strategy<Value = Ties> {

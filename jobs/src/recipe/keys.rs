@@ -158,6 +158,17 @@ impl RecipeKey {
         matches!(self.kind(), KeyKind::PerTask | KeyKind::PerLayer)
     }
 
+    /// The task of `layer_weights.<task>.<layer>` and of `layer_weights.<task>`; `None` for other names.
+    pub fn task_of_layer_weights(name: &str) -> Option<&str> {
+        let rest = name.strip_prefix("layer_weights.")?;
+        Some(access::task_and_layer(rest).map_or(rest, |(task, _)| task))
+    }
+
+    /// The task and the layer of `layer_weights.<task>.<layer>`; `None` for other names.
+    pub fn layer_of_weight(name: &str) -> Option<(&str, &str)> {
+        access::task_and_layer(name.strip_prefix("layer_weights.")?)
+    }
+
     /// Its name in a recipe.
     pub fn name(&self) -> &'static str {
         self.name

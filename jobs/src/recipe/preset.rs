@@ -1,5 +1,6 @@
 mod alias;
 mod steps;
+mod tuning;
 
 pub(super) use alias::Alias;
 pub(crate) use steps::KNOTS;

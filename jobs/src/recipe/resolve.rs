@@ -15,6 +15,13 @@ impl RecipeSpec {
 
     /// The recipe in the space that is written.
     pub(super) fn as_written(&self) -> Result<Recipe, RecipeError> {
+        let recipe = without_idle_steps(self.with_idle_steps()?);
+        consistent(&recipe)?;
+        Ok(recipe)
+    }
+
+    /// The recipe in the space that is written, with every step: those that do nothing have their usual values.
+    pub(super) fn with_idle_steps(&self) -> Result<Recipe, RecipeError> {
         let start = self.start()?;
         let presets_scope = start.trim.map(|trim| trim.scope);
         let presets_drop = start.drop;
@@ -32,8 +39,6 @@ impl RecipeSpec {
             recipe.elect = None;
         }
         self.check_drop(presets_drop, &recipe)?;
-        let recipe = without_idle_steps(recipe);
-        consistent(&recipe)?;
         Ok(recipe)
     }
 

@@ -1,3 +1,5 @@
+mod value;
+
 use super::{PartWeight, Recipe, RecipeError, keys::RecipeKey};
 use crate::nearest::nearest;
 use serde::{Deserialize, Serialize};
@@ -205,7 +207,8 @@ impl RecipeSpec {
         }
     }
 
-    /// Sets one key, as a parameter of a search does. `weights.<task>` sets the weight of a task.
+    /// Sets one key, as a parameter of a search does. `weights.<task>` sets the weight of a task, and
+    /// `layer_weights.<task>.<layer>` that of one of its layers, which is a number.
     ///
     /// # Errors
     /// [`RecipeError::UnknownKey`] and [`RecipeError::WrongType`]; ranges are checked by [`resolve`](Self::resolve).

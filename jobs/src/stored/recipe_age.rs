@@ -108,7 +108,9 @@ impl Sweep {
     pub(super) fn has_axes(&self) -> bool {
         let searched = self.searches.iter().map(|search| &search.replicates);
         let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
-        self.subsets.is_some() || self.racing.is_some() || searched.chain(fixed).any(Option::is_some)
+        let has_method = !self.method.is_first() || self.searches.iter().any(|search| search.trials.is_some());
+        let has_replicates = searched.chain(fixed).any(Option::is_some);
+        self.subsets.is_some() || self.racing.is_some() || has_replicates || has_method
     }
 }
 

@@ -1,8 +1,8 @@
 //! Documents of a sweep as programs wrote them before their layouts were parted from working types.
 
 use crate::{
-    Change, Digest, Manifest, Outcome, Progress, Replicates, RowKind, RowReplicates, SeedRun, SubsetJob, Subsets,
-    UnknownVersion,
+    Change, Digest, Manifest, Method, Outcome, Progress, Replicates, RowKind, RowReplicates, SeedRun, SubsetJob,
+    Subsets, UnknownVersion,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -41,6 +41,10 @@ fn a_sweep_with_subsets_or_replicates_is_of_a_version_that_earlier_programs_refu
     let written = serde_json::to_value(&manifest).unwrap();
     assert_eq!((&written["version"], &written["sweep"]["searches"][0]["replicates"]["seed"]), (&4.into(), &5.into()));
     assert_eq!(serde_json::from_value::<Manifest>(written).unwrap(), manifest);
+    manifest.sweep.searches[0].replicates = None;
+    assert_eq!(serde_json::to_value(&manifest).unwrap()["version"], 2);
+    manifest.sweep.searches[0].trials = Some(5);
+    assert_eq!(serde_json::to_value(&manifest).unwrap()["version"], 4);
     let mut outcome: Outcome = serde_json::from_str(OUTCOME).unwrap();
     let job = Digest::of(b"a job").into();
     let runs = vec![SeedRun { seed: 3, jobs: [("test".to_owned(), job)].into() }];
@@ -50,6 +54,23 @@ fn a_sweep_with_subsets_or_replicates_is_of_a_version_that_earlier_programs_refu
     let written = serde_json::to_value(&outcome).unwrap();
     assert_eq!(written["version"], 4);
     assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);
+}
+
+#[test]
+fn a_sweep_with_a_newer_method_is_of_a_version_that_earlier_programs_refuse() {
+    let mut manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+    for method in
+        [Method::Bracket, Method::Portfolio, Method::Tpe { trials: 3, seed: 0 }, Method::CmaEs { trials: 3, seed: 0 }]
+    {
+        manifest.sweep.method = method;
+        let written = serde_json::to_value(&manifest).unwrap();
+        assert_eq!(written["version"], 4, "{method:?}");
+        assert_eq!(serde_json::from_value::<Manifest>(written).unwrap(), manifest);
+    }
+    for method in [Method::Linear, Method::Grid, Method::Random { trials: 3, seed: 0 }] {
+        manifest.sweep.method = method;
+        assert_eq!(serde_json::to_value(&manifest).unwrap()["version"], 2, "{method:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 mod data;
 mod head;
 mod learned;
+mod method;
+mod pairs;
+mod portfolio;
 mod racing;
 mod reference;
 mod replicates;
@@ -15,12 +18,15 @@ use super::{
     read::typed,
 };
 use crate::{
-    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
-    RecipeSpec, StatisticsKind, Values,
+    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeKey,
+    RecipeSpec, StatisticsKind, Values, statistics::decides_statistics,
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
+use method::{check_kinds_of_parameters, check_method, check_trials};
+use pairs::check_pairs;
+use portfolio::{PORTFOLIO, check_portfolio_keys, portfolio_parameters};
 use racing::check_racing;
 use reference::PublishedKeys;
 use replicates::check_replicates;
@@ -34,13 +40,26 @@ impl SweepFile {
         let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
         let tasks = check_tasks(self.tasks, folder)?;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
-        let method = check_method(&self.method, self.trials, self.seed)?;
+        let is_bare = self.searches.is_empty()
+            && self.recipe.is_none()
+            && self.parameters.is_none()
+            && self.baselines.is_empty()
+            && self.learned.is_empty();
+        // A file that names no recipe at all asks for the best merge there is.
+        let usual = if is_bare { MethodFile::Portfolio } else { MethodFile::Linear };
+        let method = check_method(self.method.unwrap_or(usual), self.trials, self.seed)?;
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
-        let searches = check_searches(self.recipe, self.parameters, self.replicates, self.searches, method, &tasks)?;
+        let searches = SearchFiles {
+            recipe: self.recipe,
+            parameters: self.parameters,
+            replicates: self.replicates,
+            searches: self.searches,
+        };
+        let searches = check_searches(searches, SearchedSweep { method, evaluation: &evaluation, tasks: &tasks })?;
         let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
-        let racing = self.racing.map(|file| check_racing(file, &searches)).transpose()?;
+        let racing = self.racing.map(|file| check_racing(file, method, &searches)).transpose()?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
         let sweep = Sweep {
             name: self.name,
@@ -173,20 +192,6 @@ fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Resu
     Ok(Evaluation { benchmark, select, report, statistics, precision })
 }
 
-fn check_method(method: &MethodFile, trials: Option<u32>, seed: Option<u64>) -> Result<Method, SweepError> {
-    match (method, trials) {
-        (MethodFile::Random, Some(0)) => Err(SweepError::invalid("trials", "is 0")),
-        (MethodFile::Random, Some(trials)) => Ok(Method::Random { trials, seed: seed.unwrap_or(0) }),
-        (MethodFile::Random, None) => Err(SweepError::invalid("trials", "is missing; `method: random` needs it")),
-        (_, Some(_)) => Err(SweepError::invalid("trials", "has no effect without `method: random`")),
-        _ if seed.is_some() => {
-            Err(SweepError::invalid("seed", "has no effect without `method: random`; DARE's seed is `recipe.seed`"))
-        }
-        (MethodFile::Grid, None) => Ok(Method::Grid),
-        (MethodFile::Linear, None) => Ok(Method::Linear),
-    }
-}
-
 fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Result<Objective, SweepError> {
     let is_joint = *benchmark != Benchmark::PerTask;
     let default = if is_joint { "joint_hits@3" } else { "mean_normalised_accuracy" };
@@ -209,24 +214,24 @@ fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Resu
     Ok(Objective { metric, goal })
 }
 
-fn check_searches(
-    recipe: Option<RecipeSpec>,
-    parameters: Option<Map<String, Value>>,
-    replicates: Option<Value>,
-    searches: Vec<SearchFile>,
-    method: Method,
-    tasks: &[Task],
-) -> Result<Vec<Search>, SweepError> {
+/// The search at top level, or the searches in their list.
+fn check_searches(file: SearchFiles, sweep: SearchedSweep<'_>) -> Result<Vec<Search>, SweepError> {
+    let SearchFiles { recipe, parameters, replicates, searches } = file;
     if let Some(recipe) = recipe {
         if !searches.is_empty() {
             return Err(SweepError::invalid("searches", "stands beside `recipe`; use one way"));
         }
-        let name = recipe.preset.clone().unwrap_or_else(|| "recipe".to_owned());
-        let parameters = check_parameters("parameters", parameters.unwrap_or_default(), method)?;
-        let search = Search { name, recipe, parameters, replicates: None };
-        try_recipes(&search, "recipe", "parameters", tasks)?;
-        let replicates = check_replicates("replicates", replicates, &search.recipe, &search.parameters)?;
-        return Ok(vec![Search { replicates, ..search }]);
+        let parameters = parameters.unwrap_or_default();
+        let file = SearchFile { name: None, published: None, recipe, parameters, trials: None, replicates };
+        let usual_name = if sweep.method == Method::Portfolio { PORTFOLIO } else { "recipe" };
+        return Ok(vec![check_search(file, "", usual_name.to_owned(), sweep)?]);
+    }
+    let is_portfolio = sweep.method == Method::Portfolio && searches.is_empty();
+    if is_portfolio {
+        let recipe = RecipeSpec::default();
+        let parameters = parameters.unwrap_or_default();
+        let file = SearchFile { name: None, published: None, recipe, parameters, trials: None, replicates };
+        return Ok(vec![check_search(file, "", PORTFOLIO.to_owned(), sweep)?]);
     }
     if parameters.is_some() {
         return Err(SweepError::invalid("parameters", "needs a `recipe` to change"));
@@ -235,18 +240,58 @@ fn check_searches(
         let problem = "needs a `recipe` beside it; searches and baselines have `replicates` of their own";
         return Err(SweepError::invalid("replicates", problem));
     }
-    let mut checked = Vec::with_capacity(searches.len());
-    for (i, file) in searches.into_iter().enumerate() {
-        let path = format!("searches[{i}]");
-        let name = file.name.or_else(|| file.recipe.preset.clone()).unwrap_or_else(|| format!("search {}", i + 1));
-        let parameters = check_parameters(&format!("{path}.parameters"), file.parameters, method)?;
-        let search = Search { name, recipe: file.recipe, parameters, replicates: None };
-        try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"), tasks)?;
-        let path = format!("{path}.replicates");
-        let replicates = check_replicates(&path, file.replicates, &search.recipe, &search.parameters)?;
-        checked.push(Search { replicates, ..search });
+    let numbered = searches.into_iter().enumerate();
+    numbered
+        .map(|(i, file)| check_search(file, &format!("searches[{i}]."), format!("search {}", i + 1), sweep))
+        .collect()
+}
+
+/// What a file says of its searches.
+struct SearchFiles {
+    recipe: Option<RecipeSpec>,
+    parameters: Option<Map<String, Value>>,
+    replicates: Option<Value>,
+    searches: Vec<SearchFile>,
+}
+
+/// What searches depend on.
+#[derive(Clone, Copy)]
+struct SearchedSweep<'a> {
+    method: Method,
+    evaluation: &'a Evaluation,
+    tasks: &'a [Task],
+}
+
+/// The search whose keys begin with `prefix`.
+fn check_search(
+    file: SearchFile,
+    prefix: &str,
+    usual_name: String,
+    sweep: SearchedSweep<'_>,
+) -> Result<Search, SweepError> {
+    let SearchedSweep { method, evaluation, tasks } = sweep;
+    let SearchFile { name, published: _, recipe, parameters, trials, replicates } = file;
+    let name = name.or_else(|| recipe.preset.clone()).unwrap_or(usual_name);
+    check_trials(&format!("{prefix}trials"), trials, method)?;
+    let path = format!("{prefix}parameters");
+    if method == Method::Portfolio {
+        check_portfolio_keys(&path, &parameters)?;
     }
-    Ok(checked)
+    let mut parameters = check_parameters(&path, parameters, method)?;
+    if method == Method::Portfolio {
+        parameters = portfolio_parameters(prefix, &recipe, parameters, evaluation, tasks)?;
+    }
+    let search = Search { name, recipe, parameters, trials, replicates: None };
+    // The keys of a portfolio's recipe may have a meaning only with the presets, each of which is tried.
+    if method != Method::Portfolio {
+        resolved(&search.recipe, format!("{prefix}recipe"), tasks)?;
+    }
+    try_values(&search, &path, tasks)?;
+    check_kinds_of_parameters(&path, &search.parameters, method)?;
+    check_pairs(&path, &search, method)?;
+    let path = format!("{prefix}replicates");
+    let replicates = check_replicates(&path, replicates, &search.recipe, &search.parameters)?;
+    Ok(Search { replicates, ..search })
 }
 
 fn check_parameters(path: &str, map: Map<String, Value>, method: Method) -> Result<Vec<Parameter>, SweepError> {
@@ -258,7 +303,13 @@ fn check_parameters(path: &str, map: Map<String, Value>, method: Method) -> Resu
             }
             value => typed::<ParameterFile>(value, &path)?,
         };
-        Ok(Parameter { values: check_values(&path, file, method)?, key })
+        let values = check_values(&path, file, method)?;
+        if values.listed().is_none() && decides_statistics(&key) {
+            let problem = "is a whole range, and statistics are made of the listed numbers of examples before the search: list \
+                           the values, or give a `step`";
+            return Err(SweepError::invalid(path, problem));
+        }
+        Ok(Parameter { values, key })
     };
     map.into_iter().map(parameter).collect()
 }
@@ -275,11 +326,13 @@ fn check_values(path: &str, file: ParameterFile, method: Method) -> Result<Value
             Values::range(min, max, step).map_err(|source| SweepError::Range { path: path.to_owned(), source })
         }
         ParameterFile { values: None, min: Some(min), max: Some(max), step: None, log } => {
-            if !matches!(method, Method::Random { .. }) {
-                return Err(SweepError::invalid(
-                    path,
-                    "needs a `step`: only `method: random` draws from a whole range",
-                ));
+            if !method.takes_ranges() {
+                let problem = format!(
+                    "needs a `step`: `method: {}` goes through a list of values; `random`, `bracket`, `tpe` and `cma_es` \
+                     take a whole range",
+                    method.name()
+                );
+                return Err(SweepError::invalid(path, problem));
             }
             if !(min.is_finite() && max.is_finite() && min < max) || (log && min <= 0.0) {
                 let problem = "needs finite `min` below `max`, and `min` above 0 where `log` is set";
@@ -294,8 +347,7 @@ fn check_values(path: &str, file: ParameterFile, method: Method) -> Result<Value
 }
 
 /// Puts every single value into the starting recipe, so that a wrong one is named before anything runs.
-fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str, tasks: &[Task]) -> Result<(), SweepError> {
-    resolved(&search.recipe, recipe_path.to_owned(), tasks)?;
+fn try_values(search: &Search, parameters_path: &str, tasks: &[Task]) -> Result<(), SweepError> {
     for Parameter { key, values } in &search.parameters {
         let ends;
         let values = match values {
@@ -450,6 +502,21 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
     for task in weights.filter_map(|parameter| parameter.key.strip_prefix("weights.")) {
         if sweep.task(task).is_none() {
             return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
+        }
+    }
+    check_layer_weights(sweep)
+}
+
+/// Refuses weights of layers of tasks that are not listed.
+fn check_layer_weights(sweep: &Sweep) -> Result<(), SweepError> {
+    for Parameter { key, values } in sweep.searches.iter().flat_map(|search| &search.parameters) {
+        let Some(of_layer) = RecipeKey::task_of_layer_weights(key) else { continue };
+        // A map is the value of a whole task, whose name may end with a dot and digits. A number is that of a layer.
+        let has_maps = values.listed().is_some_and(|values| values.iter().all(Value::is_object));
+        let task = if has_maps { key.trim_start_matches("layer_weights.") } else { of_layer };
+        if sweep.task(task).is_none() {
+            let problem = format!("names the task `{task}`, which is not listed");
+            return Err(SweepError::invalid(format!("parameters.{key}"), problem));
         }
     }
     Ok(())

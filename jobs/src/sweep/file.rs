@@ -12,8 +12,7 @@ pub(super) struct SweepFile {
     pub(super) base: String,
     pub(super) tasks: Vec<TaskFile>,
     pub(super) evaluation: EvaluationFile,
-    #[serde(default)]
-    pub(super) method: MethodFile,
+    pub(super) method: Option<MethodFile>,
     pub(super) trials: Option<u32>,
     pub(super) seed: Option<u64>,
     #[serde(default)]
@@ -153,13 +152,16 @@ pub(super) enum BenchmarkFile {
     Joint,
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MethodFile {
-    #[default]
     Linear,
     Grid,
     Random,
+    Bracket,
+    Portfolio,
+    Tpe,
+    CmaEs,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -187,6 +189,8 @@ pub(super) struct SearchFile {
     pub(super) recipe: RecipeSpec,
     #[serde(default)]
     pub(super) parameters: Map<String, Value>,
+    /// The number of points, in place of that of the sweep.
+    pub(super) trials: Option<u32>,
     pub(super) replicates: Option<Value>,
 }
 

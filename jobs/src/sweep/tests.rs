@@ -4,6 +4,7 @@ use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
 
+mod methods;
 mod reference;
 mod texts;
 
@@ -123,7 +124,7 @@ fn values_that_cannot_be_are_refused() {
         ("tasks.mnist.head=null", "`tasks[0]` needs a `head`, or `classes` and `templates`"),
         ("recipe.weights={flags: 2}", "`weights.flags` names a task that is not listed"),
         ("parameters.weights=[{flags: 2}]", "`parameters.weights.flags` names a task that is not listed"),
-        ("trials=3", "`trials` has no effect without `method: random`"),
+        ("trials=3", "`trials` has no effect without `method: random`, `tpe` or `cma_es`"),
         ("method=random", "`trials` is missing; `method: random` needs it"),
         (
             "base=gs://bucket",
@@ -319,7 +320,7 @@ fn overrides_reach_lists_by_number_and_name() {
 }
 
 #[test]
-fn only_a_random_search_draws_from_a_whole_range() {
+fn a_random_search_draws_from_a_whole_range() {
     let continuous = "parameters.scaling={min: 0.1, max: 2, log: true}";
     assert!(message(&[continuous]).contains("needs a `step`"));
     let sweep = read(SMALL, &[continuous, "method=random", "trials=20", "seed=1"]).unwrap();

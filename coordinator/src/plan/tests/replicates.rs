@@ -156,3 +156,16 @@ fn a_search_that_is_ended_early_keeps_the_points_of_which_all_seeds_are_known() 
     let RowKind::Search { spec, .. } = &row.kind else { panic!("a search") };
     assert_eq!((spec.scaling, row.jobs["test"].len()), (Some(0.1), 1));
 }
+
+#[test]
+fn methods_in_batches_read_the_mean_over_seeds_too() {
+    let range = "parameters={scaling: {min: 0.05, max: 0.4}}";
+    for method in [&["method=bracket"][..], &["method=tpe", "trials=12"], &["method=cma_es", "trials=12"]] {
+        let overrides = [&REPLICATED[..], &["replicates={seed: 2}", range], method].concat();
+        let (one, issued) = finish_with(&overrides, 1, &lucky);
+        let searched = labels(&issued, Phase::Search).len();
+        assert!(searched > 4 && searched.is_multiple_of(2), "{searched}");
+        let (many, _) = finish_with(&overrides, 64, &lucky);
+        assert_eq!(one, many, "{method:?}");
+    }
+}

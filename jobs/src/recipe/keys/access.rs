@@ -1,6 +1,6 @@
 use super::Range;
 use crate::recipe::{
-    Recipe, RecipeError, RecipeSpec,
+    PartWeight, Recipe, RecipeError, RecipeSpec,
     choice::{Choice, read, words_of},
 };
 use serde::de::DeserializeOwned;
@@ -113,6 +113,15 @@ impl Access {
                 None => spec.weights = typed(key, value, "a map from task to number")?,
             },
             Self::PerLayer { .. } => match key.split_once('.') {
+                Some((_, rest)) if value.is_number() => {
+                    let (task, layer) = task_and_layer(rest).ok_or_else(|| RecipeError::WrongType {
+                        key: key.to_owned(),
+                        value: value.to_string(),
+                        expected: "a map from layer or module to number or list of numbers",
+                    })?;
+                    let weight = PartWeight::Whole(typed(key, value, "a number")?);
+                    spec.layer_weights.entry(task.to_owned()).or_default().insert(layer.to_owned(), weight);
+                }
                 Some((_, task)) => {
                     let parts = typed(key, value, "a map from layer or module to number or list of numbers")?;
                     spec.layer_weights.insert(task.to_owned(), parts);
@@ -199,6 +208,11 @@ impl Access {
             Self::PerLayer { .. } => spec.layer_weights = recipe.layer_weights.clone(),
         }
     }
+}
+
+/// The task and the layer of `<task>.<layer>`. Names of tasks may have dots; a layer is a number.
+pub(super) fn task_and_layer(rest: &str) -> Option<(&str, &str)> {
+    rest.rsplit_once('.').filter(|(_, layer)| !layer.is_empty() && layer.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 fn typed<T: DeserializeOwned>(key: &str, value: &Value, expected: &'static str) -> Result<T, RecipeError> {

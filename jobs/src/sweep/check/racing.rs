@@ -1,8 +1,8 @@
 //! Races of the points of searches.
 
-use crate::{Racing, Search, SweepError, sweep::file::RacingFile};
+use crate::{Method, Racing, Search, SweepError, sweep::file::RacingFile};
 
-pub(super) fn check_racing(file: RacingFile, searches: &[Search]) -> Result<Racing, SweepError> {
+pub(super) fn check_racing(file: RacingFile, method: Method, searches: &[Search]) -> Result<Racing, SweepError> {
     let usual = Racing::default();
     let racing = Racing {
         error_rate: file.error_rate.unwrap_or(usual.error_rate),
@@ -28,6 +28,11 @@ pub(super) fn check_racing(file: RacingFile, searches: &[Search]) -> Result<Raci
     if searches.is_empty() {
         return refuse("", "has no effect: nothing is searched".to_owned());
     }
+    if learns_from_values(method) {
+        let problem = "needs `method: linear`, `grid` or `random`: the other methods learn from the value of every point, and a point \
+                       that loses a race has none";
+        return refuse("", problem.to_owned());
+    }
     if let Some(search) = searches.iter().find(|search| search.replicates.is_some()) {
         let problem = format!(
             "is for points that are one evaluation each, and the search `{}` has `replicates`; take one of them out",
@@ -36,4 +41,12 @@ pub(super) fn check_racing(file: RacingFile, searches: &[Search]) -> Result<Raci
         return refuse("", problem);
     }
     Ok(racing)
+}
+
+/// Whether the method chooses its next points by the values of the points before.
+fn learns_from_values(method: Method) -> bool {
+    match method {
+        Method::Grid | Method::Random { .. } | Method::Linear => false,
+        Method::Bracket | Method::Portfolio | Method::Tpe { .. } | Method::CmaEs { .. } => true,
+    }
 }

@@ -3,7 +3,7 @@ use crate::{Racing, Replicates, Subsets, recipe::RecipeKey};
 use serde_json::{Value, json};
 
 /// The words of `method`.
-pub(super) const METHODS: [&str; 3] = ["linear", "grid", "random"];
+pub(super) const METHODS: [&str; 7] = ["linear", "grid", "random", "bracket", "portfolio", "tpe", "cma_es"];
 
 /// An entry of `searches`.
 pub(super) fn search() -> Value {
@@ -15,6 +15,7 @@ pub(super) fn search() -> Value {
             ("published", published_method()),
             ("recipe", referring("recipe")),
             ("parameters", referring("parameters")),
+            ("trials", count("How many points this search takes, in place of the number of the sweep.", 1)),
             ("replicates", referring("replicates")),
         ],
     )
