@@ -43,6 +43,7 @@ mod status;
 mod stored;
 mod subsets;
 mod sweep;
+mod train;
 mod tune;
 mod version;
 mod weak;
@@ -85,8 +86,12 @@ pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, Stat
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use subsets::Subsets;
 pub use sweep::{
-    Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
-    overridden,
+    Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Search, Sweep,
+    SweepError, Task, TrainingKeys, is_name, overridden,
+};
+pub use train::{
+    Augmentation, RateSchedule, TRAIN_SEMANTICS, TrainFamily, TrainLength, TrainSettings, TrainSettingsError,
+    TrainTargets, Warmup,
 };
 pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,

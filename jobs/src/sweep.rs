@@ -2,15 +2,19 @@ mod check;
 mod convention;
 mod error;
 mod file;
+mod finetune;
 mod lines;
 mod notes;
 mod overrides;
 mod read;
+mod training;
 
 pub use check::is_name;
 pub use error::SweepError;
+pub use finetune::{Finetune, FinetuneTask};
 pub use lines::Lines;
 pub use read::overridden;
+pub use training::TrainingKeys;
 pub(crate) use {
     overrides::apply as apply_override,
     read::{typed, yaml},
