@@ -11,7 +11,7 @@ use crate::{
     score,
 };
 use files::MappedFile;
-use jobs::Precision;
+use jobs::{Digest, Precision, TrainFamily};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -99,6 +99,15 @@ impl ModelFamily for DecoderBase {
     // Token ids are small, a million of them four megabytes: they count for nothing, and are kept by number.
     fn split_memory(&self, _split: &TokenisedSplit) -> SplitMemory {
         SplitMemory::default()
+    }
+
+    fn example_digests(split: &TokenisedSplit) -> Vec<Digest> {
+        let bytes = |text| split.texts.ids(text).iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>();
+        (0..split.texts.len()).map(|text| Digest::of(&bytes(text))).collect()
+    }
+
+    fn train_family(&self) -> TrainFamily {
+        TrainFamily::Texts
     }
 
     fn prepare(
@@ -202,6 +211,11 @@ impl Examples for TokenisedSplit {
 
     fn readout(&self, head: &Head) -> Readout {
         Readout::of_states(head, &self.masked)
+    }
+
+    fn class_count(&self) -> Option<usize> {
+        let labels = self.texts.labels().iter().chain(&self.masked);
+        labels.max().map(|last| *last as usize + 1)
     }
 
     fn class_rows(&self, head: &Head) -> Result<Vec<usize>, ScoreError> {

@@ -1,14 +1,14 @@
 //! Losses of one example's logits, with their gradients.
 
 /// A loss and its gradient by the logits.
-pub(super) struct Loss {
-    pub(super) value: f64,
-    pub(super) by_logits: Vec<f64>,
+pub(crate) struct Loss {
+    pub(crate) value: f64,
+    pub(crate) by_logits: Vec<f64>,
 }
 
 /// What an example's predictions are compared with.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Target<'a> {
+pub(crate) enum Target<'a> {
     /// Nothing: predictions should be sure.
     Sure,
     /// These shares of the classes.
@@ -30,10 +30,10 @@ pub(crate) fn shares(logits: &[f64]) -> Vec<f64> {
 ///
 /// Sure: the entropy H = −Σ p log p, whose gradient is −p (log p + H). Shares q: −Σ q log p, whose gradient is p − q. A class is
 /// the shares that are 1 there.
-pub(super) fn loss(logits: &[f64], target: Target<'_>) -> Loss {
+pub(crate) fn loss(logits: &[f64], target: Target<'_>) -> Loss {
     let shares = shares(logits);
     // A share of 0 adds nothing to a sum of p log p, and its logarithm must not make NaN of it.
-    let log = |share: f64| share.max(f64::MIN_POSITIVE).ln();
+    let log = |share: f64| if share.is_nan() { share } else { share.max(f64::MIN_POSITIVE).ln() };
     match target {
         Target::Sure => {
             let entropy = -shares.iter().map(|p| p * log(*p)).sum::<f64>();
@@ -82,6 +82,8 @@ mod tests {
         assert!((loss(&even, Target::Sure).value - 4.0_f64.ln()).abs() < 1e-12);
         assert!((loss(&even, Target::Class(2)).value - 4.0_f64.ln()).abs() < 1e-12);
         assert!(loss(&[800.0, 0.0], Target::Sure).value.abs() < 1e-12, "a sure prediction has no entropy");
-        assert!(loss(&[f64::NAN, 0.0], Target::Sure).value.is_nan());
+        for target in [Target::Sure, Target::Class(0), Target::Class(1)] {
+            assert!(loss(&[f64::NAN, 0.0], target).value.is_nan(), "{target:?}");
+        }
     }
 }
