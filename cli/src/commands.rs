@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod failures;
+pub(crate) mod finetune;
 pub(crate) mod finish;
 pub(crate) mod heads;
 pub(crate) mod k8s;

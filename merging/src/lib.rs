@@ -40,7 +40,9 @@ pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use merge::working_memory;
-pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
+pub use output::{
+    Card, LostEnergy, OutputError, TrainedFactors, TrainedOutput, truncate, write_adapter, write_full, write_trained,
+};
 pub use regmean::InputMergeError;
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

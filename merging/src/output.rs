@@ -3,11 +3,13 @@ mod card;
 mod convert;
 mod folder;
 mod full;
+mod trained;
 mod truncate;
 
 pub use adapter::write_adapter;
 pub use card::Card;
 pub use full::write_full;
+pub use trained::{TrainedFactors, TrainedOutput, write_trained};
 pub use truncate::{LostEnergy, truncate};
 
 use crate::BaseError;

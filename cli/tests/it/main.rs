@@ -15,6 +15,7 @@ mod clocks;
 mod cluster;
 mod conditions;
 mod ending;
+mod finetune;
 mod hub;
 mod in_use;
 mod k8s;
