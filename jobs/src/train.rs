@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// another version are refused.
 pub const TRAIN_SEMANTICS: u32 = 1;
 
+/// The longest runs: far beyond any use, and near enough for times and places to be counted.
+const MOST_STEPS: usize = 1_000_000_000;
+const MOST_EPOCHS: f64 = 1e6;
+
 /// The settings of fine-tuning: LoRA factors on frozen matrices, trained by AdamW on the cross-entropy of labelled examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,14 +125,32 @@ impl TrainSettings {
         self.batch.saturating_mul(self.accumulation)
     }
 
+    /// Examples of a step of a run over so many: a step takes none twice.
+    pub fn examples_per_step_of(&self, examples: usize) -> usize {
+        self.examples_per_step().min(examples)
+    }
+
     /// The steps of a run over so many examples.
     pub fn steps(&self, examples: usize) -> usize {
         match self.length {
             TrainLength::Steps(steps) => steps,
             TrainLength::Epochs(epochs) => {
-                let steps = epochs * examples as f64 / self.examples_per_step().max(1) as f64;
+                let steps = epochs * examples as f64 / self.examples_per_step_of(examples).max(1) as f64;
                 (steps.ceil() as usize).max(1)
             }
+        }
+    }
+
+    /// Checks what depends on the number of examples: that a warm-up ends within the run.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn check_steps(&self, examples: usize) -> Result<(), TrainSettingsError> {
+        match self.warmup {
+            Warmup::Steps(warmup) => {
+                refuse(warmup <= self.steps(examples), "warmup_steps", warmup, "no more than the steps of the run")
+            }
+            Warmup::Share(_) => Ok(()),
         }
     }
 
@@ -149,9 +171,13 @@ impl TrainSettings {
         }
         refuse(self.micro_batch != Some(0), "micro_batch", 0, "at least 1")?;
         match self.length {
-            TrainLength::Steps(steps) => refuse(steps >= 1, "steps", steps, "at least 1")?,
+            TrainLength::Steps(steps) => {
+                refuse(steps >= 1, "steps", steps, "at least 1")?;
+                refuse(steps <= MOST_STEPS, "steps", steps, "at most 1000000000")?;
+            }
             TrainLength::Epochs(epochs) => {
                 refuse(epochs.is_finite() && epochs > 0.0, "epochs", epochs, "a number above 0")?;
+                refuse(epochs <= MOST_EPOCHS, "epochs", epochs, "at most 1000000")?;
             }
         }
         let smoothing = self.label_smoothing;

@@ -2,7 +2,7 @@
 
 use super::{SweepError, check::check_name, read::typed};
 use crate::{Augmentation, RateSchedule, TrainFamily, TrainLength, TrainSettings, TrainTargets, Warmup};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The split that is trained on, unless another is named.
@@ -32,10 +32,12 @@ pub(super) struct TrainingFile {
     warmup_steps: Option<usize>,
     batch: Option<usize>,
     accumulation: Option<usize>,
-    micro_batch: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    micro_batch: Option<Option<usize>>,
     steps: Option<usize>,
     epochs: Option<f64>,
-    clip: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    clip: Option<Option<f64>>,
     label_smoothing: Option<f64>,
     train_head: Option<bool>,
     seed: Option<u64>,
@@ -220,9 +222,9 @@ impl TrainingFile {
             warmup: warmup.unwrap_or(defaults.warmup),
             batch: self.batch.unwrap_or(defaults.batch),
             accumulation: self.accumulation.unwrap_or(defaults.accumulation),
-            micro_batch: self.micro_batch.or(defaults.micro_batch),
+            micro_batch: self.micro_batch.unwrap_or(defaults.micro_batch),
             length,
-            clip: self.clip.or(defaults.clip),
+            clip: self.clip.unwrap_or(defaults.clip),
             label_smoothing: self.label_smoothing.unwrap_or(defaults.label_smoothing),
             trains_head: self.train_head.unwrap_or(defaults.trains_head),
             augmentation: self.augmentation(path)?.unwrap_or(defaults.augmentation),
@@ -267,6 +269,11 @@ impl TrainingKeys {
     pub fn allows_overlap(&self) -> bool {
         self.file.overlap == Some(Overlap::Allow)
     }
+}
+
+/// A value that is there, `null` included: a task undoes a shared key with it.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// Reads `training`, which is empty where the file has none.

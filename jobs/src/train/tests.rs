@@ -39,7 +39,8 @@ fn updates_are_scaled_by_the_rank_or_its_root() {
 fn epochs_end_with_a_whole_step() {
     let settings = TrainSettings { batch: 10, accumulation: 2, length: TrainLength::Epochs(1.5), ..settings() };
     assert_eq!(settings.steps(100), 8);
-    assert_eq!(settings.steps(1), 1);
+    assert_eq!(settings.steps(1), 2, "a step over all there is ends a pass");
+    assert_eq!(settings.steps(15), 2);
     assert_eq!(TrainSettings { length: TrainLength::Steps(7), ..settings }.steps(100), 7);
 }
 
@@ -69,8 +70,20 @@ fn settings_that_cannot_be_followed_are_named() {
     ] {
         assert_eq!(refused(wrong), format!("`{key}` is 0, expected at least 1"));
     }
+    let long = TrainSettings { length: TrainLength::Epochs(1e300), ..settings() };
+    assert!(refused(long).ends_with("expected at most 1000000"));
+    let long = TrainSettings { length: TrainLength::Steps(usize::MAX), ..settings() };
+    assert!(refused(long).ends_with("expected at most 1000000000"));
     let targets = TrainTargets::Names(vec![String::new()]);
     assert!(refused(TrainSettings { targets, ..settings() }).starts_with("`targets` is"));
+}
+
+#[test]
+fn a_warm_up_beyond_the_end_is_refused() {
+    let warm = |steps| TrainSettings { warmup: Warmup::Steps(steps), ..settings() };
+    assert_eq!(warm(50).check_steps(100), Ok(()));
+    let error = warm(51).check_steps(100).unwrap_err().to_string();
+    assert_eq!(error, "`warmup_steps` is 51, expected no more than the steps of the run");
 }
 
 #[test]

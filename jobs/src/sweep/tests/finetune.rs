@@ -40,6 +40,18 @@ fn a_task_has_the_shared_settings_of_training_with_its_own_over_them() {
 }
 
 #[test]
+fn null_undoes_a_shared_clip() {
+    let clip = |own: &str| {
+        let own = format!("tasks.rte.adapter.train.clip={own}");
+        let finetune = trained(&["training.clip=1", &own]).unwrap();
+        let training = finetune.task("rte").unwrap().training().unwrap();
+        training.settings(TrainFamily::Images).unwrap().clip
+    };
+    assert_eq!(clip("null"), None);
+    assert!(clip("2").is_some_and(|clip| clip > 1.5));
+}
+
+#[test]
 fn what_is_left_out_is_as_in_the_paper_for_the_family() {
     let finetune = trained(&["training={steps: 10}", "tasks.rte.adapter={train: {}}"]).unwrap();
     let training = finetune.task("rte").unwrap().training().unwrap();
