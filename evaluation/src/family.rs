@@ -16,8 +16,8 @@ pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
-    Augmenting, Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Observed,
-    Sequences, TextModel, Watch,
+    Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Observed, Sequences,
+    TextModel, TrainExamples, Watch,
 };
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Digest, Precision, Rows, TrainFamily};
@@ -117,11 +117,12 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// The examples are of another base, the device fails, or the caller cancels.
     fn sequences(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Sequences, ModelError>;
 
-    /// What makes the examples of steps of training that change them at random; `None` if the family knows no such change. The
+    /// What makes the examples of each step of training, as the first block of [that tower](Self::gradient_tower) takes them. The
     /// examples must have been [prepared](Self::prepare) within a budget of 0, which keeps them as they are.
-    fn augmenting(&self, _examples: Self::Examples) -> Option<Augmenting> {
-        None
-    }
+    ///
+    /// # Errors
+    /// The model does not take such examples.
+    fn train_examples(&self, examples: Self::Examples) -> Result<TrainExamples, ModelError>;
 
     /// The text tower, of which heads are made from class names; `None` if the family has none.
     ///

@@ -73,7 +73,7 @@ pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map,
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
 pub use train::{
-    Augmenting, StateError, StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainTask,
+    MakeExamples, StateError, StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainTask,
     TrainedAdapter, TrainedModule, TrainedTensor, Trainer, initial_head,
 };
 pub use transient::may_pass;

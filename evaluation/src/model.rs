@@ -236,7 +236,7 @@ impl ImageModel {
         Ok(Sequences::new(states, lengths, vision.encoder.width))
     }
 
-    /// The tokens of images at these places among embedded ones, each image changed at random first. The images must have been
+    /// The tokens of images at these places among embedded ones, each image changed first as it is asked for. The images must have been
     /// [kept](Self::embed) as they are.
     ///
     /// # Errors

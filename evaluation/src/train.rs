@@ -2,7 +2,7 @@
 //!
 //! A [`Trainer`] takes a [`GradientTower`](crate::GradientTower), the examples of one task with its head, and
 //! [settings](jobs::TrainSettings). Each step takes a batch, and moves the factors, and the head where it is trained, by AdamW. A
-//! [`TrainState`] is all that a run has come to: it can be written, read, and continued to the same bits.
+//! [`TrainState`] can be written, read, and continued to the same bits.
 
 mod adamw;
 mod adapter;
@@ -20,7 +20,7 @@ pub use adapter::{TrainedAdapter, TrainedModule};
 pub use augment::StepAugmentation;
 pub use error::TrainError;
 pub use initial::initial_head;
-pub use source::{Augmenting, TrainExamples};
+pub use source::{MakeExamples, TrainExamples};
 pub use state::{TrainState, TrainStep, TrainedTensor};
 pub use stored::StateError;
 pub use trainer::{TrainTask, Trainer};

@@ -41,7 +41,8 @@ pub use error::MergeError;
 pub use matrix::Matrix;
 pub use merge::working_memory;
 pub use output::{
-    Card, LostEnergy, OutputError, TrainedFactors, TrainedOutput, truncate, write_adapter, write_full, write_trained,
+    Card, LostEnergy, OutputError, TrainedFactors, TrainedOutput, check_output, truncate, write_adapter, write_full,
+    write_trained,
 };
 pub use regmean::InputMergeError;
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};

@@ -14,7 +14,7 @@ pub(crate) struct Finetune {
     /// The folder to write; it must not exist, or must be empty. The checkpoint lies beside it, as `DIR.checkpoint`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Stop with a checkpoint after this many steps of this call; the same command resumes the training
+    /// Stop with a checkpoint after this many steps of this call, with exit code 0; the same command resumes the training
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stop_after: Option<u64>,
     #[command(flatten)]

@@ -14,8 +14,8 @@ use crate::{
 };
 use checkpoint::Checkpoint;
 use evaluation::ModelKind;
+use merging::check_output;
 use session::Session;
-use std::{fs, path::Path};
 
 /// `bowline finetune`: trains the adapter of one task, on this machine and without a store.
 pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
@@ -30,8 +30,8 @@ pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
     if args.compute.device != "cpu" {
         return Err(FinetuneFailure::Device { device: args.compute.device.clone() }.into());
     }
-    // Nobody should train for hours to learn this at the end.
-    refuse_taken(&args.out)?;
+    // Before the training, which may take hours, and not after it.
+    check_output(&args.out).map_err(FinetuneFailure::Output)?;
     let pool = local::pool(args.compute.threads)?;
     let inputs = local::inputs(&args.s3);
     let base = inputs
@@ -47,14 +47,5 @@ pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
         pool.install(|| kind.visit(session))
     })?;
     terminal::note(trained);
-    Ok(())
-}
-
-/// Fails if there is something at the place of the output.
-fn refuse_taken(out: &Path) -> Result<(), Failure> {
-    let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
-    if out.symlink_metadata().is_ok() && !(out.is_dir() && is_empty()) {
-        return Err(FinetuneFailure::Taken { path: out.to_owned() }.into());
-    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 use super::code;
 use evaluation::{ModelError, SplitError, StateError, TrainError};
+use merging::OutputError;
 use std::{io, path::PathBuf};
 
 /// Why an adapter is not trained.
@@ -29,7 +30,7 @@ pub(crate) enum FinetuneFailure {
     /// Examples are in two splits.
     #[error(
         "{shared} of {n} examples of the split `{split}` of task `{task}` are trained on as well: the first is number {first}, which \
-         is number {trained} of `{training}`; an adapter would look too good on it. Cut splits that have no example in common under \
+         is number {trained} of `{training}`, counted from 0; an adapter would look too good on it. Cut splits that have no example in common under \
          `data.splits`, or allow it with `overlap: allow` under `training`"
     )]
     Overlap { task: String, split: String, training: String, shared: usize, n: usize, first: usize, trained: usize },
@@ -45,9 +46,25 @@ pub(crate) enum FinetuneFailure {
     /// The checkpoint is not what this run makes.
     #[error("cannot resume from `{}`; remove it to start again, or name another `--out`", path.display())]
     State { path: PathBuf, source: TrainError },
-    /// The output folder is taken.
-    #[error("`{}` exists and is not an empty folder", path.display())]
-    Taken { path: PathBuf },
+    /// The adapter cannot be written.
+    #[error("cannot write the adapter")]
+    Output(#[source] OutputError),
+    /// Images have fixed heads.
+    #[error(
+        "`train_head` is true for task `{task}`, and the base is {base}: its heads are fixed, and no adapter could bring another one"
+    )]
+    ImageHead { task: String, base: &'static str },
+    /// A new head that stays as chance has it.
+    #[error(
+        "`train_head` is false for task `{task}`, which has no `head`: name the head that is to stay, or train a new one"
+    )]
+    FrozenNewHead { task: String },
+    /// The user stopped the training.
+    #[error("interrupted after step {steps} of {of}; the state is in `{}`", path.display())]
+    Interrupted { steps: usize, of: usize, path: PathBuf },
+    /// The user stopped the command before or after the steps.
+    #[error("interrupted before the first step of this call, or after the last one")]
+    InterruptedOutside,
     /// Only the processor trains.
     #[error("`--device` is `{device}`, and adapters are trained on the processor only, yet: use `cpu`")]
     Device { device: String },
@@ -60,7 +77,8 @@ impl FinetuneFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Device { .. } => code::USAGE,
-            Self::CheckpointFile { .. } | Self::Threads(_) => code::UNAVAILABLE,
+            Self::CheckpointFile { .. } | Self::Threads(_) | Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
+            Self::Interrupted { .. } | Self::InterruptedOutside => code::INTERRUPTED,
             Self::Split { source, .. } => code::of_input(evaluation::may_pass(source)),
             Self::Train { source: TrainError::Model(ModelError::Cancelled), .. } => code::INTERRUPTED,
             Self::Train { source, .. } => code::of_input(evaluation::may_pass(source)),
@@ -73,7 +91,9 @@ impl FinetuneFailure {
             | Self::Overlap { .. }
             | Self::Checkpoint { .. }
             | Self::State { .. }
-            | Self::Taken { .. } => code::BAD_INPUT,
+            | Self::ImageHead { .. }
+            | Self::FrozenNewHead { .. }
+            | Self::Output(_) => code::BAD_INPUT,
         }
     }
 
@@ -82,8 +102,13 @@ impl FinetuneFailure {
             Self::Train { source: TrainError::NotFinite { .. }, .. } => {
                 Some("the checkpoint keeps the last good state; with other settings, remove it or name another `--out`")
             }
+            Self::Interrupted { .. } | Self::InterruptedOutside => {
+                Some("the same command goes on, from the checkpoint beside the output if there is one")
+            }
             Self::UnknownTask { .. }
             | Self::NoHead { .. }
+            | Self::ImageHead { .. }
+            | Self::FrozenNewHead { .. }
             | Self::Prompts { .. }
             | Self::AugmentedTexts { .. }
             | Self::Split { .. }
@@ -94,7 +119,7 @@ impl FinetuneFailure {
             | Self::CheckpointFile { .. }
             | Self::Checkpoint { .. }
             | Self::State { .. }
-            | Self::Taken { .. }
+            | Self::Output(_)
             | Self::Device { .. }
             | Self::Threads(_) => None,
         }

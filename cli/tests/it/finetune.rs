@@ -88,9 +88,34 @@ fn settings_that_cannot_be_followed_are_named_with_their_line() {
     let place = place();
     train(&place, "own", &["-o", "training.rank=0"]).fails(65, &["`training.rank` is 0, expected at least 1"]);
     train(&place, "own", &["-o", "training.targets=[o_proj]"]).fails(65, &["`targets` has `o_proj`"]);
+    train(&place, "own", &["-o", "training.warmup_steps=5"]).fails(65, &["`warmup_steps` is 5, expected no more than"]);
+    train(&place, "own", &["-o", "training.train_head=true"]).fails(65, &["`train_head` is true for task `optdigits`"]);
+    train(&place, "a/..", &[]).fails(65, &["ends in no name of a folder"]);
+    train(&place, "train.yaml/own", &[]).fails(69, &["cannot create `train.yaml`"]);
     train(&place, "own", &["--device", "cuda"]).fails(2, &["`--device` is `cuda`"]);
     let ran = place.run(&["finetune", "train.yaml", "--task", "mnist", "--out", "own"]);
     ran.fails(65, &["`mnist` is no task of `train.yaml`; its tasks are `optdigits`"]);
     let ran = place.run(&["run", "train.yaml", "-o", "recipe={preset: ties}"]);
     ran.fails(65, &["`tasks[0].adapter` is to be trained", "bowline finetune SWEEP.yaml --task optdigits"]);
+}
+
+/// 2,400 examples: two steps, the second of which ends the part of a pass.
+const TEXTS: &str = "
+name: texts
+base: NLI6/base
+training: {epochs: 0.02, batch: 16, accumulation: 2, rank: 2, targets: all-linear}
+tasks:
+  - {name: rte, adapter: {train: {}}, data: {source: NLI6/data/rte, convention: rte}}
+evaluation: {select: validation, report: test}
+";
+
+#[test]
+fn texts_train_with_a_new_head_over_passes_of_accumulated_batches() {
+    let place = Place::new();
+    place.write("texts.yaml", TEXTS.replace("NLI6", mini8().join("../nli6").to_str().unwrap()));
+    let args = ["finetune", "texts.yaml", "--task", "rte", "--out", "own"];
+    let ran = place.run(&args);
+    assert!(ran.succeeds().stderr.contains("wrote own"), "{}", ran.stderr);
+    let config = fs::read_to_string(place.path("own/adapter_config.json")).unwrap();
+    assert!(config.contains("SEQ_CLS"), "{config}");
 }

@@ -5,9 +5,9 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    Augmenting, ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel,
-    ImageStates, Images, Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout,
-    ScoreError, Sequences, Source, TextModel, Watch, accuracy, model, notes, open_device, score,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
+    Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError,
+    Sequences, Source, TextModel, TrainExamples, Watch, accuracy, model, notes, open_device, score,
 };
 use jobs::{Digest, Precision, TrainFamily};
 use std::{
@@ -114,9 +114,12 @@ impl ModelFamily for ClipBase {
         self.model.sequences(examples, watch)
     }
 
-    fn augmenting(&self, examples: Embedded) -> Option<Augmenting> {
+    fn train_examples(&self, examples: Embedded) -> Result<TrainExamples, ModelError> {
         let model = self.model.clone();
-        Some(Box::new(move |places, augmentation| model.augmented_sequences(&examples, places, augmentation)))
+        let tokens = vec![model.config().vision.tokens(); examples.len()];
+        let make: MakeExamples =
+            Box::new(move |places, augmentation| model.augmented_sequences(&examples, places, augmentation));
+        Ok(TrainExamples::PerStep { tokens, make })
     }
 
     fn text_tower(&mut self) -> Result<Option<&TextModel>, ModelError> {

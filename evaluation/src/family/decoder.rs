@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
-    GradientTower, Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, Readout,
-    ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
-    score,
+    GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore,
+    Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples, Watch, classify,
+    decoder, notes, open_device, score,
 };
 use files::MappedFile;
 use jobs::{Digest, Precision, TrainFamily};
@@ -127,6 +127,18 @@ impl ModelFamily for DecoderBase {
         self.model.sequences(&examples.texts)
     }
 
+    fn train_examples(&self, examples: TokenisedSplit) -> Result<TrainExamples, ModelError> {
+        let TokenisedSplit { texts, .. } = examples;
+        let tokens = self.model.embedded_tokens(&texts)?;
+        let model = self.model.clone();
+        // Texts have no augmentation; token ids are small, and their embeddings are not.
+        let make: MakeExamples = Box::new(move |places, _| {
+            let taken = places.iter().map(|text| (texts.ids(*text).to_vec(), texts.labels()[*text]));
+            model.sequences(&Texts::new(taken))
+        });
+        Ok(TrainExamples::PerStep { tokens, make })
+    }
+
     fn try_out(&self) -> Result<TriedOut, ModelError> {
         self.model.try_out(TRIED_TEXTS, TRIED_TOKENS)?;
         Ok(TriedOut { count: TRIED_TEXTS * TRIED_TOKENS, unit: "tokens" })
@@ -214,7 +226,8 @@ impl Examples for TokenisedSplit {
     }
 
     fn class_count(&self) -> Option<usize> {
-        let labels = self.texts.labels().iter().chain(&self.masked);
+        let named = self.classes.iter().flat_map(TextClasses::labels);
+        let labels = self.texts.labels().iter().chain(&self.masked).chain(named);
         labels.max().map(|last| *last as usize + 1)
     }
 

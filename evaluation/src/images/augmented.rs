@@ -45,7 +45,7 @@ impl Change {
 mod tests {
     use super::*;
 
-    /// A picture of 3 × 3 pixels whose three levels are the pixel's number.
+    /// An image of 3 × 3 pixels whose three levels are the pixel's number.
     fn changed(change: Change) -> Vec<u8> {
         let pixels: Vec<u8> = (0..9).flat_map(|n| [n; 3]).collect();
         let mut to = Vec::new();

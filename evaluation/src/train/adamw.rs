@@ -8,11 +8,11 @@ pub(super) struct AdamW {
     betas: [f64; 2],
     eps: f64,
     /// What is left of a parameter after the decay.
-    left: f64,
+    decay_factor: f64,
     /// The rate over the first bias correction.
-    pace: f64,
+    step_size: f64,
     /// The root of the second bias correction.
-    root: f64,
+    sqrt_correction2: f64,
 }
 
 impl AdamW {
@@ -30,7 +30,13 @@ impl AdamW {
         let TrainSettings { betas, eps, weight_decay, .. } = *settings;
         let n = i32::try_from(step).unwrap_or(i32::MAX);
         let [first, second] = betas.map(|beta| 1.0 - beta.powi(n));
-        Self { betas, eps, left: 1.0 - rate * weight_decay, pace: rate / first, root: second.sqrt() }
+        Self {
+            betas,
+            eps,
+            decay_factor: 1.0 - rate * weight_decay,
+            step_size: rate / first,
+            sqrt_correction2: second.sqrt(),
+        }
     }
 
     /// Moves a tensor against its gradient.
@@ -40,7 +46,8 @@ impl AdamW {
         for (((value, mean), square), gradient) in entries {
             let m = first * f64::from(*mean) + (1.0 - first) * gradient;
             let v = second * f64::from(*square) + (1.0 - second) * gradient * gradient;
-            let moved = f64::from(*value) * self.left - self.pace * m / (v.sqrt() / self.root + self.eps);
+            let root = v.sqrt() / self.sqrt_correction2;
+            let moved = f64::from(*value) * self.decay_factor - self.step_size * m / (root + self.eps);
             *mean = m as f32;
             *square = v as f32;
             *value = moved as f32;

@@ -1,10 +1,9 @@
 //! How the examples of a step are divided over threads.
 
-use crate::Sequences;
 use std::ops::Range;
 
 /// Tokens that a thread takes through the tower at once, about.
-const ROWS: usize = 256;
+pub(super) const ROWS: usize = 256;
 
 /// Groups are a multiple of this many, so that a few threads have equal work.
 const MULTIPLE: usize = 4;
@@ -20,8 +19,8 @@ pub(super) struct Group {
 
 /// Divides the examples of a step into groups of like numbers of tokens, or of `size` examples each. Groups depend on the
 /// examples alone, whatever the number of threads.
-pub(super) fn groups(sequences: &Sequences, batch: &[usize], size: Option<usize>) -> Vec<Group> {
-    let tokens: usize = batch.iter().map(|example| sequences.tokens(*example)).sum();
+pub(super) fn groups(tokens_of: impl Fn(usize) -> usize, batch: &[usize], size: Option<usize>) -> Vec<Group> {
+    let tokens: usize = batch.iter().map(|example| tokens_of(*example)).sum();
     let count = tokens.div_ceil(ROWS).next_multiple_of(MULTIPLE).clamp(1, batch.len().max(1));
     let mut groups: Vec<Group> = Vec::new();
     let mut before = 0;
@@ -35,7 +34,7 @@ pub(super) fn groups(sequences: &Sequences, batch: &[usize], size: Option<usize>
             Some(group) if !is_full => group.places.end = place + 1,
             _ => groups.push(Group { places: place..place + 1, tokens_before: before }),
         }
-        before += sequences.tokens(*example);
+        before += tokens_of(*example);
     }
     groups
 }
@@ -44,13 +43,9 @@ pub(super) fn groups(sequences: &Sequences, batch: &[usize], size: Option<usize>
 mod tests {
     use super::*;
 
-    fn sequences(lengths: &[usize]) -> Sequences {
-        Sequences::new(vec![0.0; lengths.iter().sum()], lengths.iter().copied(), 1)
-    }
-
     fn sizes(lengths: &[usize], size: Option<usize>) -> Vec<usize> {
         let batch: Vec<usize> = (0..lengths.len()).collect();
-        let groups = groups(&sequences(lengths), &batch, size);
+        let groups = groups(|example| lengths[example], &batch, size);
         let mut end = 0;
         for group in &groups {
             assert_eq!(group.places.start, end, "groups follow each other");

@@ -1,4 +1,4 @@
-//! All that a run has come to.
+//! The state of a run between two steps.
 
 use serde::{Deserialize, Serialize};
 

@@ -14,7 +14,7 @@ const KEY: &str = "bowline";
 /// The tensors of each trained one.
 const PARTS: [&str; 3] = ["values", "means", "squares"];
 
-/// Why a text is not the state of a run.
+/// Why a file is not the state of a run.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// It is no state, or a damaged one.

@@ -3,7 +3,7 @@
 use super::{
     StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainedAdapter, TrainedModule, TrainedTensor,
     adamw::AdamW,
-    groups::{Group, groups},
+    groups::{Group, ROWS, groups},
     initial::Target,
     source::Taken,
     targets,
@@ -17,6 +17,9 @@ use rayon::prelude::*;
 
 /// What clipping adds to a norm before it divides by it, as torch does.
 const CLIP_EPS: f64 = 1e-6;
+
+/// Groups whose gradients are held at once, before they are added in their order.
+const HELD_GROUPS: usize = 16;
 
 /// The name of the head among the trained tensors.
 const HEAD: &str = "head";
@@ -47,11 +50,34 @@ pub struct Trainer<T> {
     is_recomputed: bool,
 }
 
+/// A part of a step, which is held at once.
+struct Part<'a> {
+    step: usize,
+    /// The place in the step of its first example.
+    first: usize,
+    /// Examples of the whole step.
+    step_examples: usize,
+    /// Its examples, by their places in the split.
+    examples: &'a [usize],
+}
+
 /// The loss of a group, and its gradients.
 struct GroupLoss<T> {
     value: f64,
     factors: FactorGradients<T>,
     head: Option<Vec<T>>,
+}
+
+impl<T: Real> GroupLoss<T> {
+    /// The gradient by a trained tensor: A and B of every module, then the head.
+    fn tensor(&self, place: usize, modules: usize) -> &[T] {
+        let module = place / 2;
+        match place % 2 {
+            _ if module >= modules => self.head.as_deref().unwrap_or_default(),
+            0 => self.factors.a(module),
+            _ => self.factors.b(module),
+        }
+    }
 }
 
 impl<T: Real> Trainer<T> {
@@ -68,6 +94,7 @@ impl<T: Real> Trainer<T> {
     ) -> Result<Self, TrainError> {
         settings.check()?;
         task.check(&tower)?;
+        settings.check_steps(task.classes.len())?;
         let targets = targets::pick(tower.linears(), &settings.targets)?;
         check_ranks(&targets, settings.rank)?;
         let mut initial = match initial {
@@ -100,20 +127,27 @@ impl<T: Real> Trainer<T> {
         Self { is_recomputed, ..self }
     }
 
-    /// Bytes that the recorded groups of the first step take at most, with so many threads and without
-    /// [recomputing](Self::recomputing).
-    ///
-    /// # Errors
-    /// The examples cannot be made.
-    pub fn recorded_bytes(&self, threads: usize) -> Result<u64, TrainError> {
-        let batch = self.batch(0);
-        let Taken { sequences, places } = self.examples.take(&batch, self.augmentation(0))?;
-        let tokens = |place: &usize| sequences.tokens(*place);
-        let longest = places.iter().map(tokens).max().unwrap_or(0);
-        let rows = |group: &Group| places[group.places.clone()].iter().map(tokens).sum();
-        let groups = groups(&sequences, &places, self.settings.micro_batch);
-        let rows = groups.iter().map(rows).max().unwrap_or(0);
-        Ok(self.tower.recorded_bytes(rows, longest).saturating_mul(threads.max(1) as u64))
+    /// Bytes that a step takes, with so many threads and without [recomputing](Self::recomputing): what is recorded and zeroed at
+    /// random of the largest groups that the examples can make, and the gradients.
+    pub fn step_bytes(&self, threads: usize) -> u64 {
+        let mut tokens: Vec<usize> = (0..self.classes.len()).map(|example| self.examples.tokens(example)).collect();
+        tokens.sort_unstable_by(|one, other| other.cmp(one));
+        let longest = tokens.first().copied().unwrap_or(0);
+        let of_longest = |examples: usize| tokens.iter().take(examples).sum::<usize>();
+        let group = match self.settings.micro_batch {
+            Some(size) => of_longest(size),
+            // A group is closed by the example that goes over its part of the step.
+            None => ROWS.max(longest) + longest,
+        };
+        let step = self.settings.examples_per_step_of(tokens.len());
+        let rows = group.min(of_longest(step));
+        let shapes = (0..self.initial.modules.len()).map(|module| self.tower.module_shape(module));
+        let masked: usize = if self.settings.dropout > 0.0 { shapes.map(|[_, inputs]| inputs).sum() } else { 0 };
+        let recorded = self.tower.recorded_bytes(rows, longest).saturating_add((masked * rows) as u64);
+        let trained: usize = self.initial.modules.iter().map(|module| module.a.len() + module.b.len()).sum();
+        let trained = trained + self.initial.head.as_ref().map_or(0, Vec::len);
+        let gradients = trained * (HELD_GROUPS.min(step) * size_of::<T>() + size_of::<f64>());
+        recorded.saturating_mul(threads.clamp(1, HELD_GROUPS) as u64).saturating_add(gradients as u64)
     }
 
     /// The steps of the whole run.
@@ -250,40 +284,49 @@ impl<T: Real> Trainer<T> {
 
     /// The mean loss of examples, and its gradients by the trained tensors in their order.
     fn loss(&self, step: usize, batch: &[usize], watch: &Watch<'_>) -> Result<(f64, Vec<Vec<f64>>), ModelError> {
-        let taken = self.examples.take(batch, self.augmentation(step))?;
-        let groups = groups(&taken.sequences, &taken.places, self.settings.micro_batch);
-        let run = |group: &Group| {
-            if watch.is_cancelled() {
-                return Err(ModelError::Cancelled);
-            }
-            Ok(self.group_loss(step, &taken, batch, group))
-        };
-        let parts: Vec<GroupLoss<T>> = groups.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
-        let value = parts.iter().map(|part| part.value).sum();
-        let sum = |of: &(dyn Fn(&GroupLoss<T>) -> &[T] + Sync)| {
-            let mut total = vec![0.0; parts.first().map_or(0, |part| of(part).len())];
-            for part in &parts {
-                total.iter_mut().zip(of(part)).for_each(|(sum, x)| *sum += x.wide());
-            }
-            total
-        };
-        let module = |module: usize| [sum(&|part| part.factors.a(module)), sum(&|part| part.factors.b(module))];
-        let modules: Vec<[Vec<f64>; 2]> = (0..self.initial.modules.len()).into_par_iter().map(module).collect();
-        let mut gradients: Vec<Vec<f64>> = modules.into_iter().flatten().collect();
-        if self.settings.trains_head {
-            gradients.push(sum(&|part| part.head.as_deref().unwrap_or_default()));
+        let groups = groups(|example| self.examples.tokens(example), batch, self.settings.micro_batch);
+        let mut value = 0.0;
+        let mut gradients = self.zeros();
+        let modules = self.initial.modules.len();
+        // A fixed number of groups at a time, added in their order: memory is bounded, and bits do not depend on threads.
+        for held in groups.chunks(HELD_GROUPS) {
+            let start = held.first().map_or(0, |group| group.places.start);
+            let end = held.last().map_or(0, |group| group.places.end);
+            let part = Part { step, first: start, step_examples: batch.len(), examples: &batch[start..end] };
+            let taken = self.examples.take(part.examples, self.augmentation(&part))?;
+            let run = |group: &Group| {
+                if watch.is_cancelled() {
+                    return Err(ModelError::Cancelled);
+                }
+                Ok(self.group_loss(&part, &taken, group))
+            };
+            let losses: Vec<GroupLoss<T>> = held.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
+            value += losses.iter().map(|loss| loss.value).sum::<f64>();
+            gradients.par_iter_mut().enumerate().for_each(|(place, total)| {
+                for loss in &losses {
+                    total.iter_mut().zip(loss.tensor(place, modules)).for_each(|(sum, x)| *sum += x.wide());
+                }
+            });
         }
         Ok((value, gradients))
     }
 
-    fn augmentation(&self, step: usize) -> StepAugmentation<'_> {
-        StepAugmentation { kinds: &self.settings.augmentation, seed: self.settings.seed, step }
+    /// Gradients of zero by the trained tensors in their order.
+    fn zeros(&self) -> Vec<Vec<f64>> {
+        let factors = self.initial.modules.iter().flat_map(|module| [module.a.len(), module.b.len()]);
+        factors.chain(self.initial.head.as_ref().map(Vec::len)).map(|numbers| vec![0.0; numbers]).collect()
     }
 
-    fn group_loss(&self, step: usize, taken: &Taken<'_>, batch: &[usize], group: &Group) -> GroupLoss<T> {
-        let examples = &taken.places[group.places.clone()];
+    fn augmentation(&self, part: &Part<'_>) -> StepAugmentation<'_> {
+        let TrainSettings { augmentation: kinds, seed, .. } = &self.settings;
+        StepAugmentation { kinds, seed: *seed, step: part.step, first: part.first }
+    }
+
+    fn group_loss(&self, part: &Part<'_>, taken: &Taken<'_>, group: &Group) -> GroupLoss<T> {
+        let inside = group.places.start - part.first..group.places.end - part.first;
+        let examples = &taken.places[inside.clone()];
         let TrainSettings { dropout: rate, seed, .. } = self.settings;
-        let dropout = (rate > 0.0).then_some(Dropout { rate, seed, step: step as u64 });
+        let dropout = (rate > 0.0).then_some(Dropout { rate, seed, step: part.step as u64 });
         let recording = Recording {
             dropout,
             tokens_before: group.tokens_before,
@@ -292,10 +335,10 @@ impl<T: Real> Trainer<T> {
         };
         let recorded = self.tower.record_as(&taken.sequences, examples, &self.scales, recording);
         let features = recorded.features();
-        let weight = 1.0 / batch.len() as f64;
+        let weight = 1.0 / part.step_examples as f64;
         let mut value = 0.0;
         let mut by_logits = Vec::with_capacity(examples.len() * self.readout.classes());
-        for (logits, example) in self.readout.logits(features).iter().zip(&batch[group.places.clone()]) {
+        for (logits, example) in self.readout.logits(features).iter().zip(&part.examples[inside]) {
             let loss = self.example_loss(logits, self.classes[*example]);
             value += weight * loss.value;
             by_logits.extend(loss.by_logits.iter().map(|delta| weight * delta));

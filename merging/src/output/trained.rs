@@ -15,6 +15,8 @@ use std::{collections::BTreeSet, fmt::Write, path::Path};
 pub struct TrainedOutput<'a> {
     /// The factors of every module.
     pub modules: Vec<TrainedFactors<'a>>,
+    /// The names of all linear layers of the base, adapted or not.
+    pub linears: Vec<String>,
     /// The trained head of a classifier, `[classes, width]`.
     pub head: Option<&'a [f32]>,
     /// Classes of that head.
@@ -94,15 +96,23 @@ impl TrainedOutput<'_> {
         if self.is_of_image_tower() { name.strip_prefix(IMAGE_TOWER).unwrap_or(name) } else { name }
     }
 
+    /// The last parts of the names, if PEFT finds nothing else by them; else the names in full.
+    fn target_modules(&self) -> BTreeSet<&str> {
+        let last = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
+        let short: BTreeSet<&str> = self.modules.iter().map(|module| &module.name[last(module.name)..]).collect();
+        let is_trained = |name: &str| self.modules.iter().any(|module| module.name == name);
+        let is_in_class = |name: &&String| !self.is_of_image_tower() || name.starts_with(IMAGE_TOWER);
+        let mut found = self.linears.iter().filter(is_in_class).filter(|name| short.contains(&name[last(name)..]));
+        let has_short = self.is_of_texts || self.is_of_image_tower();
+        if has_short && found.all(|name| is_trained(name)) {
+            return short;
+        }
+        self.modules.iter().map(|module| self.own_name(module.name)).collect()
+    }
+
     fn config(&self) -> String {
         let settings = self.settings;
-        // The last parts of names, if these mean nothing else in the class; a module outside of the tower stands in full.
-        let is_short = self.is_of_texts || self.is_of_image_tower();
-        let target = |name: &str| {
-            let own = self.own_name(name);
-            if is_short { own.rsplit('.').next().unwrap_or(own).to_owned() } else { own.to_owned() }
-        };
-        let targets: BTreeSet<String> = self.modules.iter().map(|module| target(module.name)).collect();
+        let targets = self.target_modules();
         let class = json!({
             "base_model_class": "CLIPVisionModel",
             "parent_library": "transformers.models.clip.modeling_clip",
@@ -163,6 +173,7 @@ fn whole(number: f64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check_output;
     use jobs::{TrainFamily, TrainLength};
 
     fn config(output: &TrainedOutput<'_>) -> Value {
@@ -172,6 +183,7 @@ mod tests {
     fn output<'a>(name: &'a str, settings: &'a TrainSettings, head: Option<&'a [f32]>) -> TrainedOutput<'a> {
         TrainedOutput {
             modules: vec![TrainedFactors { name, a: &[1.0, 2.0, 3.0], b: &[4.0, 5.0] }],
+            linears: vec![name.to_owned()],
             head,
             classes: 2,
             settings,
@@ -219,6 +231,29 @@ mod tests {
         let outside = output("visual_projection", &settings, None);
         assert_eq!(config(&outside)["target_modules"], json!(["visual_projection"]));
         assert!(config(&outside)["auto_mapping"].is_null());
+    }
+
+    #[test]
+    fn targets_stand_in_full_where_their_last_parts_name_other_modules_too() {
+        let settings = settings(TrainFamily::Texts);
+        let mut trained = output("model.layers.0.self_attn.q_proj", &settings, Some(&[1.0, 0.0, 0.0, 1.0]));
+        trained.linears.push("model.layers.1.self_attn.k_proj".to_owned());
+        assert_eq!(config(&trained)["target_modules"], json!(["q_proj"]));
+        trained.linears.push("model.layers.1.self_attn.q_proj".to_owned());
+        assert_eq!(config(&trained)["target_modules"], json!(["model.layers.0.self_attn.q_proj"]));
+    }
+
+    #[test]
+    fn a_place_where_no_folder_can_be_written_is_refused_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        for unnamed in [".", "..", "a/..", "a/."] {
+            let error = check_output(&folder.path().join(unnamed)).unwrap_err().to_string();
+            assert!(error.contains("ends in no name"), "{unnamed}: {error}");
+        }
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(check_output(&folder.path().join("file/out")).is_err());
+        check_output(&folder.path().join("new/out")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 0, "the probe leaves nothing");
     }
 
     #[test]

@@ -1,11 +1,10 @@
 use crate::failure::{Failure, FinetuneFailure};
 use evaluation::{TrainState, Trainer};
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
 
 /// The file beside the output in which the state of a run is kept until it ends.
 pub(super) struct Checkpoint {
@@ -44,11 +43,16 @@ impl Checkpoint {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
+        // One name: a write that was killed leaves at most one file, which the next one replaces.
+        let mut name = self.path.clone().into_os_string();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        Ok(())
+        file.sync_all()?;
+        fs::rename(&temporary, &self.path)?;
+        // The new name is safe from a loss of power only once the folder is.
+        File::open(folder)?.sync_all()
     }
 
     /// Removes the file after the adapter is written. It would do no harm, and so an error is none.

@@ -1,4 +1,4 @@
-use crate::failure::Failure;
+use crate::failure::{Failure, FinetuneFailure};
 use evaluation::{PerTaskScore, TrainState, TrainedAdapter};
 use jobs::{InputRef, TrainSettings};
 use merging::{TrainedFactors, TrainedOutput, write_trained};
@@ -14,6 +14,8 @@ pub(super) struct Finished<'a> {
     pub(super) is_of_texts: bool,
     pub(super) task: &'a str,
     pub(super) base: &'a InputRef,
+    /// All linear layers of the base.
+    pub(super) linears: Vec<String>,
     /// The split that it was measured on, and the scores of the base and of the adapter there.
     pub(super) split: &'a str,
     pub(super) before: &'a PerTaskScore,
@@ -30,6 +32,7 @@ impl Finished<'_> {
         let modules = self.adapter.modules.iter();
         let output = TrainedOutput {
             modules: modules.map(|module| TrainedFactors { name: &module.name, a: &module.a, b: &module.b }).collect(),
+            linears: self.linears.clone(),
             head: self.adapter.head.as_deref(),
             classes: self.classes,
             settings: self.settings,
@@ -40,7 +43,7 @@ impl Finished<'_> {
             notes: format!("{}.", self.accuracies()),
             record: format!("{:#}\n", self.record()),
         };
-        Ok(write_trained(&output, out)?)
+        Ok(write_trained(&output, out).map_err(FinetuneFailure::Output)?)
     }
 
     /// The accuracies, in words.

@@ -39,7 +39,7 @@ impl TrainProgress {
     fn text(&self, done: usize, made: &TrainStep) -> String {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
         let pace = (done - self.first) as f64 / seconds;
-        let left = Duration::from_secs_f64(((self.steps - done) as f64 / pace).ceil());
+        let left = Duration::from_secs(((self.steps - done) as f64 / pace).ceil() as u64);
         let examples = pace * self.examples_per_step as f64;
         format!(
             "loss {:.4}, rate {:.2e}, {examples:.0} {}/s, {} left",

@@ -13,9 +13,8 @@ use crate::{
     terminal,
 };
 use evaluation::{
-    Delta, DeviceChoice, ExampleKind, Examples, FamilyVisitor, Head, HeadError, Limits, Model, ModelFamily,
-    PerTaskScore, TrainError, TrainExamples, TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
-    prompts,
+    Delta, DeviceChoice, ExampleKind, Examples, FamilyVisitor, Head, HeadError, Limits, Model, ModelError, ModelFamily,
+    PerTaskScore, TrainError, TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head, prompts,
 };
 use inputs::{Inputs, Located};
 use jobs::{
@@ -50,17 +49,21 @@ impl FamilyVisitor for Session<'_> {
     fn visit<F: ModelFamily>(self) -> Self::Output {
         let mut base = F::open(&self.base.path, DeviceChoice::Cpu, Precision::F32)?;
         let settings = self.training.settings(base.train_family()).map_err(|error| self.file.wrong(error))?;
+        self.check_task::<F>(&settings)?;
         let limits = Limits { image_bytes: self.args.compute.image_memory.saturating_mul(1 << 20) };
         let cache = self.args.compute.example_cache.as_deref();
         let reader = SplitReader { inputs: self.inputs, task: self.task, cache, limits };
         let training: ReadSplit<F> = reader.read(&base, self.training.split())?;
+        self.go_on()?;
         let selection = self.checked_splits(&reader, &base, &training)?;
-        let Start { trainer, head, run } = self.start(&mut base, training, &settings)?;
         let split = selection.name;
-        let examples = base.prepare(selection.split, u64::MAX, &Watch::default())?;
+        let is_cancelled = || self.signals.have_arrived();
+        let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
+        let examples = base.prepare(selection.split, limits.image_bytes, &watch).map_err(outside)?;
+        let Start { trainer, head, run } = self.start(&mut base, training, &settings, examples.class_count())?;
         let before = self.score::<F>(base.model(), &examples, &head)?;
         self.base.files_in_use.check()?;
-        let (adapter, state) = match self.train(trainer, &run, &settings, F::READS)? {
+        let (adapter, state) = match self.train(trainer, &run, F::READS)? {
             Trained::Whole(adapter, state) => (adapter, state),
             Trained::Stopped { steps, of } => return Ok(self.stopped(steps, of)),
         };
@@ -82,6 +85,7 @@ impl FamilyVisitor for Session<'_> {
             is_of_texts: F::READS == ExampleKind::Texts,
             task: &self.task.name,
             base: &self.file.sweep.base,
+            linears: base.model().modules().into_iter().map(|module| module.name).collect(),
             split: &split,
             before: &before,
             after: &after,
@@ -101,38 +105,33 @@ struct Start {
     run: String,
 }
 
-/// What a call came to.
+/// How a call ended.
 enum Trained {
     Whole(TrainedAdapter, TrainState),
     Stopped { steps: usize, of: usize },
 }
 
 impl Session<'_> {
-    /// Prepares the examples, the head and the base.
+    /// Prepares the examples, the head and the base. The split that is evaluated has so many classes, as far as it tells.
     fn start<F: ModelFamily>(
         &self,
         base: &mut F,
         training: ReadSplit<F>,
         settings: &TrainSettings,
+        evaluated: Option<usize>,
     ) -> Result<Start, Failure> {
-        let quiet = Watch::default();
         let data = training.digest;
-        let is_augmented = !settings.augmentation.is_empty();
-        // Images that change in every step are kept as they are.
-        let examples = base.prepare(training.split, if is_augmented { 0 } else { u64::MAX }, &quiet)?;
-        let FoundHead { head, digest } = self.head(base, &examples, settings)?;
+        // Examples are kept as they are, and embedded when a step takes them.
+        let examples = base.prepare(training.split, 0, &Watch::default())?;
+        let FoundHead { head, digest } = self.head(base, examples.class_count().max(evaluated), settings)?;
+        self.go_on()?;
         let readout = examples.readout(&head);
         let classes = self.class_rows(&examples, &head)?;
-        let examples = if is_augmented {
-            let make = base.augmenting(examples);
-            TrainExamples::Augmented(make.ok_or_else(|| self.augmented_texts())?)
-        } else {
-            TrainExamples::Fixed(base.sequences(&examples, &quiet)?)
-        };
+        let examples = base.train_examples(examples)?;
         let task = TrainTask { examples, readout, classes };
         let run = Digest::of_json(&(TRAIN_SEMANTICS, EVALUATION_SEMANTICS, self.base.digest, data, digest, settings));
         let trainer = Trainer::new(base.gradient_tower()?, task, settings.clone(), None);
-        let trainer = self.within_memory(trainer.map_err(|source| self.train_failure(source))?)?;
+        let trainer = Self::within_memory(trainer.map_err(|source| self.train_failure(source))?);
         Ok(Start { trainer, head, run: run.to_string() })
     }
 
@@ -143,7 +142,9 @@ impl Session<'_> {
         examples: &F::Examples,
         head: &Head,
     ) -> Result<PerTaskScore, Failure> {
-        let features = model.features(examples, &Watch::default())?;
+        let is_cancelled = || self.signals.have_arrived();
+        let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
+        let features = model.features(examples, &watch).map_err(outside)?;
         examples.score(&features, head).map_err(|source| self.head_failure(source))
     }
 
@@ -156,10 +157,12 @@ impl Session<'_> {
     ) -> Result<ReadSplit<F>, Failure> {
         let sweep = &self.file.sweep;
         let selection = reader.read(base, &sweep.select)?;
+        self.go_on()?;
         if !self.training.allows_overlap() {
             refuse_overlap(&self.task.name, training, &selection)?;
             if sweep.report != sweep.select {
                 refuse_overlap(&self.task.name, training, &reader.read(base, &sweep.report)?)?;
+                self.go_on()?;
             }
         }
         Ok(selection)
@@ -169,7 +172,7 @@ impl Session<'_> {
     fn head<F: ModelFamily>(
         &self,
         base: &mut F,
-        examples: &F::Examples,
+        classes: Option<usize>,
         settings: &TrainSettings,
     ) -> Result<FoundHead, Failure> {
         let task = || self.task.name.clone();
@@ -191,7 +194,9 @@ impl Session<'_> {
                 Ok(FoundHead { head: head.map_err(|source| self.head_error(source))?, digest })
             }
             Some(HeadSpec::Adapter(_)) | None => {
-                let count = examples.class_count().ok_or_else(|| FinetuneFailure::NoHead { task: task() })?;
+                let text = self.task.data.text.as_ref();
+                let stated = text.and_then(|text| text.labels.values().max()).map(|last| *last as usize + 1);
+                let count = classes.max(stated).ok_or_else(|| FinetuneFailure::NoHead { task: task() })?;
                 let (width, _) = F::configuration(&self.base.path)?.width();
                 let head = Head::new(initial_head(count, width, settings.seed), count, width);
                 let digest = Digest::of_json(&("new head", count));
@@ -207,23 +212,16 @@ impl Session<'_> {
     }
 
     /// Runs blocks again on the way back if keeping them might take half of the free memory.
-    fn within_memory(&self, trainer: Trainer<f32>) -> Result<Trainer<f32>, Failure> {
-        let bytes = trainer.recorded_bytes(rayon::current_num_threads());
-        let is_large = bytes.map_err(|source| self.train_failure(source))? > free_memory() / 2;
+    fn within_memory(trainer: Trainer<f32>) -> Trainer<f32> {
+        let is_large = trainer.step_bytes(rayon::current_num_threads()) > free_memory() / 2;
         if is_large {
             terminal::note("note: blocks are computed twice in each step, because memory is short");
         }
-        Ok(trainer.recomputing(is_large))
+        trainer.recomputing(is_large)
     }
 
     /// Makes the steps that are left, or as many as this call may.
-    fn train(
-        &self,
-        mut trainer: Trainer<f32>,
-        run: &str,
-        settings: &TrainSettings,
-        reads: ExampleKind,
-    ) -> Result<Trained, Failure> {
+    fn train(&self, mut trainer: Trainer<f32>, run: &str, reads: ExampleKind) -> Result<Trained, Failure> {
         let steps = trainer.steps();
         let mut state = match self.checkpoint.last(run, &trainer)? {
             Some(state) => {
@@ -235,8 +233,8 @@ impl Session<'_> {
         };
         let first = state.steps();
         let last = self.args.stop_after.map_or(steps, |stop| steps.min(first.saturating_add(stop as usize)));
-        let mut progress =
-            TrainProgress::start(&self.task.name, first, steps, settings.examples_per_step(), reads.name());
+        let per_step = trainer.batch(0).len();
+        let mut progress = TrainProgress::start(&self.task.name, first, steps, per_step, reads.name());
         let is_cancelled = || self.signals.have_arrived();
         let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
         let mut kept = Instant::now();
@@ -244,9 +242,8 @@ impl Session<'_> {
             match trainer.step(&mut state, &watch) {
                 Ok(made) => progress.step(state.steps(), &made),
                 Err(error) => {
-                    // What was learned so far is kept, whatever came then.
-                    self.checkpoint.keep(run, &state)?;
-                    return Err(self.ended(error));
+                    let kept = self.checkpoint.keep(run, &state);
+                    return Err(self.ended(error, kept, [state.steps(), steps]));
                 }
             }
             if kept.elapsed() >= CHECKPOINT_EVERY {
@@ -254,8 +251,9 @@ impl Session<'_> {
                 kept = Instant::now();
             }
         }
+        // The final state as well: what comes after the last step may fail.
+        self.checkpoint.keep(run, &state)?;
         if last < steps {
-            self.checkpoint.keep(run, &state)?;
             return Ok(Trained::Stopped { steps: last, of: steps });
         }
         Ok(Trained::Whole(trainer.adapter(&state), state))
@@ -266,15 +264,47 @@ impl Session<'_> {
         format!("stopped after step {steps} of {of}; the state is in {path}, and the same command resumes")
     }
 
-    fn ended(&self, error: TrainError) -> Failure {
-        match error {
-            TrainError::Model(evaluation::ModelError::Cancelled) => Failure::Interrupted,
-            error => self.train_failure(error),
+    /// Why a step was not made. A state that could not be kept is only a warning where the step failed by itself.
+    fn ended(&self, error: TrainError, kept: Result<(), Failure>, [steps, of]: [usize; 2]) -> Failure {
+        match (error, kept) {
+            (TrainError::Model(ModelError::Cancelled), Ok(())) => {
+                FinetuneFailure::Interrupted { steps, of, path: self.checkpoint.path().to_owned() }.into()
+            }
+            (TrainError::Model(ModelError::Cancelled), Err(failure)) => failure,
+            (error, kept) => {
+                if let Err(failure) = kept {
+                    tracing::warn!(error = %failure, "the checkpoint was not written");
+                }
+                self.train_failure(error)
+            }
         }
     }
 
-    fn augmented_texts(&self) -> Failure {
-        FinetuneFailure::AugmentedTexts { task: self.task.name.clone() }.into()
+    /// Refuses what no base of the family can be trained with, before anything is read.
+    fn check_task<F: ModelFamily>(&self, settings: &TrainSettings) -> Result<(), Failure> {
+        let task = || self.task.name.clone();
+        if F::READS == ExampleKind::Texts && !settings.augmentation.is_empty() {
+            return Err(FinetuneFailure::AugmentedTexts { task: task() }.into());
+        }
+        if !F::TAKES_ADAPTER_HEADS && settings.trains_head {
+            let base = F::DESCRIPTION;
+            return Err(FinetuneFailure::ImageHead { task: task(), base }.into());
+        }
+        if self.task.head.is_some() {
+            return Ok(());
+        }
+        if !F::TAKES_ADAPTER_HEADS {
+            return Err(FinetuneFailure::NoHead { task: task() }.into());
+        }
+        if !settings.trains_head {
+            return Err(FinetuneFailure::FrozenNewHead { task: task() }.into());
+        }
+        Ok(())
+    }
+
+    /// Fails if a signal has arrived.
+    fn go_on(&self) -> Result<(), Failure> {
+        if self.signals.have_arrived() { Err(FinetuneFailure::InterruptedOutside.into()) } else { Ok(()) }
     }
 
     fn train_failure(&self, source: TrainError) -> Failure {
@@ -287,6 +317,14 @@ impl Session<'_> {
 
     fn head_error(&self, source: HeadError) -> Failure {
         InputFailure::Head { task: self.task.name.clone(), source }.into()
+    }
+}
+
+/// A failure of the model before or after the steps.
+fn outside(error: ModelError) -> Failure {
+    match error {
+        ModelError::Cancelled => FinetuneFailure::InterruptedOutside.into(),
+        error => error.into(),
     }
 }
 
