@@ -4,6 +4,7 @@ mod analyze;
 mod authoring;
 mod cluster;
 mod failures;
+mod finetune;
 mod shared;
 mod sweeps;
 
@@ -11,6 +12,7 @@ pub(crate) use analyze::{Analyze, Output, TableName};
 pub(crate) use authoring::{Completions, Man, Schema, SchemaOf};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
+pub(crate) use finetune::Finetune;
 pub(crate) use shared::{
     BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
     StoredSweepArgs, SweepArgs,
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Finish(Finish),
     /// Show failed jobs, and retry them
     Failures(Failures),
+    /// Train the LoRA adapter of one task on the base model of a sweep
+    Finetune(Finetune),
     /// Merge adapters into a PEFT adapter or a full model
     Merge(Merge),
     /// Evaluate one recipe on the tasks of a sweep

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod failures;
+pub(crate) mod finetune;
 pub(crate) mod finish;
 pub(crate) mod heads;
 pub(crate) mod k8s;

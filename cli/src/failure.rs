@@ -7,6 +7,7 @@ mod analysis;
 mod code;
 mod doctor;
 mod files;
+mod finetune;
 mod inputs;
 mod k8s;
 mod merge;
@@ -22,6 +23,7 @@ mod worker;
 pub(crate) use self::{analysis::AnalysisFailure, merge::MergeFailure, queue::QueueFailure, worker::WorkerFailure};
 pub(crate) use doctor::DoctorFailure;
 pub(crate) use files::FileFailure;
+pub(crate) use finetune::FinetuneFailure;
 pub(crate) use inputs::InputFailure;
 pub(crate) use k8s::K8sFailure;
 pub(crate) use run::RunFailure;
@@ -47,6 +49,9 @@ pub(crate) enum Failure {
     /// A merge is not possible, or cannot be written.
     #[error(transparent)]
     Merge(#[from] MergeFailure),
+    /// An adapter is not trained.
+    #[error(transparent)]
+    Finetune(#[from] FinetuneFailure),
     /// A sweep or an evaluation did not succeed.
     #[error(transparent)]
     Run(#[from] RunFailure),
@@ -144,6 +149,7 @@ impl Failure {
             Self::File(failure) => failure.exit_code(),
             Self::Input(failure) => failure.exit_code(),
             Self::Merge(failure) => failure.exit_code(),
+            Self::Finetune(failure) => failure.exit_code(),
             Self::Run(failure) => failure.exit_code(),
             Self::Worker(failure) => failure.exit_code(),
             Self::Stored(failure) => failure.exit_code(),
@@ -164,6 +170,7 @@ impl Failure {
             Self::File(failure) => failure.hint(),
             Self::Input(failure) => failure.hint(),
             Self::Merge(failure) => failure.hint(),
+            Self::Finetune(failure) => failure.hint(),
             Self::Run(failure) => failure.hint(),
             Self::Worker(failure) => failure.hint(),
             Self::Stored(failure) => failure.hint(),

@@ -56,6 +56,11 @@ impl Interrupts {
 }
 
 impl ShutdownSignals {
+    /// Whether a signal has arrived.
+    pub(crate) fn have_arrived(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
     /// Waits for the first signal.
     pub(crate) async fn first(self) {
         self.nth(1).await;

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{self, ComputeArgs, S3Args},
-    failure::{Failure, WorkerFailure},
+    failure::{Failure, FinetuneFailure, WorkerFailure},
     remote::s3_settings,
 };
 use evaluation::DeviceChoice;
@@ -96,6 +96,18 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
     }
     Engine::new(settings, inputs)
         .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
+}
+
+/// The threads of a command that computes without an engine.
+pub(crate) fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
+    if threads == Some(0) {
+        let argument = "--threads";
+        let value = "0".to_owned();
+        return Err(Failure::Argument { argument, value, expected: "a positive number" });
+    }
+    let threads = threads.or_else(System::physical_core_count).unwrap_or(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Ok(pool.map_err(FinetuneFailure::Threads)?)
 }
 
 /// Bytes that this process may still allocate: the free memory of the machine, or of its control group.

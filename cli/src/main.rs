@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         | Command::Sweeps(_)
         | Command::Finish(_)
         | Command::Failures(_)
+        | Command::Finetune(_)
         | Command::Merge(_)
         | Command::Evaluate(_)
         | Command::Check(_)
@@ -97,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Finish(args) => commands::finish::run(&args),
         Command::Failures(args) => commands::failures::run(&args),
+        Command::Finetune(args) => commands::finetune::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Check(args) => commands::check::run(&args),

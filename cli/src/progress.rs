@@ -47,6 +47,18 @@ impl Progress {
         }
     }
 
+    /// Whether there is a bar.
+    pub(crate) fn is_bar(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Shows a text beside the bar.
+    pub(crate) fn message(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+
     /// Prints a line above the bar.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {

@@ -2,7 +2,7 @@ use crate::{
     args::SweepArgs,
     failure::{Failure, FileFailure},
 };
-use jobs::{Lines, PublishedFigures, RecipeSpec, Sweep, SweepError};
+use jobs::{Finetune, Lines, PublishedFigures, RecipeSpec, Sweep, SweepError};
 use preflight::SweepLines;
 use std::{
     env, fs,
@@ -16,6 +16,30 @@ pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure
     let overrides = with_reference(args, &text)?;
     let sweep = Sweep::from_yaml(&text, &folder, &overrides).map_err(|source| wrong(args, &text, source))?;
     Ok((sweep, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
+}
+
+/// A sweep file as fine-tuning reads it.
+pub(crate) struct FinetuneFile {
+    pub(crate) sweep: Finetune,
+    path: PathBuf,
+    text: String,
+    overrides: Vec<String>,
+}
+
+/// Reads a sweep file for fine-tuning, which needs no search.
+pub(crate) fn read_finetune(args: &SweepArgs) -> Result<FinetuneFile, Failure> {
+    let text = read(&args.sweep, "sweep file")?;
+    let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
+    let sweep = Finetune::from_yaml(&text, &folder, &args.overrides).map_err(|source| wrong(args, &text, source))?;
+    Ok(FinetuneFile { sweep, path: args.sweep.clone(), text, overrides: args.overrides.clone() })
+}
+
+impl FinetuneFile {
+    /// The failure of a file with something wrong in it.
+    pub(crate) fn wrong(&self, source: SweepError) -> Failure {
+        let line = source.key().and_then(|key| Lines::of(&self.text, &self.overrides).line(key));
+        Failure::File(FileFailure::Sweep { path: self.path.clone(), line, source: Box::new(source) })
+    }
 }
 
 /// The sweep file that a sweep came from.

@@ -204,6 +204,16 @@ impl DecoderModel {
         Ok(Sequences::new(states, lengths, self.base.config.width))
     }
 
+    /// Tokens of each text in [`sequences`](Self::sequences).
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn embedded_tokens(&self, texts: &Texts) -> Result<Vec<usize>, ModelError> {
+        batches::check(texts, &self.base.config)?;
+        let read = texts.up_to(|ids| self.base.config.pooled(ids));
+        Ok((0..read.len()).map(|text| read.ids(text).len()).collect())
+    }
+
     /// What the first layer takes of texts: the embeddings of all their tokens.
     ///
     /// # Errors

@@ -19,10 +19,10 @@ pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
     Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Observed, Sequences,
-    TextModel, Watch,
+    TextModel, TrainExamples, Watch,
 };
 use files::MappedFile;
-use jobs::{DataFiles, DataSpec, Precision, Rows};
+use jobs::{DataFiles, DataSpec, Digest, Precision, Rows, TrainFamily};
 use std::path::Path;
 
 /// A resident base model of a family, with what belongs to it: its image processor, tokenizer or text tower.
@@ -95,6 +95,12 @@ pub trait ModelFamily: Sized + Send + 'static {
         Vec::new()
     }
 
+    /// A digest of what the model sees of each example: two that have the same are the same image or text.
+    fn example_digests(split: &Self::Split) -> Vec<Digest>;
+
+    /// The models of the paper whose settings of fine-tuning are the defaults for this base.
+    fn train_family(&self) -> TrainFamily;
+
     /// Runs a split through what no update reaches, and holds it within `budget_bytes` if it can be.
     ///
     /// # Errors
@@ -112,6 +118,13 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// The examples are of another base, the device fails, or the caller cancels.
     fn sequences(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Sequences, ModelError>;
+
+    /// What makes the examples of each step of training, as the first block of [that tower](Self::gradient_tower) takes them. The
+    /// examples must have been [prepared](Self::prepare) within a budget of 0, which keeps them as they are.
+    ///
+    /// # Errors
+    /// The model does not take such examples.
+    fn train_examples(&self, examples: Self::Examples) -> Result<TrainExamples, ModelError>;
 
     /// The text tower, of which heads are made from class names; `None` if the family has none.
     ///

@@ -1,7 +1,10 @@
 //! Preprocessed images: read and resized once, kept as bytes.
 
+mod augmented;
 mod cache;
 mod sink;
+
+pub(crate) use augmented::Change;
 
 use crate::{
     ModelError,

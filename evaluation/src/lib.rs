@@ -29,6 +29,7 @@ mod settings;
 mod text;
 mod texts;
 mod tokenizing;
+mod train;
 mod transient;
 mod tune;
 
@@ -52,7 +53,10 @@ pub use family::{
     MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit,
     TriedOut, configuration, gram_memory, outline,
 };
-pub use gradient::{AdaptedModule, Fisher, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
+pub use gradient::{
+    AdaptedModule, Dropout, FactorGradients, Fisher, GradientTower, ModuleGradient, Real, Recorded, Recording, Scales,
+    Sequences,
+};
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
@@ -68,6 +72,10 @@ pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, ensemble_hits, joint_hits};
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
+pub use train::{
+    MakeExamples, StateError, StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainTask,
+    TrainedAdapter, TrainedModule, TrainedTensor, Trainer, initial_head,
+};
 pub use transient::may_pass;
 pub use tune::{Check, Coefficient, CoefficientPlace, Readout, TuneError, TuneState, TuneTask, Tuner};
 

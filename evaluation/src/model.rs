@@ -14,7 +14,7 @@ pub use patch::{Delta, Module};
 pub use watch::Watch;
 
 use crate::{
-    Sequences,
+    Sequences, StepAugmentation,
     images::Images,
     observe::{Observation, Observed},
 };
@@ -234,6 +234,26 @@ impl ImageModel {
         let vision = &self.base.config.vision;
         let lengths = std::iter::repeat_n(vision.tokens(), embedded.len());
         Ok(Sequences::new(states, lengths, vision.encoder.width))
+    }
+
+    /// The tokens of images at these places among embedded ones, each image changed first as it is asked for. The images must have been
+    /// [kept](Self::embed) as they are.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if the images were not kept, or another base embedded them; the device fails.
+    pub fn augmented_sequences(
+        &self,
+        embedded: &Embedded,
+        places: &[usize],
+        augmentation: StepAugmentation<'_>,
+    ) -> Result<Sequences, ModelError> {
+        let Tokens::Images(images) = &embedded.tokens else { return Err(ModelError::ForeignEmbedding) };
+        let edge = images.edge();
+        let changes = places.iter().enumerate().map(|(n, image)| (*image, augmentation.change(n, edge)));
+        let changed = Arc::new(images.changed(changes));
+        images.check_unchanged()?;
+        let quiet = Watch::default();
+        self.sequences(&self.embed(&changed, u64::MAX, &quiet)?, &quiet)
     }
 
     /// The layers that [`run_layer`](Self::run_layer) takes: those of the encoder, and the projection as the last one.

@@ -9,15 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DECODERS: [&str; 7] =
+pub(crate) const DECODERS: [&str; 7] =
     ["llama_biases", "mistral", "mistral_window", "qwen2", "qwen2_window", "qwen3", "qwen3_window"];
 
 /// The factors of one task, by module.
 pub(crate) struct Factors {
-    name: String,
-    b: Vec<f32>,
-    a: Vec<f32>,
-    rank: usize,
+    pub(crate) name: String,
+    pub(crate) b: Vec<f32>,
+    pub(crate) a: Vec<f32>,
+    pub(crate) rank: usize,
 }
 
 pub(crate) type Task<'a> = Vec<(&'a str, Delta<'a>)>;
@@ -61,11 +61,11 @@ fn another(factors: &[Factors], rank: usize) -> Vec<Factors> {
     factors.iter().skip(1).map(module).collect()
 }
 
-fn decoder(name: &str) -> PathBuf {
+pub(crate) fn decoder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/decoders").join(name)
 }
 
-fn texts() -> Texts {
+pub(crate) fn texts() -> Texts {
     let texts: Vec<Vec<u32>> = serde_json::from_value(json(&decoder("texts.json"))).unwrap();
     Texts::new(texts.into_iter().map(|text| (text, 0)))
 }
@@ -75,7 +75,7 @@ pub(crate) fn all(sequences: &Sequences) -> Vec<usize> {
 }
 
 /// A smooth loss of features, and its gradient: Σ w f + f² / 2 with changing weights w.
-fn loss<T: Real>(features: &[T]) -> (f64, Vec<T>) {
+pub(crate) fn loss<T: Real>(features: &[T]) -> (f64, Vec<T>) {
     let weight = |n: usize| ((n * 31 + 7) % 17) as f64 / 17.0 - 0.4;
     let value = features.iter().enumerate().map(|(n, f)| weight(n) * f.wide() + f.wide() * f.wide() / 2.0).sum();
     (value, features.iter().enumerate().map(|(n, f)| T::of(weight(n) + f.wide())).collect())

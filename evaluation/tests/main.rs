@@ -5,6 +5,8 @@ mod data;
 #[cfg(test)]
 mod decoders;
 #[cfg(test)]
+mod factor_gradients;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod fisher;
@@ -38,5 +40,7 @@ mod parquet_pages;
 mod text;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod train;
 #[cfg(test)]
 mod tune;

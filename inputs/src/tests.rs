@@ -360,7 +360,7 @@ fn a_split_that_is_not_there_is_told_from_those_that_are() {
     let error = inputs().data(&spec(&source), "tset").unwrap_err().to_string();
     let expected = format!(
         "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, \
-         `tset/<class>/*.{{png,jpg,jpeg}}`; it has `test`, `validation`",
+         `tset/<class>/*.{{png,jpg,jpeg}}`; it has `test`, `train`, `validation`",
         source.display()
     );
     assert_eq!(error, expected);

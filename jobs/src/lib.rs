@@ -46,6 +46,7 @@ mod status;
 mod stored;
 mod subsets;
 mod sweep;
+mod train;
 mod tune;
 mod version;
 mod weak;
@@ -93,8 +94,12 @@ pub use statistics::{
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use subsets::Subsets;
 pub use sweep::{
-    Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
-    overridden, recipe_schema, sweep_schema,
+    Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Search, Sweep,
+    SweepError, Task, TrainingKeys, is_name, overridden, recipe_schema, sweep_schema,
+};
+pub use train::{
+    Augmentation, RateSchedule, TRAIN_SEMANTICS, TrainFamily, TrainLength, TrainSettings, TrainSettingsError,
+    TrainTargets, Warmup,
 };
 pub use tune::{
     CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,

@@ -2,19 +2,23 @@ mod check;
 mod convention;
 mod error;
 mod file;
+mod finetune;
 mod lines;
 mod method;
 mod notes;
 mod overrides;
 mod read;
 mod schema;
+mod training;
 
 pub use check::is_name;
 pub use error::SweepError;
+pub use finetune::{Finetune, FinetuneTask};
 pub use lines::Lines;
 pub use method::Method;
 pub use read::overridden;
 pub use schema::{recipe_schema, sweep_schema};
+pub use training::TrainingKeys;
 pub(crate) use {
     overrides::apply as apply_override,
     read::{typed, yaml},

@@ -40,7 +40,10 @@ pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use merge::working_memory;
-pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
+pub use output::{
+    Card, LostEnergy, OutputError, TrainedFactors, TrainedOutput, check_output, truncate, write_adapter, write_full,
+    write_trained,
+};
 pub use regmean::{InputMergeError, LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

@@ -3,11 +3,14 @@ mod card;
 mod convert;
 mod folder;
 mod full;
+mod trained;
 mod truncate;
 
 pub use adapter::write_adapter;
 pub use card::Card;
+pub use folder::check_output;
 pub use full::write_full;
+pub use trained::{TrainedFactors, TrainedOutput, write_trained};
 pub use truncate::{LostEnergy, truncate};
 
 use crate::BaseError;
@@ -20,6 +23,12 @@ pub enum OutputError {
     #[error("`{path}` exists and is not an empty folder")]
     Exists {
         /// The place.
+        path: PathBuf,
+    },
+    /// The path does not name a folder.
+    #[error("`{path}` ends in no name of a folder: name a new one, such as `adapters/mnist`")]
+    Unnamed {
+        /// The path.
         path: PathBuf,
     },
     /// A file could not be read or written.

@@ -34,6 +34,7 @@ impl MergeFailure {
             Self::Output(OutputError::Base(error)) => code::of_input(evaluation::may_pass(error)),
             Self::Output(
                 OutputError::Exists { .. }
+                | OutputError::Unnamed { .. }
                 | OutputError::NotLowRank { .. }
                 | OutputError::Serialise { .. }
                 | OutputError::OtherBase { .. }

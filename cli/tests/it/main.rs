@@ -16,6 +16,7 @@ mod clocks;
 mod cluster;
 mod conditions;
 mod ending;
+mod finetune;
 mod hub;
 mod in_use;
 mod k8s;

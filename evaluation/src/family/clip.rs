@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
-    Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError, Sequences, Source,
-    TextModel, Watch, accuracy, model, notes, open_device, score,
+    Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError,
+    Sequences, Source, TextModel, TrainExamples, Watch, accuracy, model, notes, open_device, score,
 };
-use jobs::Precision;
+use jobs::{Digest, Precision, TrainFamily};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,6 +17,9 @@ use std::{
 
 /// Blank images that a model is tried on.
 const TRIED: usize = 64;
+
+/// Layers of an image tower that count as large: ViT-L has 24, ViT-B 12.
+const LARGE_LAYERS: usize = 24;
 
 /// A resident CLIP model.
 pub struct ClipBase {
@@ -90,6 +93,15 @@ impl ModelFamily for ClipBase {
         split.absent_classes()
     }
 
+    fn example_digests(split: &Images) -> Vec<Digest> {
+        (0..split.len()).map(|image| Digest::of(split.pixels(image))).collect()
+    }
+
+    fn train_family(&self) -> TrainFamily {
+        let layers = self.model.config().vision.encoder.layers;
+        if layers >= LARGE_LAYERS { TrainFamily::LargeImages } else { TrainFamily::Images }
+    }
+
     fn prepare(&self, split: Images, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
         self.model.embed(&Arc::new(split), budget_bytes, watch)
     }
@@ -100,6 +112,14 @@ impl ModelFamily for ClipBase {
 
     fn sequences(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Sequences, ModelError> {
         self.model.sequences(examples, watch)
+    }
+
+    fn train_examples(&self, examples: Embedded) -> Result<TrainExamples, ModelError> {
+        let model = self.model.clone();
+        let tokens = vec![model.config().vision.tokens(); examples.len()];
+        let make: MakeExamples =
+            Box::new(move |places, augmentation| model.augmented_sequences(&examples, places, augmentation));
+        Ok(TrainExamples::PerStep { tokens, make })
     }
 
     fn text_tower(&mut self) -> Result<Option<&TextModel>, ModelError> {

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
-    GradientTower, Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, Readout,
-    ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
-    score,
+    GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore,
+    Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples, Watch, classify,
+    decoder, notes, open_device, score,
 };
 use files::MappedFile;
-use jobs::Precision;
+use jobs::{Digest, Precision, TrainFamily};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -101,6 +101,15 @@ impl ModelFamily for DecoderBase {
         SplitMemory::default()
     }
 
+    fn example_digests(split: &TokenisedSplit) -> Vec<Digest> {
+        let bytes = |text| split.texts.ids(text).iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>();
+        (0..split.texts.len()).map(|text| Digest::of(&bytes(text))).collect()
+    }
+
+    fn train_family(&self) -> TrainFamily {
+        TrainFamily::Texts
+    }
+
     fn prepare(
         &self,
         split: TokenisedSplit,
@@ -116,6 +125,18 @@ impl ModelFamily for DecoderBase {
 
     fn sequences(&self, examples: &TokenisedSplit, _watch: &Watch<'_>) -> Result<Sequences, ModelError> {
         self.model.sequences(&examples.texts)
+    }
+
+    fn train_examples(&self, examples: TokenisedSplit) -> Result<TrainExamples, ModelError> {
+        let TokenisedSplit { texts, .. } = examples;
+        let tokens = self.model.embedded_tokens(&texts)?;
+        let model = self.model.clone();
+        // Texts have no augmentation; token ids are small, and their embeddings are not.
+        let make: MakeExamples = Box::new(move |places, _| {
+            let taken = places.iter().map(|text| (texts.ids(*text).to_vec(), texts.labels()[*text]));
+            model.sequences(&Texts::new(taken))
+        });
+        Ok(TrainExamples::PerStep { tokens, make })
     }
 
     fn try_out(&self) -> Result<TriedOut, ModelError> {
@@ -207,6 +228,12 @@ impl Examples for TokenisedSplit {
 
     fn readout(&self, head: &Head) -> Readout {
         Readout::of_states(head, &self.masked)
+    }
+
+    fn class_count(&self) -> Option<usize> {
+        let named = self.classes.iter().flat_map(TextClasses::labels);
+        let labels = self.texts.labels().iter().chain(&self.masked).chain(named);
+        labels.max().map(|last| *last as usize + 1)
     }
 
     fn class_rows(&self, head: &Head) -> Result<Vec<usize>, ScoreError> {

@@ -90,6 +90,12 @@ pub trait Examples: Send + Sync {
     /// How a head makes logits of the features of these examples, for [tuning](crate::Tuner).
     fn readout(&self, head: &Head) -> Readout;
 
+    /// The classes that a new head for these examples has, as far as labels and masked classes tell; `None` where heads are not
+    /// trained from nothing.
+    fn class_count(&self) -> Option<usize> {
+        None
+    }
+
     /// The row of the head of each example's class.
     ///
     /// # Errors

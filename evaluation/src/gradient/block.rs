@@ -1,9 +1,9 @@
 //! One block, forward with a tape and backward along it.
 
 use super::{
-    Scales,
     activation::Curve,
     attention::{Heads, Seen, SeenGradients},
+    branch::Branch,
     linear::{BackwardStep, Linear, ModuleGradient, Projected},
     norm::Norm,
     turn,
@@ -81,19 +81,25 @@ struct ProjectedRows<T> {
 /// What a backward pass goes with.
 pub(super) struct Pass<'a, T> {
     pub(super) layout: &'a Layout,
-    pub(super) scales: &'a Scales<T>,
+    pub(super) branch: &'a Branch<'a, T>,
     pub(super) see: &'a mut dyn FnMut(ModuleGradient<'_, T>),
 }
 
 impl<T: Real> Block<T> {
     /// Runs the block over all tokens; with `is_pooled`, only the pooled row of each example comes out.
-    pub(super) fn forward(&self, x: Vec<T>, is_pooled: bool, layout: &Layout, scales: &Scales<T>) -> (Vec<T>, Tape<T>) {
+    pub(super) fn forward(
+        &self,
+        x: Vec<T>,
+        is_pooled: bool,
+        layout: &Layout,
+        branch: &Branch<'_, T>,
+    ) -> (Vec<T>, Tape<T>) {
         let width = self.query.inputs();
         let normed = self.norms[0].forward(&x);
         let asked = is_pooled.then(|| gather(&normed, &layout.pooled, width));
-        let (raw_queries, query) = self.query.forward(asked.as_deref().unwrap_or(&normed), scales);
-        let (raw_keys, key) = self.key.forward(&normed, scales);
-        let (values, value) = self.value.forward(&normed, scales);
+        let (raw_queries, query) = self.query.forward(asked.as_deref().unwrap_or(&normed), is_pooled, branch);
+        let (raw_keys, key) = self.key.forward(&normed, false, branch);
+        let (values, value) = self.value.forward(&normed, false, branch);
         let queries = self.turned(0, &raw_queries, is_pooled, layout);
         let keys = self.turned(1, &raw_keys, false, layout);
         let mut context = vec![T::ZERO; queries.len()];
@@ -102,15 +108,16 @@ impl<T: Real> Block<T> {
             let (to, seen) = self.seen(example, is_pooled, layout, [&queries, &keys, &values]);
             self.heads.forward(&mut context[to], seen, &mut shares);
         }
-        let (mut middle, out) = self.out.forward(&context, scales);
+        let (mut middle, out) = self.out.forward(&context, is_pooled, branch);
         let residual = if is_pooled { &gather(&x, &layout.pooled, width) } else { &x };
         add(&mut middle, residual);
         let inner_normed = self.norms[1].forward(&middle);
-        let (up, up_seen) = self.up.forward(&inner_normed, scales);
-        let (gate, gate_seen) = self.gate.as_ref().map(|gate| gate.forward(&inner_normed, scales)).unwrap_or_default();
+        let (up, up_seen) = self.up.forward(&inner_normed, is_pooled, branch);
+        let gated = self.gate.as_ref().map(|gate| gate.forward(&inner_normed, is_pooled, branch));
+        let (gate, gate_seen) = gated.unwrap_or_default();
         let inner =
             if self.gate.is_some() { product(&self.curve.forward(&gate), &up) } else { self.curve.forward(&up) };
-        let (mut y, down) = self.down.forward(&inner, scales);
+        let (mut y, down) = self.down.forward(&inner, is_pooled, branch);
         add(&mut y, &middle);
         let seen = ProjectedRows { query, key, value, out, up: up_seen, gate: gate_seen, down };
         let tape = Tape {
@@ -151,7 +158,7 @@ impl<T: Real> Block<T> {
         let examples = if tape.is_pooled { &pass.layout.singles } else { &pass.layout.examples };
         let mut by_inner = vec![T::ZERO; tape.inner.len()];
         let step = BackwardStep { inputs: &tape.inner, deltas: &deltas, projected: &tape.seen.down, examples };
-        self.down.backward(Some(&mut by_inner), step, pass.scales, pass.see);
+        self.down.backward(Some(&mut by_inner), step, pass.branch, pass.see);
         let mut by_normed = vec![T::ZERO; tape.inner_normed.len()];
         if let Some(gate) = &self.gate {
             let mut by_gate = product(&by_inner, &tape.up);
@@ -159,13 +166,13 @@ impl<T: Real> Block<T> {
             let inputs = &tape.inner_normed;
             let projected = &tape.seen.gate;
             let step = BackwardStep { inputs, deltas: &by_gate, projected, examples };
-            gate.backward(Some(&mut by_normed), step, pass.scales, pass.see);
+            gate.backward(Some(&mut by_normed), step, pass.branch, pass.see);
             by_inner = product(&by_inner, &self.curve.forward(&tape.gate));
         } else {
             self.curve.backward(&mut by_inner, &tape.up);
         }
         let step = BackwardStep { inputs: &tape.inner_normed, deltas: &by_inner, projected: &tape.seen.up, examples };
-        self.up.backward(Some(&mut by_normed), step, pass.scales, pass.see);
+        self.up.backward(Some(&mut by_normed), step, pass.branch, pass.see);
         self.norms[1].backward(&mut deltas, &by_normed, &tape.middle);
         deltas
     }
@@ -183,7 +190,7 @@ impl<T: Real> Block<T> {
         let inputs = &tape.context;
         let projected = &tape.seen.out;
         let step = BackwardStep { inputs, deltas: &by_middle, projected, examples: asked_examples };
-        self.out.backward(Some(&mut by_context), step, pass.scales, pass.see);
+        self.out.backward(Some(&mut by_context), step, pass.branch, pass.see);
         let [by_queries, by_keys, by_values] = self.seen_backward(&by_context, tape, layout);
         let width = self.query.inputs();
         let asked = tape.asked.as_deref().unwrap_or(&tape.normed);
@@ -193,12 +200,12 @@ impl<T: Real> Block<T> {
         let projected = &tape.seen.query;
         let examples = asked_examples;
         let step = BackwardStep { inputs: asked, deltas: &by_queries, projected, examples };
-        self.query.backward(to, step, pass.scales, pass.see);
+        self.query.backward(to, step, pass.branch, pass.see);
         let parts = [(&self.key, &by_keys, &tape.seen.key), (&self.value, &by_values, &tape.seen.value)];
         for (linear, deltas, projected) in parts {
             let to = is_wanted.then_some(&mut *by_normed);
             let step = BackwardStep { inputs: &tape.normed, deltas, projected, examples: &layout.examples };
-            linear.backward(to, step, pass.scales, pass.see);
+            linear.backward(to, step, pass.branch, pass.see);
         }
         if !is_wanted {
             return None;
@@ -284,6 +291,15 @@ impl<T: Real> Block<T> {
 
     fn width_of(&self, which: usize) -> usize {
         if which == 0 { self.heads.query_width() } else { self.heads.kv_width() }
+    }
+}
+
+impl<T: Real> Block<T> {
+    /// Numbers that the tape of the block holds for one token of an example of `tokens`.
+    pub(super) fn tape_width(&self, tokens: usize) -> usize {
+        let [queries, keys] = [self.heads.query_width(), self.heads.kv_width()];
+        let inner = if self.gate.is_some() { 3 } else { 2 } * self.up.outputs();
+        4 * self.query.inputs() + 3 * queries + 3 * keys + self.heads.heads * tokens + inner
     }
 }
 

@@ -69,7 +69,7 @@ impl<T: Real> GradientTower<T> {
         }
         let scales = self.own(task);
         let examples: Vec<usize> = (0..sequences.len()).collect();
-        let mut sums: Vec<Sum> = self.modules.iter().map(|module| self.sum(&module.name)).collect();
+        let mut sums: Vec<Sum> = (0..self.modules.len()).map(|module| self.sum(module)).collect();
         for groups in self.groups(sequences, &examples).chunks(GROUPS) {
             let record = |group: &&[usize]| Run::new(self.record(sequences, group, &scales), readout);
             let runs: Vec<Run<'_, T>> = groups.par_iter().with_max_len(1).map(record).collect();
@@ -97,10 +97,8 @@ impl<T: Real> GradientTower<T> {
         if is_finite { Ok(means) } else { Err(ModelError::NotFinite) }
     }
 
-    fn sum(&self, module: &str) -> Sum {
-        let slot = self.slots.iter().find(|(name, _)| name == module).map(|(_, slot)| *slot);
-        let linear = self.linear(slot.expect("an adapted module has a slot"));
-        let (outputs, inputs) = (linear.outputs(), linear.inputs());
+    fn sum(&self, module: usize) -> Sum {
+        let [outputs, inputs] = self.module_shape(module);
         Sum { values: vec![0.0; outputs * inputs], outputs, inputs }
     }
 }

@@ -1,6 +1,10 @@
 //! A frozen matrix with low-rank updates on it: forward, and backward without a gradient of the matrix.
 
-use super::{Scales, factors::Factors};
+use super::{
+    branch::Branch,
+    dropout::{Mask, Zeroed},
+    factors::Factors,
+};
 use crate::model::host::{
     kernels::{View, matmul},
     real::Real,
@@ -31,7 +35,8 @@ impl<T: Real> Frozen<T> {
     }
 }
 
-/// `y = x · W + bias + ((x · Aᵀ) ∘ c) · Bᵀ`, where row j of A and column j of B make direction j, and c are the scales.
+/// `y = x · W + bias + ((x · Aᵀ) ∘ c) · Bᵀ`, where row j of A and column j of B make direction j, and c are the scales. With
+/// dropout, A takes x with some entries zeroed, and W takes x as it is.
 #[derive(Clone)]
 pub(super) struct Linear<T> {
     frozen: Frozen<T>,
@@ -40,7 +45,13 @@ pub(super) struct Linear<T> {
 }
 
 /// What a forward leaves for the backward beside the inputs.
-pub(super) type Projected<T> = Vec<T>;
+#[derive(Default)]
+pub(super) struct Projected<T> {
+    /// The inputs as the directions see them, `[rows, directions]`.
+    rows: Vec<T>,
+    /// Which inputs the directions saw, if some were zeroed.
+    mask: Option<Mask<T>>,
+}
 
 /// One module in a backward pass: what a gradient by anything inside of it is made of.
 #[derive(Debug)]
@@ -49,9 +60,11 @@ pub struct ModuleGradient<'a, T> {
     pub module: usize,
     /// What the module took: `[rows, inputs]`.
     pub inputs: &'a [T],
+    /// The same as A took it, with what dropout left of it.
+    pub seen_inputs: &'a [T],
     /// The gradient of the loss by what it gave: `[rows, outputs]`.
     pub deltas: &'a [T],
-    /// `inputs · Aᵀ`: `[rows, directions]`.
+    /// `seen_inputs · Aᵀ`: `[rows, directions]`.
     pub projected: &'a [T],
     /// `deltas · B`: `[rows, directions]`.
     pub pulled: &'a [T],
@@ -73,8 +86,8 @@ impl<T: Real> Linear<T> {
         self.frozen.view.rows
     }
 
-    /// The outputs, and the inputs as the directions see them.
-    pub(super) fn forward(&self, x: &[T], scales: &Scales<T>) -> (Vec<T>, Projected<T>) {
+    /// The outputs, and the inputs as the directions see them. The rows are pooled ones, one of each example, or all.
+    pub(super) fn forward(&self, x: &[T], is_pooled: bool, branch: &Branch<'_, T>) -> (Vec<T>, Projected<T>) {
         let inputs = self.inputs();
         let outputs = self.outputs();
         let rows = x.len() / inputs;
@@ -82,19 +95,22 @@ impl<T: Real> Linear<T> {
             Some(bias) => bias.repeat(rows),
             None => vec![T::ZERO; rows * outputs],
         };
-        let x = (x, View::dense(rows, inputs));
+        let x_view = View::dense(rows, inputs);
         let y_view = View::dense(rows, outputs);
-        matmul((&mut y, y_view), self.bias.is_some(), T::ONE, x, (&self.frozen.values, self.frozen.view));
-        let Some(factors) = &self.factors else { return (y, Vec::new()) };
+        matmul((&mut y, y_view), self.bias.is_some(), T::ONE, (x, x_view), (&self.frozen.values, self.frozen.view));
+        let Some(factors) = &self.factors else { return (y, Projected::default()) };
+        let zeroed = Zeroed { module: factors.module, rows, width: inputs };
+        let mask = branch.dropout.map(|dropout| dropout.mask(is_pooled, zeroed));
+        let seen = mask.as_ref().map(|mask| mask.of(x));
         let count = factors.directions;
         let mut projected = vec![T::ZERO; rows * count];
         let square = View::dense(rows, count);
         let a = View::dense(count, inputs).transposed();
-        matmul((&mut projected, square), false, T::ONE, x, (&factors.a, a));
-        let scaled = scaled(&projected, scales.of(factors.module));
+        matmul((&mut projected, square), false, T::ONE, (seen.as_deref().unwrap_or(x), x_view), (&factors.a, a));
+        let scaled = scaled(&projected, branch.scales.of(factors.module));
         let b = View::dense(outputs, count).transposed();
         matmul((&mut y, y_view), true, T::ONE, (&scaled, square), (&factors.b, b));
-        (y, projected)
+        (y, Projected { rows: projected, mask })
     }
 
     /// Hands the module to `see`, and adds the gradient by the inputs to `to`, if it is wanted.
@@ -102,7 +118,7 @@ impl<T: Real> Linear<T> {
         &self,
         to: Option<&mut [T]>,
         step: BackwardStep<'_, T>,
-        scales: &Scales<T>,
+        branch: &Branch<'_, T>,
         see: &mut dyn FnMut(ModuleGradient<'_, T>),
     ) {
         let BackwardStep { inputs: x, deltas, projected, examples } = step;
@@ -116,16 +132,27 @@ impl<T: Real> Linear<T> {
             pulled = vec![T::ZERO; rows * count];
             let b = (&*factors.b, View::dense(outputs, count));
             matmul((&mut pulled, View::dense(rows, count)), false, T::ONE, deltas_of, b);
+            let seen = projected.mask.as_ref().map(|mask| mask.of(x));
+            let seen_inputs = seen.as_deref().unwrap_or(x);
             let module = factors.module;
-            see(ModuleGradient { module, inputs: x, deltas, projected, pulled: &pulled, examples });
+            let projected = &*projected.rows;
+            see(ModuleGradient { module, inputs: x, seen_inputs, deltas, projected, pulled: &pulled, examples });
         }
         let Some(to) = to else { return };
         let view = View::dense(rows, inputs);
         matmul((&mut *to, view), true, T::ONE, deltas_of, (&self.frozen.values, self.frozen.view.transposed()));
         if let Some(factors) = &self.factors {
-            let scaled = scaled(&pulled, scales.of(factors.module));
+            let scaled = scaled(&pulled, branch.scales.of(factors.module));
+            let scaled = (&*scaled, View::dense(rows, factors.directions));
             let a = (&*factors.a, View::dense(factors.directions, inputs));
-            matmul((to, view), true, T::ONE, (&scaled, View::dense(rows, factors.directions)), a);
+            match &projected.mask {
+                None => matmul((to, view), true, T::ONE, scaled, a),
+                Some(mask) => {
+                    let mut by_seen = vec![T::ZERO; to.len()];
+                    matmul((&mut by_seen, view), false, T::ONE, scaled, a);
+                    mask.add(to, &by_seen);
+                }
+            }
         }
     }
 }
@@ -134,7 +161,7 @@ impl<T: Real> Linear<T> {
 pub(super) struct BackwardStep<'a, T> {
     pub(super) inputs: &'a [T],
     pub(super) deltas: &'a [T],
-    pub(super) projected: &'a [T],
+    pub(super) projected: &'a Projected<T>,
     pub(super) examples: &'a [Range<usize>],
 }
 

@@ -35,7 +35,7 @@ impl Sequences {
     }
 
     /// Tokens of one example.
-    pub(super) fn tokens(&self, example: usize) -> usize {
+    pub fn tokens(&self, example: usize) -> usize {
         self.tokens[example].len()
     }
 

@@ -2,10 +2,13 @@
 
 use super::{
     Scales, Sequences,
-    block::{Block, Layout, Pass, Tape, gather},
+    block::{Block, Layout, gather},
+    branch::Branch,
+    dropout::PlacedDropout,
     factors::{AdaptedModule, Factors, TaskFactors},
-    linear::{BackwardStep, Linear, ModuleGradient},
+    linear::{Linear, Projected},
     norm::Norm,
+    recorded::{Keeping, Kept, Recorded, Recording},
 };
 use crate::{
     Delta, ModelError, ModuleProblem, Watch,
@@ -52,18 +55,6 @@ pub struct GradientTower<T> {
     pub(super) tasks: usize,
     /// The lowest block that a gradient is wanted of.
     pub(super) lowest: usize,
-}
-
-/// A forward pass of a group of examples, ready for backward passes.
-pub struct Recorded<'a, T> {
-    tower: &'a GradientTower<T>,
-    layout: Layout,
-    tapes: Vec<Tape<T>>,
-    /// What the last norm took and gave, `[examples, width]`.
-    pooled: Vec<T>,
-    normed: Vec<T>,
-    projected: Vec<T>,
-    features: Vec<T>,
 }
 
 impl<T: Real> GradientTower<T> {
@@ -131,10 +122,65 @@ impl<T: Real> GradientTower<T> {
         sequences.groups(examples, GROUP_ROWS)
     }
 
+    /// Replaces the factors of an adapted module of a tower with one task: `a` `[rank, inputs]`, `b` `[outputs, rank]`.
+    ///
+    /// # Panics
+    /// The factors have another shape than those that the tower was made with.
+    pub fn set_factors(&mut self, module: usize, a: &[f32], b: &[f32]) {
+        let linear = self.linear_mut(self.slot_of(module));
+        let old = linear.factors.as_ref().expect("an adapted module has factors");
+        assert!(a.len() == old.a.len() && b.len() == old.b.len(), "factors keep their shape");
+        let wide = |x: &f32| T::of(f64::from(*x));
+        let directions = old.directions;
+        let factors = Factors { module, directions, a: a.iter().map(wide).collect(), b: b.iter().map(wide).collect() };
+        linear.factors = Some(Arc::new(factors));
+    }
+
+    /// Outputs and inputs of an adapted module.
+    pub fn module_shape(&self, module: usize) -> [usize; 2] {
+        let linear = self.linear(self.slot_of(module));
+        [linear.outputs(), linear.inputs()]
+    }
+
+    /// Every linear layer of the tower, with its outputs and inputs, in the model's order.
+    pub fn linears(&self) -> impl Iterator<Item = (&str, [usize; 2])> {
+        self.slots.iter().map(|(name, slot)| {
+            let linear = self.linear(*slot);
+            (name.as_str(), [linear.outputs(), linear.inputs()])
+        })
+    }
+
+    /// Bytes that a recorded group of `rows` tokens takes at most, in examples of up to `tokens`, unless blocks are
+    /// [run again](Recording::is_recomputed).
+    pub fn recorded_bytes(&self, rows: usize, tokens: usize) -> u64 {
+        let width: usize = self.blocks.iter().map(|block| block.tape_width(tokens)).sum();
+        (width * rows * size_of::<T>()) as u64
+    }
+
+    fn slot_of(&self, module: usize) -> Slot {
+        let name = &self.modules[module].name;
+        let slot = self.slots.iter().find(|(known, _)| known == name).map(|(_, slot)| *slot);
+        slot.expect("an adapted module has a slot")
+    }
+
     /// Runs a group of examples through the tower on the current thread, and keeps what backward passes need.
     pub fn record(&self, sequences: &Sequences, examples: &[usize], scales: &Scales<T>) -> Recorded<'_, T> {
-        let mut tapes = Vec::with_capacity(self.blocks.len());
-        self.run(sequences, examples, scales, &mut |tape| tapes.push(tape)).with(tapes)
+        self.record_as(sequences, examples, scales, Recording::default())
+    }
+
+    /// The same, as `recording` says.
+    pub fn record_as(
+        &self,
+        sequences: &Sequences,
+        examples: &[usize],
+        scales: &Scales<T>,
+        recording: Recording,
+    ) -> Recorded<'_, T> {
+        let Recording { dropout, tokens_before, examples_before, is_recomputed } = recording;
+        let dropout = dropout.map(|dropout| PlacedDropout { dropout, tokens_before, examples_before });
+        let branch = Branch { scales, dropout };
+        let keeping = if is_recomputed { Keeping::Inputs } else { Keeping::Tapes };
+        self.run(sequences, examples, &branch, keeping)
     }
 
     /// The features of examples, `[examples, width]`, on the threads of the current rayon pool.
@@ -153,7 +199,7 @@ impl<T: Real> GradientTower<T> {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            let features = self.run(sequences, group, scales, &mut drop).features;
+            let features = self.run(sequences, group, &Branch { scales, dropout: None }, Keeping::Nothing).features;
             watch.done(group.len());
             Ok(features)
         };
@@ -169,25 +215,36 @@ impl<T: Real> GradientTower<T> {
         &self,
         sequences: &Sequences,
         examples: &[usize],
-        scales: &Scales<T>,
-        keep: &mut dyn FnMut(Tape<T>),
+        branch: &Branch<'_, T>,
+        keeping: Keeping,
     ) -> Recorded<'_, T> {
         let layout = self.layout(sequences, examples);
         let wide = |x: &f32| T::of(f64::from(*x));
         let mut x: Vec<T> = examples.iter().flat_map(|n| sequences.states(*n)).map(wide).collect();
+        let mut kept = Vec::new();
         for (n, block) in self.blocks.iter().enumerate() {
-            let (y, tape) = block.forward(x, n + 1 == self.blocks.len(), &layout, scales);
-            keep(tape);
+            let input = (keeping == Keeping::Inputs && n >= self.lowest).then(|| x.clone());
+            let (y, tape) = block.forward(x, self.is_last(n), &layout, branch);
+            match input {
+                Some(input) => kept.push(Kept::Input(input)),
+                None if keeping == Keeping::Tapes && n >= self.lowest => kept.push(Kept::Tape(Box::new(tape))),
+                None => {}
+            }
             x = y;
         }
         // Without a block, nothing has picked the pooled rows yet.
         let pooled = if self.blocks.is_empty() { gather(&x, &layout.pooled, self.last_norm.width()) } else { x };
         let normed = self.last_norm.forward(&pooled);
         let (features, projected) = match &self.projection {
-            Some(projection) => projection.forward(&normed, scales),
-            None => (normed.clone(), Vec::new()),
+            Some(projection) => projection.forward(&normed, true, branch),
+            None => (normed.clone(), Projected::default()),
         };
-        Recorded { tower: self, layout, tapes: Vec::new(), pooled, normed, projected, features }
+        Recorded { tower: self, layout, dropout: branch.dropout, kept, pooled, normed, projected, features }
+    }
+
+    /// Whether only the pooled rows come out of a block.
+    pub(super) fn is_last(&self, block: usize) -> bool {
+        block + 1 == self.blocks.len()
     }
 
     fn layout(&self, sequences: &Sequences, examples: &[usize]) -> Layout {
@@ -256,45 +313,6 @@ impl Slot {
             | Self::Gate(n)
             | Self::Down(n) => Some(n),
             Self::Projection => None,
-        }
-    }
-}
-
-impl<T: Real> Recorded<'_, T> {
-    fn with(self, tapes: Vec<Tape<T>>) -> Self {
-        Self { tapes, ..self }
-    }
-
-    /// The features, `[examples, width]`.
-    pub fn features(&self) -> &[T] {
-        &self.features
-    }
-
-    /// Runs the tower backward, given the gradient of a loss by the features, and hands every adapted module to `see`,
-    /// from the last to the first.
-    ///
-    /// `scales` are those of the forward pass. The gradient of the loss by a direction's scale is the sum over rows of
-    /// [`projected`](ModuleGradient::projected) · [`pulled`](ModuleGradient::pulled); that by the whole matrix would be
-    /// `deltasᵀ · inputs`. May be called several times.
-    pub fn backward(&self, deltas: &[T], scales: &Scales<T>, see: &mut dyn FnMut(ModuleGradient<'_, T>)) {
-        let tower = self.tower;
-        let mut by_normed = vec![T::ZERO; self.normed.len()];
-        match &tower.projection {
-            Some(projection) => {
-                let inputs = &*self.normed;
-                let projected = &*self.projected;
-                let examples = &*self.layout.singles;
-                let step = BackwardStep { inputs, deltas, projected, examples };
-                projection.backward(Some(&mut by_normed), step, scales, see);
-            }
-            None => by_normed.copy_from_slice(deltas),
-        }
-        let mut by_x = vec![T::ZERO; self.pooled.len()];
-        tower.last_norm.backward(&mut by_x, &by_normed, &self.pooled);
-        let mut pass = Pass { layout: &self.layout, scales, see };
-        for (n, (block, tape)) in tower.blocks.iter().zip(&self.tapes).enumerate().skip(tower.lowest).rev() {
-            let Some(below) = block.backward(by_x, tape, n > tower.lowest, &mut pass) else { return };
-            by_x = below;
         }
     }
 }

@@ -33,6 +33,11 @@ impl TextClasses {
         &self.names
     }
 
+    /// The labels of the named classes.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
     /// How many rows of a head are not masked.
     pub fn rows_of(&self, head: usize) -> usize {
         head - self.masked.iter().filter(|class| (**class as usize) < head).count()

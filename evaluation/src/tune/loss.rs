@@ -1,14 +1,14 @@
 //! Losses of one example's logits, with their gradients.
 
 /// A loss and its gradient by the logits.
-pub(super) struct Loss {
-    pub(super) value: f64,
-    pub(super) by_logits: Vec<f64>,
+pub(crate) struct Loss {
+    pub(crate) value: f64,
+    pub(crate) by_logits: Vec<f64>,
 }
 
 /// What an example's predictions are compared with.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Target<'a> {
+pub(crate) enum Target<'a> {
     /// Nothing: predictions should be sure.
     Sure,
     /// These shares of the classes.
@@ -26,27 +26,41 @@ pub(crate) fn shares(logits: &[f64]) -> Vec<f64> {
     shares
 }
 
+/// log Σ exp of logits; NaN if one of them is.
+fn log_sum_exp(logits: &[f64]) -> f64 {
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    top + logits.iter().map(|logit| (logit - top).exp()).sum::<f64>().ln()
+}
+
 /// The loss of one example.
 ///
 /// Sure: the entropy H = −Σ p log p, whose gradient is −p (log p + H). Shares q: −Σ q log p, whose gradient is p − q. A class is
 /// the shares that are 1 there.
-pub(super) fn loss(logits: &[f64], target: Target<'_>) -> Loss {
+///
+/// # Numerics
+/// Of shares and classes, log p is the logit less the logarithm of the sum of exponentials: it stays true where p itself is 0 in
+/// `f64`. A logit that is NaN makes the loss NaN.
+pub(crate) fn loss(logits: &[f64], target: Target<'_>) -> Loss {
     let shares = shares(logits);
-    // A share of 0 adds nothing to a sum of p log p, and its logarithm must not make NaN of it.
-    let log = |share: f64| share.max(f64::MIN_POSITIVE).ln();
     match target {
         Target::Sure => {
+            // A share of 0 adds nothing to a sum of p log p, and its logarithm must not make NaN of it. The product with a share
+            // that is NaN is NaN.
+            let log = |share: f64| share.max(f64::MIN_POSITIVE).ln();
             let entropy = -shares.iter().map(|p| p * log(*p)).sum::<f64>();
             let by_logits = shares.iter().map(|p| -p * (log(*p) + entropy)).collect();
             Loss { value: entropy, by_logits }
         }
         Target::Shares(wanted) => {
-            let value = -wanted.iter().zip(&shares).map(|(q, p)| q * log(*p)).sum::<f64>();
+            let total = log_sum_exp(logits);
+            // A class that is not wanted adds nothing, not even where it is masked and its logarithm infinite.
+            let asked = wanted.iter().zip(logits).filter(|(q, _)| **q > 0.0);
+            let value = asked.map(|(q, logit)| q * (total - logit)).sum::<f64>();
             let by_logits = shares.iter().zip(wanted).map(|(p, q)| p - q).collect();
             Loss { value, by_logits }
         }
         Target::Class(class) => {
-            let value = -log(shares[class]);
+            let value = log_sum_exp(logits) - logits[class];
             let by_logits = shares.iter().enumerate().map(|(n, p)| p - if n == class { 1.0 } else { 0.0 }).collect();
             Loss { value, by_logits }
         }
@@ -82,6 +96,15 @@ mod tests {
         assert!((loss(&even, Target::Sure).value - 4.0_f64.ln()).abs() < 1e-12);
         assert!((loss(&even, Target::Class(2)).value - 4.0_f64.ln()).abs() < 1e-12);
         assert!(loss(&[800.0, 0.0], Target::Sure).value.abs() < 1e-12, "a sure prediction has no entropy");
-        assert!(loss(&[f64::NAN, 0.0], Target::Sure).value.is_nan());
+        for target in [Target::Sure, Target::Class(0), Target::Class(1), Target::Shares(&[0.0, 1.0])] {
+            assert!(loss(&[f64::NAN, 0.0], target).value.is_nan(), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_beyond_the_smallest_share_is_told_as_it_is() {
+        let far = [0.0, 5000.0, f64::NEG_INFINITY];
+        assert!((loss(&far, Target::Class(0)).value - 5000.0).abs() < 1e-9);
+        assert!((loss(&far, Target::Shares(&[0.5, 0.5, 0.0])).value - 2500.0).abs() < 1e-9);
     }
 }

@@ -9,7 +9,7 @@ use rand_chacha::{
 ///
 /// Without a seed, the order is that of the examples. With one, each pass has an order of its own, which depends on
 /// seed, task and pass alone. A batch takes no more than all examples.
-pub(super) fn batch(step: usize, size: usize, examples: usize, task: usize, seed: Option<u64>) -> Vec<usize> {
+pub(crate) fn batch(step: usize, size: usize, examples: usize, task: usize, seed: Option<u64>) -> Vec<usize> {
     let size = size.min(examples);
     let Some(seed) = seed else {
         return (0..size).map(|n| (step * size + n) % examples).collect();

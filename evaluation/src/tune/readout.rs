@@ -6,6 +6,7 @@ use crate::{
 };
 
 /// How the features of a task's examples become logits: its head, and what happens to features before it.
+#[derive(Clone)]
 pub struct Readout {
     /// `[classes, width]`
     head: Vec<f32>,
@@ -43,13 +44,25 @@ impl Readout {
         self.classes
     }
 
+    /// The numbers of the head, `[classes, width]`.
+    pub fn weight(&self) -> &[f32] {
+        &self.head
+    }
+
+    /// Puts other numbers in the place of the head's.
+    pub(crate) fn set_weight(&mut self, weight: &[f32]) {
+        self.head.copy_from_slice(weight);
+    }
+
+    /// Classes that are never the answer.
+    pub(crate) fn masked(&self) -> &[usize] {
+        &self.masked
+    }
+
     /// The logits of every example; minus infinity for a masked class.
     pub(crate) fn logits<T: Real>(&self, features: &[T]) -> Vec<Vec<f64>> {
         let rows = features.len() / self.width;
-        let mut units = features.to_vec();
-        if self.is_unit {
-            units.chunks_exact_mut(self.width).for_each(scale_to_unit);
-        }
+        let units = self.units(features);
         let head: Vec<T> = self.head.iter().map(|x| T::of(f64::from(*x))).collect();
         let mut logits = vec![T::ZERO; rows * self.classes];
         let (to, from) = (View::dense(rows, self.classes), View::dense(rows, self.width));
@@ -72,13 +85,57 @@ impl Readout {
         for (row, delta) in self.head.chunks_exact(self.width).zip(by_logits) {
             by_units.iter_mut().zip(row).for_each(|(to, weight)| *to += f64::from(*weight) * delta);
         }
+        self.by_features(features, &mut by_units);
+        by_units.into_iter().map(T::of).collect()
+    }
+
+    /// The gradients by the features of several examples, given those by their logits, `[examples, classes]`.
+    pub(crate) fn backward_all<T: Real>(&self, features: &[T], by_logits: &[f64]) -> Vec<T> {
+        let rows = features.len() / self.width;
+        let by_logits: Vec<T> = by_logits.iter().map(|x| T::of(*x)).collect();
+        let head: Vec<T> = self.head.iter().map(|x| T::of(f64::from(*x))).collect();
+        let mut by_units = vec![T::ZERO; features.len()];
+        let to = (by_units.as_mut_slice(), View::dense(rows, self.width));
+        let from = (&*by_logits, View::dense(rows, self.classes));
+        matmul(to, false, T::ONE, from, (&head, View::dense(self.classes, self.width)));
+        if self.is_unit {
+            for (row, features) in by_units.chunks_exact_mut(self.width).zip(features.chunks_exact(self.width)) {
+                let mut wide: Vec<f64> = row.iter().map(|x| x.wide()).collect();
+                self.by_features(features, &mut wide);
+                row.iter_mut().zip(wide).for_each(|(to, x)| *to = T::of(x));
+            }
+        }
+        by_units
+    }
+
+    /// The gradient by the head, `[classes, width]`.
+    pub(crate) fn by_head<T: Real>(&self, features: &[T], by_logits: &[f64]) -> Vec<T> {
+        let rows = features.len() / self.width;
+        let by_logits: Vec<T> = by_logits.iter().map(|x| T::of(*x)).collect();
+        let mut by_head = vec![T::ZERO; self.head.len()];
+        let to = (by_head.as_mut_slice(), View::dense(self.classes, self.width));
+        let from = (&*by_logits, View::dense(rows, self.classes).transposed());
+        matmul(to, false, T::ONE, from, (&self.units(features), View::dense(rows, self.width)));
+        by_head
+    }
+
+    /// The features as the head takes them.
+    fn units<T: Real>(&self, features: &[T]) -> Vec<T> {
+        let mut units = features.to_vec();
+        if self.is_unit {
+            units.chunks_exact_mut(self.width).for_each(scale_to_unit);
+        }
+        units
+    }
+
+    /// Turns the gradient by what the head takes into that by the features.
+    fn by_features<T: Real>(&self, features: &[T], by_units: &mut [f64]) {
         let length = features.iter().map(|x| x.wide() * x.wide()).sum::<f64>().sqrt();
         // The features of a zero row stay zeros, as in scoring: they have no direction to turn.
         if self.is_unit && length > 0.0 {
             let along = by_units.iter().zip(features).map(|(g, f)| g * f.wide() / length).sum::<f64>();
             by_units.iter_mut().zip(features).for_each(|(g, f)| *g = (*g - along * f.wide() / length) / length);
         }
-        by_units.into_iter().map(T::of).collect()
     }
 }
 
@@ -103,6 +160,8 @@ mod tests {
                 readout.logits(features)[0].iter().zip(by_logits).map(|(logit, delta)| logit * delta).sum()
             };
             let exact = readout.backward(&features, &by_logits);
+            let all = readout.backward_all(&[features, features].concat(), &[by_logits, by_logits].concat());
+            assert!(exact.iter().cycle().zip(&all).all(|(one, all)| (one - all).abs() < 1e-12));
             for n in 0..2 {
                 let moved = |by: f64| {
                     let mut features = features;
@@ -113,6 +172,14 @@ mod tests {
                 assert!((difference - exact[n]).abs() < 1e-8, "{difference} against {}", exact[n]);
             }
         }
+    }
+
+    #[test]
+    fn the_gradient_by_the_head_is_the_sum_over_examples() {
+        let head = Head::new(vec![1.0, 0.5, -0.5, 1.0], 2, 2).unwrap();
+        let readout = Readout::of_states(&head, &[]);
+        let by_head = readout.by_head(&[1.0, 2.0, 3.0, 4.0], &[1.0, -1.0, 0.5, 0.0]);
+        assert_eq!(by_head, [2.5, 4.0, -1.0, -2.0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod racing;
 mod reference;
 mod replicates;
 mod subsets;
+mod task;
 mod texts;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
         BenchmarkFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile, SweepFile, TaskFile,
     },
     read::typed,
+    training::check_training,
 };
 use crate::{
     EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeKey,
@@ -33,12 +35,17 @@ use replicates::check_replicates;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
 use subsets::check_subsets;
+use task::check_adapter;
+pub(super) use task::{CheckedAdapter, CheckedTask};
 
 impl SweepFile {
     pub(super) fn check(mut self, folder: &Path) -> Result<Sweep, SweepError> {
         check_name("name", &self.name)?;
         let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
+        // A run does not train, but what is wrong with the keys is said all the same.
+        check_training(self.training)?;
         let tasks = check_tasks(self.tasks, folder)?;
+        let tasks = tasks.into_iter().enumerate().map(|(i, task)| task.adapted(i)).collect::<Result<Vec<_>, _>>()?;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let is_bare = self.searches.is_empty()
             && self.recipe.is_none()
@@ -89,7 +96,7 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with(['.', '-']) && name.len() <= 100 && name.chars().all(is_plain)
 }
 
-fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
+pub(super) fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
     if !is_name(name) {
         let problem = format!(
             "is `{name}`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first"
@@ -99,11 +106,11 @@ fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
     Ok(())
 }
 
-fn reference(path: &str, text: &str, folder: &Path, kind: HubKind) -> Result<InputRef, SweepError> {
+pub(super) fn reference(path: &str, text: &str, folder: &Path, kind: HubKind) -> Result<InputRef, SweepError> {
     InputRef::parse(text, folder, kind).map_err(|source| SweepError::Input { path: path.to_owned(), source })
 }
 
-fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepError> {
+pub(super) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<CheckedTask>, SweepError> {
     if files.is_empty() {
         return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
     }
@@ -121,21 +128,21 @@ fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepEr
                 return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
             }
         }
-        let adapter = reference(&format!("{path}.adapter"), &file.adapter, folder, HubKind::Model)?;
+        let adapter = check_adapter(&format!("{path}.adapter"), file.adapter, folder)?;
         let data = check_data(&format!("{path}.data"), file.data, folder)?;
         let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
         let head = match data.text {
-            Some(_) => text_head(&path, keys, &adapter, folder)?,
+            Some(_) => text_head(&path, keys, adapter.given(), folder)?,
             None => image_head(&path, keys, folder)?,
         };
-        tasks.push(Task { name: file.name, adapter, data, head, finetuned: file.finetuned });
+        tasks.push(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned });
     }
     check_kinds(&tasks)?;
     Ok(tasks)
 }
 
 /// One base model reads either images or texts.
-fn check_kinds(tasks: &[Task]) -> Result<(), SweepError> {
+fn check_kinds(tasks: &[CheckedTask]) -> Result<(), SweepError> {
     let texts = tasks.iter().position(|task| task.data.text.is_some());
     let images = tasks.iter().position(|task| task.data.text.is_none());
     match (texts, images) {

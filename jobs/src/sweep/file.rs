@@ -31,6 +31,8 @@ pub(super) struct SweepFile {
     pub(super) reference: Option<Value>,
     pub(super) subsets: Option<SubsetsFile>,
     pub(super) racing: Option<RacingFile>,
+    /// How adapters are trained, for all tasks.
+    pub(super) training: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +85,8 @@ fn per_task() -> CoefficientScope {
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskFile {
     pub(super) name: String,
-    pub(super) adapter: String,
+    /// A reference, or `train` with a map of what differs from `training`.
+    pub(super) adapter: Value,
     /// A reference, or a map of [`DataFile`].
     pub(super) data: Value,
     pub(super) head: Option<String>,

@@ -7,6 +7,7 @@ mod evaluation;
 mod recipe;
 mod search;
 mod task;
+mod training;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub fn sweep_schema() -> Value {
             ("reference", search::published()),
             ("subsets", search::subsets()),
             ("racing", search::racing()),
+            ("training", referring("training")),
         ],
     );
     let definitions =

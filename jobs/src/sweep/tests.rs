@@ -4,6 +4,7 @@ use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
 
+mod finetune;
 mod methods;
 mod reference;
 mod texts;

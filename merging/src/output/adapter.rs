@@ -93,17 +93,18 @@ fn serialise(
 }
 
 /// A tensor on its way to a file.
-struct Named<'a> {
-    name: String,
-    shape: Vec<usize>,
-    values: &'a [f32],
+pub(super) struct Named<'a> {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) values: &'a [f32],
 }
 
 fn whole(name: String, tensor: &SavedTensor) -> Named<'_> {
     Named { name, shape: tensor.shape.clone(), values: &tensor.values }
 }
 
-fn tensors(named: Vec<Named<'_>>, path: &Path) -> Result<Vec<u8>, OutputError> {
+/// The bytes of a safetensors file.
+pub(super) fn tensors(named: Vec<Named<'_>>, path: &Path) -> Result<Vec<u8>, OutputError> {
     let bytes = |values: &[f32]| values.iter().flat_map(|entry| entry.to_le_bytes()).collect::<Vec<u8>>();
     let tensors: Vec<_> = named.into_iter().map(|named| (named.name, named.shape, bytes(named.values))).collect();
     let error = |source| OutputError::Serialise { path: path.to_owned(), source: Box::new(source) };

@@ -72,7 +72,8 @@ pub(super) struct NamedBase<'a> {
     pub(super) revision: Option<&'a str>,
 }
 
-fn is_hub_id(base: &str) -> bool {
+/// Whether a name is that of a repository of the hub.
+pub(super) fn is_hub_id(base: &str) -> bool {
     let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     base.split_once('/').is_some_and(|(owner, name)| word(owner) && word(name) && !owner.starts_with('.'))
 }

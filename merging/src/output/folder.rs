@@ -14,10 +14,7 @@ pub(super) fn write_whole(
     fill: impl FnOnce(&Path) -> Result<(), OutputError>,
 ) -> Result<(), OutputError> {
     refuse_taken(target)?;
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let parent = parent(target);
     fs::create_dir_all(&parent).map_err(io("create", &parent))?;
     let temporary = tempfile::Builder::new().prefix(".bowline-").tempdir_in(&parent);
     let temporary = temporary.map_err(io("create a folder in", &parent))?;
@@ -30,7 +27,31 @@ pub(super) fn write_whole(
     sync(&parent)
 }
 
+/// Fails if a folder cannot be written at `target`, before there is anything to write: the path has no name of its own, something
+/// is there, or nothing can be made in its parent, which is created.
+///
+/// # Errors
+/// What is in the way.
+pub fn check_output(target: &Path) -> Result<(), OutputError> {
+    refuse_taken(target)?;
+    let parent = parent(target);
+    fs::create_dir_all(&parent).map_err(io("create", &parent))?;
+    let probe = tempfile::Builder::new().prefix(".bowline-").tempdir_in(&parent);
+    probe.and_then(tempfile::TempDir::close).map_err(io("create a folder in", &parent))
+}
+
+fn parent(target: &Path) -> PathBuf {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
 fn refuse_taken(target: &Path) -> Result<(), OutputError> {
+    // A folder is renamed to the target, which `.`, `a/.` and `a/..` do not allow.
+    if target.file_name().is_none() || target.as_os_str().as_encoded_bytes().ends_with(b"/.") {
+        return Err(OutputError::Unnamed { path: target.to_owned() });
+    }
     let Ok(metadata) = fs::symlink_metadata(target) else { return Ok(()) };
     let empty = || fs::read_dir(target).map(|mut entries| entries.next().is_none()).unwrap_or(false);
     if metadata.is_dir() && empty() {

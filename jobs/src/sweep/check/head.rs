@@ -39,11 +39,12 @@ pub(super) fn image_head(path: &str, keys: HeadKeys, folder: &Path) -> Result<Op
     }
 }
 
-/// The head of a task whose data are texts: the one that its adapter brings, unless a file is named.
+/// The head of a task whose data are texts: the one that its adapter brings, unless a file is named. An adapter that is to be
+/// trained brings none yet.
 pub(super) fn text_head(
     path: &str,
     keys: HeadKeys,
-    adapter: &InputRef,
+    adapter: Option<&InputRef>,
     folder: &Path,
 ) -> Result<Option<HeadSpec>, SweepError> {
     if keys.classes.is_some() || keys.templates.is_some() {
@@ -52,7 +53,7 @@ pub(super) fn text_head(
     }
     match keys.head {
         Some(head) if head != ADAPTER => file(path, &head, folder).map(Some),
-        _ => Ok(Some(HeadSpec::Adapter(adapter.clone()))),
+        _ => Ok(adapter.cloned().map(HeadSpec::Adapter)),
     }
 }
 

@@ -1,0 +1,26 @@
+//! Fine-tuning: LoRA factors on a frozen base, trained on labelled examples.
+//!
+//! A [`Trainer`] takes a [`GradientTower`](crate::GradientTower), the examples of one task with its head, and
+//! [settings](jobs::TrainSettings). Each step takes a batch, and moves the factors, and the head where it is trained, by AdamW. A
+//! [`TrainState`] can be written, read, and continued to the same bits.
+
+mod adamw;
+mod adapter;
+mod augment;
+mod error;
+mod groups;
+mod initial;
+mod source;
+mod state;
+mod stored;
+mod targets;
+mod trainer;
+
+pub use adapter::{TrainedAdapter, TrainedModule};
+pub use augment::StepAugmentation;
+pub use error::TrainError;
+pub use initial::initial_head;
+pub use source::{MakeExamples, TrainExamples};
+pub use state::{TrainState, TrainStep, TrainedTensor};
+pub use stored::StateError;
+pub use trainer::{TrainTask, Trainer};

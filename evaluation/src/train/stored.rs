@@ -1,0 +1,153 @@
+//! A state as a file.
+
+use super::{TrainState, TrainStep, TrainedTensor};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The version of the layout.
+const VERSION: u32 = 1;
+
+/// The key of the metadata.
+const KEY: &str = "bowline";
+
+/// The tensors of each trained one.
+const PARTS: [&str; 3] = ["values", "means", "squares"];
+
+/// Why a file is not the state of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It is no state, or a damaged one.
+    #[error("the checkpoint is damaged: {problem}")]
+    Damaged {
+        /// What is wrong.
+        problem: String,
+    },
+    /// It is of another version of the program.
+    #[error("the checkpoint has version {found}, expected {VERSION}")]
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// It is the state of another run.
+    #[error("the checkpoint is of another run: its base, data, head or settings differ")]
+    OtherRun,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    version: u32,
+    /// What decides the run.
+    run: String,
+    /// The trained tensors in their order.
+    tensors: Vec<String>,
+    trace: Vec<TrainStep>,
+}
+
+fn damaged(problem: impl ToString) -> StateError {
+    StateError::Damaged { problem: problem.to_string() }
+}
+
+impl TrainState {
+    /// The state as a safetensors file; `run` names what decides the run.
+    ///
+    /// # Errors
+    /// The format cannot hold it.
+    pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
+        let tensors = self.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+        let metadata = Metadata { version: VERSION, run: run.to_owned(), tensors, trace: self.trace.clone() };
+        let metadata = serde_json::to_string(&metadata).map_err(damaged)?;
+        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let mut parts = Vec::with_capacity(3 * self.tensors.len());
+        for tensor in &self.tensors {
+            for (part, values) in PARTS.iter().zip([&tensor.values, &tensor.means, &tensor.squares]) {
+                parts.push((format!("{part}/{}", tensor.name), tensor.shape.to_vec(), bytes(values)));
+            }
+        }
+        let mut views = Vec::with_capacity(parts.len());
+        for (name, shape, bytes) in &parts {
+            views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(damaged)?));
+        }
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), metadata)]))).map_err(damaged)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote of the same run.
+    ///
+    /// # Errors
+    /// A damaged file, another version, another run.
+    pub fn from_bytes(bytes: &[u8], run: &str) -> Result<Self, StateError> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let text = text.ok_or_else(|| damaged("it has no metadata of a run"))?;
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version: found } = serde_json::from_str(text).map_err(damaged)?;
+        if found != VERSION {
+            return Err(StateError::Version { found });
+        }
+        let metadata: Metadata = serde_json::from_str(text).map_err(damaged)?;
+        if metadata.run != run {
+            return Err(StateError::OtherRun);
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let tensors = metadata.tensors.into_iter().map(|name| tensor(&file, name)).collect::<Result<_, _>>()?;
+        Ok(Self { tensors, trace: metadata.trace })
+    }
+}
+
+fn tensor(file: &SafeTensors<'_>, name: String) -> Result<TrainedTensor, StateError> {
+    let part = |part: &str| {
+        let view = file.tensor(&format!("{part}/{name}")).map_err(damaged)?;
+        let shape: [usize; 2] = view.shape().try_into().map_err(|_| damaged(format!("`{name}` is no matrix")))?;
+        if view.dtype() != Dtype::F32 {
+            return Err(damaged(format!("`{name}` is not of 32-bit floats")));
+        }
+        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok((shape, values))
+    };
+    let [values, means, squares] = PARTS;
+    let (shape, values) = part(values)?;
+    let (_, means) = part(means)?;
+    let (_, squares) = part(squares)?;
+    Ok(TrainedTensor { name, shape, values, means, squares })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> TrainState {
+        let tensor = TrainedTensor {
+            name: "q.lora_A".to_owned(),
+            shape: [1, 2],
+            values: vec![0.1, -0.2],
+            means: vec![1e-30, 3.0],
+            squares: vec![0.3, 1e-12],
+        };
+        let step = TrainStep { loss: 0.1 + 0.2, gradient_norm: 1.0 / 3.0, rate: 1e-5 };
+        TrainState { tensors: vec![tensor], trace: vec![step] }
+    }
+
+    #[test]
+    fn a_state_reads_back_to_the_bit() {
+        let bytes = state().to_bytes("run").unwrap();
+        assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap(), state());
+    }
+
+    #[test]
+    fn a_state_of_another_run_or_version_is_refused_and_so_is_a_damaged_one() {
+        let bytes = state().to_bytes("run").unwrap();
+        let refused = |bytes: &[u8], run| TrainState::from_bytes(bytes, run).unwrap_err().to_string();
+        assert!(refused(&bytes, "other").contains("is of another run"));
+        let key = br#"\"version\":"#;
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+        let mut other = bytes.clone();
+        other[at + key.len()] = b'7';
+        assert_eq!(refused(&other, "run"), "the checkpoint has version 7, expected 1");
+        assert!(refused(&bytes[..bytes.len() - 1], "run").contains("is damaged"));
+        assert!(refused(b"", "run").contains("is damaged"));
+    }
+}

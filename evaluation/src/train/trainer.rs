@@ -1,0 +1,425 @@
+//! A run: what it learns from, and its steps.
+
+use super::{
+    StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainedAdapter, TrainedModule, TrainedTensor,
+    adamw::AdamW,
+    groups::{Group, ROWS, groups},
+    initial::Target,
+    source::Taken,
+    targets,
+};
+use crate::{
+    Delta, Dropout, FactorGradients, GradientTower, ModelError, Readout, Real, Recording, Scales, ScoreError, Watch,
+    tune::{self, Loss},
+};
+use jobs::TrainSettings;
+use rayon::prelude::*;
+
+/// What clipping adds to a norm before it divides by it, as torch does.
+const CLIP_EPS: f64 = 1e-6;
+
+/// Groups whose gradients are held at once, before they are added in their order.
+const HELD_GROUPS: usize = 16;
+
+/// The name of the head among the trained tensors.
+const HEAD: &str = "head";
+
+/// The examples that an adapter is trained on.
+pub struct TrainTask {
+    /// The examples.
+    pub examples: TrainExamples,
+    /// The head: fixed, or what its training starts from.
+    pub readout: Readout,
+    /// The row of the head of each example's class.
+    pub classes: Vec<usize>,
+}
+
+/// Trains an adapter.
+///
+/// # Numerics
+/// Passes are in `T`; losses, sums over groups of examples and AdamW are in `f64`; what is trained is kept in `f32`. The numbers do
+/// not depend on the threads of the current rayon pool.
+pub struct Trainer<T> {
+    tower: GradientTower<T>,
+    scales: Scales<T>,
+    examples: TrainExamples,
+    readout: Readout,
+    classes: Vec<usize>,
+    settings: TrainSettings,
+    initial: TrainedAdapter,
+    is_recomputed: bool,
+}
+
+/// A part of a step, which is held at once.
+struct Part<'a> {
+    step: usize,
+    /// The place in the step of its first example.
+    first: usize,
+    /// Examples of the whole step.
+    step_examples: usize,
+    /// Its examples, by their places in the split.
+    examples: &'a [usize],
+}
+
+/// The loss of a group, and its gradients.
+struct GroupLoss<T> {
+    value: f64,
+    factors: FactorGradients<T>,
+    head: Option<Vec<T>>,
+}
+
+impl<T: Real> GroupLoss<T> {
+    /// The gradient by a trained tensor: A and B of every module, then the head.
+    fn tensor(&self, place: usize, modules: usize) -> &[T] {
+        let module = place / 2;
+        match place % 2 {
+            _ if module >= modules => self.head.as_deref().unwrap_or_default(),
+            0 => self.factors.a(module),
+            _ => self.factors.b(module),
+        }
+    }
+}
+
+impl<T: Real> Trainer<T> {
+    /// Prepares a run on a tower without updates. It starts from `initial`, or from factors that the seed chooses.
+    ///
+    /// # Errors
+    /// Settings that cannot be followed, targets that the model does not have, a rank above that of a matrix, no examples, labels
+    /// beyond the head, an adapter to start from that does not fit.
+    pub fn new(
+        tower: GradientTower<T>,
+        task: TrainTask,
+        settings: TrainSettings,
+        initial: Option<TrainedAdapter>,
+    ) -> Result<Self, TrainError> {
+        settings.check()?;
+        task.check(&tower)?;
+        settings.check_steps(task.classes.len())?;
+        let targets = targets::pick(tower.linears(), &settings.targets)?;
+        check_ranks(&targets, settings.rank)?;
+        let mut initial = match initial {
+            Some(given) => given,
+            None => {
+                let modules = targets.iter().map(|target| target.initial(settings.rank, settings.seed)).collect();
+                TrainedAdapter { modules, head: None }
+            }
+        };
+        let head = task.readout.weight();
+        if settings.trains_head && initial.head.is_none() {
+            initial.head = Some(head.to_vec());
+        }
+        check_initial(&initial, &targets, &settings, head.len())?;
+        let TrainTask { examples, readout, classes } = task;
+        let rank = settings.rank;
+        let mut updates = Vec::with_capacity(initial.modules.len());
+        for TrainedModule { name, a, b } in &initial.modules {
+            updates.push((name.as_str(), Delta::LowRank { b, a, rank }));
+        }
+        let tower = tower.with_tasks(&[updates])?;
+        let scaling = settings.scaling();
+        let scales = tower.scales(|_, _| scaling);
+        Ok(Self { tower, scales, examples, readout, classes, settings, initial, is_recomputed: false })
+    }
+
+    /// The same run with less memory: blocks run once more on the way back instead of being kept. The numbers are the same.
+    #[must_use]
+    pub fn recomputing(self, is_recomputed: bool) -> Self {
+        Self { is_recomputed, ..self }
+    }
+
+    /// Bytes that a step takes, with so many threads and without [recomputing](Self::recomputing): what is recorded and zeroed at
+    /// random of the largest groups that the examples can make, and the gradients.
+    pub fn step_bytes(&self, threads: usize) -> u64 {
+        let mut tokens: Vec<usize> = (0..self.classes.len()).map(|example| self.examples.tokens(example)).collect();
+        tokens.sort_unstable_by(|one, other| other.cmp(one));
+        let longest = tokens.first().copied().unwrap_or(0);
+        let of_longest = |examples: usize| tokens.iter().take(examples).sum::<usize>();
+        let group = match self.settings.micro_batch {
+            Some(size) => of_longest(size),
+            // A group is closed by the example that goes over its part of the step.
+            None => ROWS.max(longest) + longest,
+        };
+        let step = self.settings.examples_per_step_of(tokens.len());
+        let rows = group.min(of_longest(step));
+        let shapes = (0..self.initial.modules.len()).map(|module| self.tower.module_shape(module));
+        let masked: usize = if self.settings.dropout > 0.0 { shapes.map(|[_, inputs]| inputs).sum() } else { 0 };
+        let recorded = self.tower.recorded_bytes(rows, longest).saturating_add((masked * rows) as u64);
+        let trained: usize = self.initial.modules.iter().map(|module| module.a.len() + module.b.len()).sum();
+        let trained = trained + self.initial.head.as_ref().map_or(0, Vec::len);
+        let gradients = trained * (HELD_GROUPS.min(step) * size_of::<T>() + size_of::<f64>());
+        recorded.saturating_mul(threads.clamp(1, HELD_GROUPS) as u64).saturating_add(gradients as u64)
+    }
+
+    /// The steps of the whole run.
+    pub fn steps(&self) -> usize {
+        self.settings.steps(self.classes.len())
+    }
+
+    /// The state before the first step.
+    pub fn start(&self) -> TrainState {
+        let rank = self.settings.rank;
+        let mut tensors = Vec::with_capacity(2 * self.initial.modules.len() + 1);
+        for (n, TrainedModule { name, a, b }) in self.initial.modules.iter().enumerate() {
+            let [outputs, inputs] = self.tower.module_shape(n);
+            tensors.push(TrainedTensor::new(format!("{name}.lora_A"), [rank, inputs], a.clone()));
+            tensors.push(TrainedTensor::new(format!("{name}.lora_B"), [outputs, rank], b.clone()));
+        }
+        if let Some(head) = &self.initial.head {
+            let shape = [self.readout.classes(), self.readout.width()];
+            tensors.push(TrainedTensor::new(HEAD.to_owned(), shape, head.clone()));
+        }
+        TrainState { tensors, trace: Vec::new() }
+    }
+
+    /// What a state has come to.
+    pub fn adapter(&self, state: &TrainState) -> TrainedAdapter {
+        let values = |n: usize| state.tensors[n].values.clone();
+        let modules = self.initial.modules.iter().enumerate();
+        let modules = modules.map(|(n, module)| TrainedModule {
+            name: module.name.clone(),
+            a: values(2 * n),
+            b: values(2 * n + 1),
+        });
+        TrainedAdapter {
+            modules: modules.collect(),
+            head: self.settings.trains_head.then(|| values(self.head_place())),
+        }
+    }
+
+    /// The examples of a step, counted from 0: pass after pass over all of them, each in an order of its own, which depends on the
+    /// seed alone.
+    pub fn batch(&self, step: usize) -> Vec<usize> {
+        let TrainSettings { seed, .. } = self.settings;
+        tune::batch(step, self.settings.examples_per_step(), self.classes.len(), 0, Some(seed))
+    }
+
+    /// Makes the next step.
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite; then the state stays as it was before the step. The state is one of another run, or
+    /// the caller cancels.
+    pub fn step(&mut self, state: &mut TrainState, watch: &Watch<'_>) -> Result<TrainStep, TrainError> {
+        let batch = self.batch(state.steps());
+        self.step_on(state, &batch, watch)
+    }
+
+    /// Makes the next step on these examples.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn step_on(
+        &mut self,
+        state: &mut TrainState,
+        batch: &[usize],
+        watch: &Watch<'_>,
+    ) -> Result<TrainStep, TrainError> {
+        self.check_state(state)?;
+        self.take_values(state);
+        let step = state.steps();
+        let rate = self.settings.rate_of(step, self.steps());
+        let not_finite = |what| TrainError::NotFinite { what, step: step + 1, rate };
+        let (loss, mut gradients) = self.loss(step, batch, watch)?;
+        if !loss.is_finite() {
+            return Err(not_finite("the loss"));
+        }
+        let gradient_norm = gradients.iter().flatten().map(|x| x * x).sum::<f64>().sqrt();
+        if !gradient_norm.is_finite() {
+            return Err(not_finite("the gradient"));
+        }
+        if let Some(clip) = self.settings.clip {
+            let factor = (clip / (gradient_norm + CLIP_EPS)).min(1.0);
+            gradients.iter_mut().flatten().for_each(|x| *x *= factor);
+        }
+        let adamw = AdamW::new(&self.settings, rate, step + 1);
+        let mut moved = state.tensors.clone();
+        moved.par_iter_mut().zip(&gradients).for_each(|(tensor, gradient)| adamw.step(tensor, gradient));
+        if !moved.iter().all(TrainedTensor::is_finite) {
+            return Err(not_finite("a trained number"));
+        }
+        state.tensors = moved;
+        let made = TrainStep { loss, gradient_norm, rate };
+        state.trace.push(made);
+        Ok(made)
+    }
+
+    /// Checks that this run can have come to a state.
+    ///
+    /// # Errors
+    /// Names what differs.
+    pub fn check_state(&self, state: &TrainState) -> Result<(), TrainError> {
+        let differs = |problem| Err(TrainError::State { problem });
+        let start = self.start();
+        if start.tensors.len() != state.tensors.len() {
+            return differs(format!("it has {} tensors, expected {}", state.tensors.len(), start.tensors.len()));
+        }
+        for (tensor, expected) in state.tensors.iter().zip(&start.tensors) {
+            let lengths = [&tensor.values, &tensor.means, &tensor.squares].map(Vec::len);
+            let is_same = tensor.name == expected.name && tensor.shape == expected.shape;
+            if !is_same || lengths != [expected.values.len(); 3] {
+                return differs(format!("it has `{}`, expected `{}`", tensor.name, expected.name));
+            }
+            if !tensor.is_finite() {
+                return differs(format!("`{}` holds a number that is not finite", tensor.name));
+            }
+        }
+        if state.steps() > self.steps() {
+            return differs(format!("it has made {} steps, of {}", state.steps(), self.steps()));
+        }
+        Ok(())
+    }
+
+    fn head_place(&self) -> usize {
+        2 * self.initial.modules.len()
+    }
+
+    /// Puts the numbers of a state into the tower and the head.
+    fn take_values(&mut self, state: &TrainState) {
+        for (module, [a, b]) in state.tensors.as_chunks::<2>().0.iter().enumerate() {
+            self.tower.set_factors(module, &a.values, &b.values);
+        }
+        if self.settings.trains_head {
+            self.readout.set_weight(&state.tensors[self.head_place()].values);
+        }
+    }
+
+    /// The mean loss of examples, and its gradients by the trained tensors in their order.
+    fn loss(&self, step: usize, batch: &[usize], watch: &Watch<'_>) -> Result<(f64, Vec<Vec<f64>>), ModelError> {
+        let groups = groups(|example| self.examples.tokens(example), batch, self.settings.micro_batch);
+        let mut value = 0.0;
+        let mut gradients = self.zeros();
+        let modules = self.initial.modules.len();
+        // A fixed number of groups at a time, added in their order: memory is bounded, and bits do not depend on threads.
+        for held in groups.chunks(HELD_GROUPS) {
+            let start = held.first().map_or(0, |group| group.places.start);
+            let end = held.last().map_or(0, |group| group.places.end);
+            let part = Part { step, first: start, step_examples: batch.len(), examples: &batch[start..end] };
+            let taken = self.examples.take(part.examples, self.augmentation(&part))?;
+            let run = |group: &Group| {
+                if watch.is_cancelled() {
+                    return Err(ModelError::Cancelled);
+                }
+                Ok(self.group_loss(&part, &taken, group))
+            };
+            let losses: Vec<GroupLoss<T>> = held.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
+            value += losses.iter().map(|loss| loss.value).sum::<f64>();
+            gradients.par_iter_mut().enumerate().for_each(|(place, total)| {
+                for loss in &losses {
+                    total.iter_mut().zip(loss.tensor(place, modules)).for_each(|(sum, x)| *sum += x.wide());
+                }
+            });
+        }
+        Ok((value, gradients))
+    }
+
+    /// Gradients of zero by the trained tensors in their order.
+    fn zeros(&self) -> Vec<Vec<f64>> {
+        let factors = self.initial.modules.iter().flat_map(|module| [module.a.len(), module.b.len()]);
+        factors.chain(self.initial.head.as_ref().map(Vec::len)).map(|numbers| vec![0.0; numbers]).collect()
+    }
+
+    fn augmentation(&self, part: &Part<'_>) -> StepAugmentation<'_> {
+        let TrainSettings { augmentation: kinds, seed, .. } = &self.settings;
+        StepAugmentation { kinds, seed: *seed, step: part.step, first: part.first }
+    }
+
+    fn group_loss(&self, part: &Part<'_>, taken: &Taken<'_>, group: &Group) -> GroupLoss<T> {
+        let inside = group.places.start - part.first..group.places.end - part.first;
+        let examples = &taken.places[inside.clone()];
+        let TrainSettings { dropout: rate, seed, .. } = self.settings;
+        let dropout = (rate > 0.0).then_some(Dropout { rate, seed, step: part.step as u64 });
+        let recording = Recording {
+            dropout,
+            tokens_before: group.tokens_before,
+            examples_before: group.places.start,
+            is_recomputed: self.is_recomputed,
+        };
+        let recorded = self.tower.record_as(&taken.sequences, examples, &self.scales, recording);
+        let features = recorded.features();
+        let weight = 1.0 / part.step_examples as f64;
+        let mut value = 0.0;
+        let mut by_logits = Vec::with_capacity(examples.len() * self.readout.classes());
+        for (logits, example) in self.readout.logits(features).iter().zip(&part.examples[inside]) {
+            let loss = self.example_loss(logits, self.classes[*example]);
+            value += weight * loss.value;
+            by_logits.extend(loss.by_logits.iter().map(|delta| weight * delta));
+        }
+        let head = self.settings.trains_head.then(|| self.readout.by_head(features, &by_logits));
+        let by_features = self.readout.backward_all(features, &by_logits);
+        let mut factors = FactorGradients::zeros(&self.tower);
+        recorded.backward(&by_features, &self.scales, &mut |module| factors.add(&module, &self.scales));
+        GroupLoss { value, factors, head }
+    }
+
+    /// The cross-entropy of one example against its class; a share of the target is spread over all classes that the task has.
+    fn example_loss(&self, logits: &[f64], class: usize) -> Loss {
+        let smoothing = self.settings.label_smoothing;
+        if smoothing <= 0.0 {
+            return tune::loss(logits, tune::Target::Class(class));
+        }
+        let spread = smoothing / (logits.len() - self.readout.masked().len()) as f64;
+        let mut wanted = vec![spread; logits.len()];
+        self.readout.masked().iter().for_each(|masked| wanted[*masked] = 0.0);
+        wanted[class] += 1.0 - smoothing;
+        tune::loss(logits, tune::Target::Shares(&wanted))
+    }
+}
+
+impl TrainTask {
+    fn check<T: Real>(&self, tower: &GradientTower<T>) -> Result<(), TrainError> {
+        let refuse = |source| Err(TrainError::Head(source));
+        if self.classes.is_empty() {
+            return Err(TrainError::NoExamples);
+        }
+        let (head, features) = (self.readout.width(), tower.width());
+        if head != features {
+            return refuse(ScoreError::Width { head, features });
+        }
+        let classes = self.readout.classes();
+        for (example, class) in self.classes.iter().enumerate() {
+            let label = u32::try_from(*class).unwrap_or(u32::MAX);
+            if *class >= classes {
+                return refuse(ScoreError::Label { example, label, classes });
+            }
+            if self.readout.masked().contains(class) {
+                return refuse(ScoreError::Masked { example, label });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_ranks(targets: &[Target], rank: usize) -> Result<(), TrainError> {
+    match targets.iter().find(|target| rank > target.outputs.min(target.inputs)) {
+        _ if targets.is_empty() => Err(TrainError::NoTarget),
+        Some(Target { name, outputs, inputs }) => {
+            Err(TrainError::Rank { rank, module: name.clone(), outputs: *outputs, inputs: *inputs })
+        }
+        None => Ok(()),
+    }
+}
+
+/// A given adapter has to be one of the settings: the same modules and shapes.
+fn check_initial(
+    initial: &TrainedAdapter,
+    targets: &[Target],
+    settings: &TrainSettings,
+    head: usize,
+) -> Result<(), TrainError> {
+    let refuse = |problem| Err(TrainError::Initial { problem });
+    let names = initial.modules.iter().map(|module| &module.name);
+    if !names.eq(targets.iter().map(|target| &target.name)) {
+        let found = initial.modules.len();
+        return refuse(format!("it has {found} modules, and the targets are {} others", targets.len()));
+    }
+    for (module, target) in initial.modules.iter().zip(targets) {
+        let Target { name, outputs, inputs } = target;
+        if module.a.len() != settings.rank * inputs || module.b.len() != outputs * settings.rank {
+            return refuse(format!("the factors of `{name}` have not rank {}", settings.rank));
+        }
+    }
+    match &initial.head {
+        Some(_) if !settings.trains_head => refuse("it has a head, which is not trained".to_owned()),
+        Some(given) if given.len() != head => refuse(format!("its head has {} numbers, not {head}", given.len())),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,282 @@
+//! `training`: how adapters are trained.
+
+use super::{SweepError, check::check_name, read::typed};
+use crate::{Augmentation, RateSchedule, TrainFamily, TrainLength, TrainSettings, TrainTargets, Warmup};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// The split that is trained on, unless another is named.
+const SPLIT: &str = "train";
+
+/// The words of `targets` that are no names of modules.
+const GROUPS: [(&str, TrainTargets); 3] =
+    [("attention", TrainTargets::Attention), ("mlp", TrainTargets::Mlp), ("all-linear", TrainTargets::AllLinear)];
+
+/// `training`, or what a task has in place of parts of it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrainingFile {
+    rank: Option<usize>,
+    alpha: Option<f64>,
+    rslora: Option<bool>,
+    dropout: Option<f64>,
+    /// A group, or a list of names.
+    targets: Option<TargetsFile>,
+    rate: Option<f64>,
+    betas: Option<[f64; 2]>,
+    eps: Option<f64>,
+    weight_decay: Option<f64>,
+    schedule: Option<RateSchedule>,
+    /// The share of the steps.
+    warmup: Option<f64>,
+    warmup_steps: Option<usize>,
+    batch: Option<usize>,
+    accumulation: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    micro_batch: Option<Option<usize>>,
+    steps: Option<usize>,
+    epochs: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    clip: Option<Option<f64>>,
+    label_smoothing: Option<f64>,
+    train_head: Option<bool>,
+    seed: Option<u64>,
+    split: Option<String>,
+    overlap: Option<Overlap>,
+    optimizer: Option<String>,
+    precision: Option<String>,
+    /// A word, or a list of them.
+    augmentation: Option<Words>,
+    early_stopping: Option<Value>,
+    class_balanced: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum TargetsFile {
+    Group(String),
+    Names(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Words {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// What becomes of examples that the training split shares with the splits that are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Overlap {
+    Refuse,
+    Allow,
+}
+
+/// How the adapter of a task is trained, as far as the sweep file says it: the rest follows from the family of the base.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingKeys {
+    /// Where the keys stand, for messages.
+    path: String,
+    file: TrainingFile,
+    length: TrainLength,
+}
+
+impl TrainingFile {
+    /// Reads the keys at `path`, and checks each by itself.
+    pub(super) fn read(value: Value, path: &str) -> Result<Self, SweepError> {
+        let value = if value.is_null() { Value::Object(serde_json::Map::new()) } else { value };
+        let file: Self = typed(value, path)?;
+        file.refuse_unsupported(path)?;
+        for (one, other, are_both) in [
+            ("warmup", "warmup_steps", file.warmup.is_some() && file.warmup_steps.is_some()),
+            ("steps", "epochs", file.steps.is_some() && file.epochs.is_some()),
+        ] {
+            if are_both {
+                return Err(SweepError::invalid(format!("{path}.{other}"), format!("stands beside `{one}`; use one")));
+            }
+        }
+        file.split.iter().try_for_each(|split| check_name(&format!("{path}.split"), split))?;
+        // Which family it is changes no range.
+        file.settings(TrainFamily::Images, file.length().unwrap_or(TrainLength::Steps(1)), path)?;
+        Ok(file)
+    }
+
+    /// What is planned but not done yet is refused by name.
+    fn refuse_unsupported(&self, path: &str) -> Result<(), SweepError> {
+        let refuse = |key: &str, problem: String| Err(SweepError::invalid(format!("{path}.{key}"), problem));
+        let word = |value: &Option<String>, known: &str| value.clone().filter(|word| word != known);
+        if let Some(word) = word(&self.optimizer, "adamw") {
+            return refuse("optimizer", format!("is `{word}`; `adamw` is the only one"));
+        }
+        if let Some(word) = word(&self.precision, "f32") {
+            return refuse("precision", format!("is `{word}`; adapters are trained in `f32` only, yet"));
+        }
+        match &self.early_stopping {
+            None | Some(Value::Null | Value::Bool(false)) => {}
+            Some(_) => return refuse("early_stopping", "is not supported yet; choose `steps` or `epochs`".to_owned()),
+        }
+        if self.class_balanced == Some(true) {
+            return refuse(
+                "class_balanced",
+                "is not supported yet; examples are drawn without regard to classes".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn length(&self) -> Option<TrainLength> {
+        self.steps.map(TrainLength::Steps).or_else(|| self.epochs.map(TrainLength::Epochs))
+    }
+
+    fn targets(&self, path: &str) -> Result<Option<TrainTargets>, SweepError> {
+        match &self.targets {
+            None => Ok(None),
+            Some(TargetsFile::Names(names)) => Ok(Some(TrainTargets::Names(names.clone()))),
+            Some(TargetsFile::Group(word)) => {
+                let found = GROUPS.into_iter().find(|(name, _)| name == word).map(|(_, targets)| Some(targets));
+                let problem =
+                    || format!("is `{word}`; use `attention`, `mlp`, `all-linear`, or a list of names of modules");
+                found.ok_or_else(|| SweepError::invalid(format!("{path}.targets"), problem()))
+            }
+        }
+    }
+
+    fn augmentation(&self, path: &str) -> Result<Option<Vec<Augmentation>>, SweepError> {
+        let words = match &self.augmentation {
+            None => return Ok(None),
+            Some(Words::One(word)) if word == "none" => return Ok(Some(Vec::new())),
+            Some(Words::One(word)) => std::slice::from_ref(word),
+            Some(Words::Several(words)) => words,
+        };
+        let mut found = Vec::with_capacity(words.len());
+        for word in words {
+            let augmentation = match word.as_str() {
+                "shift" => Augmentation::Shift,
+                "flip" => Augmentation::Flip,
+                other => {
+                    let problem = format!("is `{other}`; use `none`, `shift`, `flip`, or a list of the last two");
+                    return Err(SweepError::invalid(format!("{path}.augmentation"), problem));
+                }
+            };
+            if found.contains(&augmentation) {
+                return Err(SweepError::invalid(format!("{path}.augmentation"), format!("has `{word}` twice")));
+            }
+            found.push(augmentation);
+        }
+        Ok(Some(found))
+    }
+
+    /// These keys, and those of `shared` where there are none.
+    fn over(self, shared: &Self) -> Self {
+        let shared = shared.clone();
+        let has_warmup = self.warmup.is_some() || self.warmup_steps.is_some();
+        let has_length = self.steps.is_some() || self.epochs.is_some();
+        Self {
+            rank: self.rank.or(shared.rank),
+            alpha: self.alpha.or(shared.alpha),
+            rslora: self.rslora.or(shared.rslora),
+            dropout: self.dropout.or(shared.dropout),
+            targets: self.targets.or(shared.targets),
+            rate: self.rate.or(shared.rate),
+            betas: self.betas.or(shared.betas),
+            eps: self.eps.or(shared.eps),
+            weight_decay: self.weight_decay.or(shared.weight_decay),
+            schedule: self.schedule.or(shared.schedule),
+            // A share and steps say the same in two ways: those of the task stand alone.
+            warmup: if has_warmup { self.warmup } else { shared.warmup },
+            warmup_steps: if has_warmup { self.warmup_steps } else { shared.warmup_steps },
+            batch: self.batch.or(shared.batch),
+            accumulation: self.accumulation.or(shared.accumulation),
+            micro_batch: self.micro_batch.or(shared.micro_batch),
+            steps: if has_length { self.steps } else { shared.steps },
+            epochs: if has_length { self.epochs } else { shared.epochs },
+            clip: self.clip.or(shared.clip),
+            label_smoothing: self.label_smoothing.or(shared.label_smoothing),
+            train_head: self.train_head.or(shared.train_head),
+            seed: self.seed.or(shared.seed),
+            split: self.split.or(shared.split),
+            overlap: self.overlap.or(shared.overlap),
+            optimizer: self.optimizer.or(shared.optimizer),
+            precision: self.precision.or(shared.precision),
+            augmentation: self.augmentation.or(shared.augmentation),
+            early_stopping: self.early_stopping.or(shared.early_stopping),
+            class_balanced: self.class_balanced.or(shared.class_balanced),
+        }
+    }
+
+    fn settings(&self, family: TrainFamily, length: TrainLength, path: &str) -> Result<TrainSettings, SweepError> {
+        let defaults = family.defaults(length);
+        let warmup = self.warmup.map(Warmup::Share).or_else(|| self.warmup_steps.map(Warmup::Steps));
+        let settings = TrainSettings {
+            rank: self.rank.unwrap_or(defaults.rank),
+            alpha: self.alpha.unwrap_or(defaults.alpha),
+            rslora: self.rslora.unwrap_or(defaults.rslora),
+            dropout: self.dropout.unwrap_or(defaults.dropout),
+            targets: self.targets(path)?.unwrap_or(defaults.targets),
+            rate: self.rate.unwrap_or(defaults.rate),
+            betas: self.betas.unwrap_or(defaults.betas),
+            eps: self.eps.unwrap_or(defaults.eps),
+            weight_decay: self.weight_decay.unwrap_or(defaults.weight_decay),
+            schedule: self.schedule.unwrap_or(defaults.schedule),
+            warmup: warmup.unwrap_or(defaults.warmup),
+            batch: self.batch.unwrap_or(defaults.batch),
+            accumulation: self.accumulation.unwrap_or(defaults.accumulation),
+            micro_batch: self.micro_batch.unwrap_or(defaults.micro_batch),
+            length,
+            clip: self.clip.unwrap_or(defaults.clip),
+            label_smoothing: self.label_smoothing.unwrap_or(defaults.label_smoothing),
+            trains_head: self.train_head.unwrap_or(defaults.trains_head),
+            augmentation: self.augmentation(path)?.unwrap_or(defaults.augmentation),
+            seed: self.seed.unwrap_or(defaults.seed),
+        };
+        match settings.check() {
+            Ok(()) => Ok(settings),
+            Err(error) => {
+                let problem = format!("is {}, expected {}", error.found, error.expected);
+                Err(SweepError::invalid(format!("{path}.{}", error.key), problem))
+            }
+        }
+    }
+}
+
+impl TrainingKeys {
+    /// Those of a task over the shared ones.
+    pub(super) fn new(own: Option<TrainingFile>, shared: &TrainingFile, path: String) -> Result<Self, SweepError> {
+        let file = own.unwrap_or_default().over(shared);
+        let Some(length) = file.length() else {
+            let problem =
+                "has neither `steps` nor `epochs`, here or under `training`; no default would fit every data set";
+            return Err(SweepError::invalid(path, problem));
+        };
+        Ok(Self { path, file, length })
+    }
+
+    /// All settings, for a base of this family.
+    ///
+    /// # Errors
+    /// A value that cannot be followed.
+    pub fn settings(&self, family: TrainFamily) -> Result<TrainSettings, SweepError> {
+        self.file.settings(family, self.length, &self.path)
+    }
+
+    /// The split that is trained on.
+    pub fn split(&self) -> &str {
+        self.file.split.as_deref().unwrap_or(SPLIT)
+    }
+
+    /// Whether examples may be in the splits that are evaluated as well.
+    pub fn allows_overlap(&self) -> bool {
+        self.file.overlap == Some(Overlap::Allow)
+    }
+}
+
+/// A value that is there, `null` included: a task undoes a shared key with it.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// Reads `training`, which is empty where the file has none.
+pub(super) fn check_training(training: Option<Value>) -> Result<TrainingFile, SweepError> {
+    training.map_or_else(|| Ok(TrainingFile::default()), |value| TrainingFile::read(value, "training"))
+}
