@@ -15,6 +15,7 @@ mod ranking;
 mod replicates;
 mod seeds;
 mod shown;
+mod similarity;
 mod subsets;
 mod summaries;
 mod terminal;

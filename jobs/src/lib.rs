@@ -36,6 +36,7 @@ mod replicates;
 mod result;
 mod score;
 mod shown;
+mod similarity;
 mod spec;
 mod statistics;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -80,6 +81,7 @@ pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
+pub use similarity::{Similarity, SimilarityError};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
