@@ -16,6 +16,7 @@ mod table_rows;
 #[cfg(test)]
 mod tests;
 mod time_line;
+mod variants;
 
 pub use data::{
     Axis, AxisScale, AxisUnit, Bar, ChartData, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis,

@@ -1,4 +1,4 @@
-use crate::{Chart, Summary, Table, tables::escaped_html};
+use crate::{Chart, Summary, Table, Variants, tables::escaped_html};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Every table and chart of several sweeps in one page.
@@ -41,8 +41,11 @@ figure img { max-width: 100%; width: 44rem; height: auto; }
 impl Overview<'_> {
     /// The page, whole.
     pub fn html(&self) -> String {
-        let contents: String = self.sweeps.iter().map(contents_line).collect();
-        let sections: String = self.sweeps.iter().map(section).collect();
+        let variants = Variants::of(self.sweeps.iter().map(|sweep| sweep.summary));
+        let names = variants.iter().map(Variants::file);
+        let names = names.chain(self.sweeps.iter().map(|sweep| sweep.summary.sweep.as_str()));
+        let contents: String = names.map(contents_line).collect();
+        let sections: String = variants.iter().map(variants_section).chain(self.sweeps.iter().map(section)).collect();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
@@ -53,16 +56,25 @@ impl Overview<'_> {
     }
 }
 
-fn contents_line(sweep: &OverviewSweep<'_>) -> String {
-    let name = escaped_html(&sweep.summary.sweep);
+fn contents_line(name: &str) -> String {
+    let name = escaped_html(name);
     format!("<li><a href=\"#{name}\">{name}</a></li>\n")
 }
 
+/// The variants of a sweep file side by side.
+fn variants_section(variants: &Variants<'_>) -> String {
+    let name = escaped_html(variants.file());
+    let chart = variants.chart().as_ref().map(figure).unwrap_or_default();
+    format!("<section id=\"{name}\">\n<h2>{name}</h2>\n{}{chart}</section>\n", variants.table().html())
+}
+
+/// What a sweep shows itself. The variants of its file have a section of their own.
 fn section(sweep: &OverviewSweep<'_>) -> String {
     let name = escaped_html(&sweep.summary.sweep);
     let tasks = escaped_html(&sweep.summary.tasks.join(", "));
-    let tables: String = sweep.tables.iter().filter(|table| !table.rows.is_empty()).map(Table::html).collect();
-    let charts: String = sweep.charts.iter().map(figure).collect();
+    let is_shown = |table: &&Table| !table.rows.is_empty() && !Variants::is_table(table);
+    let tables: String = sweep.tables.iter().filter(is_shown).map(Table::html).collect();
+    let charts: String = sweep.charts.iter().filter(|chart| chart.slug != Variants::CHART).map(figure).collect();
     let report = escaped_html(&sweep.report);
     format!(
         "<section id=\"{name}\">\n<h2>{name}</h2>\n<p>Tasks: {tasks}. <a href=\"{report}\">Report of this sweep</a></p>\n\

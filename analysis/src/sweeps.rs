@@ -1,5 +1,5 @@
 use crate::{Frame, FrameError, Sweep};
-use jobs::{Manifest, Outcome};
+use jobs::{Manifest, Outcome, Variant};
 use store::{Store, StoreError};
 
 /// Sweeps of a store.
@@ -26,9 +26,12 @@ impl Sweeps {
         let is_all = names.is_empty();
         let mut asked: Vec<String> = Vec::new();
         for name in if is_all { Self::names(store).await? } else { names.to_vec() } {
-            // A sweep that is asked for twice is there once.
-            if !asked.contains(&name) {
-                asked.push(name);
+            let sweeps = if is_all { vec![name] } else { Self::asked(store, name).await? };
+            for name in sweeps {
+                // A sweep that is asked for twice is there once.
+                if !asked.contains(&name) {
+                    asked.push(name);
+                }
             }
         }
         let mut sweeps =
@@ -75,6 +78,48 @@ impl Sweeps {
             }
         }
         Ok(names)
+    }
+
+    /// What the other variants of a sweep's file came to, as far as they have finished. Those with broken documents are
+    /// left out.
+    ///
+    /// # Errors
+    /// The store is out of reach.
+    pub async fn beside(store: &Store, outcome: &Outcome) -> Result<Vec<Outcome>, StoreError> {
+        let Some(variant) = &outcome.variant else { return Ok(Vec::new()) };
+        let beginning = Variant::beginning(&variant.of, &variant.key);
+        let mut beside = Vec::new();
+        for name in store.sweeps().await? {
+            if name == outcome.sweep || !name.starts_with(&beginning) {
+                continue;
+            }
+            match store.document::<Outcome>(&name, Outcome::DOCUMENT).await {
+                Ok(Some(other)) if other.variant.as_ref().is_some_and(|other| other.is_beside(variant)) => {
+                    beside.push(other);
+                }
+                Ok(_) => {}
+                Err(error) if error.is_of_one_object() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(beside)
+    }
+
+    /// The sweeps that a name asks for: the sweep of that name, or else all variants of the sweep file of that name.
+    async fn asked(store: &Store, name: String) -> Result<Vec<String>, StoreError> {
+        if store.newest_revision(&name).await? > 0 {
+            return Ok(vec![name]);
+        }
+        let mut variants = Vec::new();
+        for sweep in store.sweeps().await?.into_iter().filter(|sweep| sweep.starts_with(&format!("{name}-"))) {
+            let manifest = store.manifest::<Manifest>(&sweep).await;
+            let of = manifest.ok().flatten().and_then(|manifest| manifest.sweep.variant);
+            if of.is_some_and(|variant| variant.of == name) {
+                variants.push(sweep);
+            }
+        }
+        // A sweep of an older program may be without revisions.
+        Ok(if variants.is_empty() { vec![name] } else { variants })
     }
 
     /// Takes in what a sweep that has not finished came to so far; the frame then names the rows of its jobs as well.

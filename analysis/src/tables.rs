@@ -23,6 +23,7 @@ mod terminal;
 mod tests;
 mod uncertainty;
 mod values;
+mod variants;
 mod weighting;
 
 pub use comparison::{Comparison, Side};

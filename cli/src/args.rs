@@ -11,7 +11,7 @@ pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worke
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use shared::{
     BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
-    StoredSweepArgs, SweepArgs,
+    StoredSweepArgs, SweepArgs, VariantArgs,
 };
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
 
@@ -84,6 +84,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
+    pub(crate) variant: VariantArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
@@ -141,6 +143,8 @@ pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
+    pub(crate) variant: VariantArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -182,6 +186,8 @@ pub(crate) struct Merge {
 pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    #[command(flatten)]
+    pub(crate) variant: VariantArgs,
     /// A YAML or JSON file with the recipe; without it, the base model is evaluated
     #[arg(long, value_name = "FILE")]
     pub(crate) recipe: Option<PathBuf>,
@@ -204,6 +210,8 @@ pub(crate) struct Evaluate {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    #[command(flatten)]
+    pub(crate) variant: VariantArgs,
     /// The split on which the adapters and the base are evaluated [default: the split that the sweep selects on]
     #[arg(long)]
     pub(crate) split: Option<String>,

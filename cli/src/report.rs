@@ -1,7 +1,7 @@
 //! The page of a finished sweep.
 
-use crate::{analysed::Analysed, failed, failure::Failure, terminal};
-use analysis::{Chart, Failures, Frame, Provenance, Report, Results, RunRows};
+use crate::{analysed::Analysed, failed, failure::Failure, similarity, terminal, variants};
+use analysis::{Chart, Failures, Frame, Provenance, Report, Results, RunRows, Summary, Sweep, Sweeps};
 use jobs::{Manifest, Outcome};
 use store::{Revision, Store};
 
@@ -18,16 +18,41 @@ pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, fra
     let sweep = &outcome.sweep;
     let failures = Failures::of_store(store).await?;
     let failed = failed::of_outcome(store, outcome, &failures).await?;
-    let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failed, TOP)?;
+    let mut analysed = Analysed::new(frame, (outcome.clone(), None), results, &failed, TOP)?;
+    let beside = beside(store, outcome).await;
+    variants::add_to(&mut analysed, &beside);
+    similarity::add(store, &mut analysed).await;
     // A sweep that went well does not fail for a chart.
-    let charts = Chart::all(frame, &analysed.summary).unwrap_or_else(|error| {
+    let mut charts = Chart::all(frame, &analysed.summary).unwrap_or_else(|error| {
         terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
         Vec::new()
     });
+    charts.extend(analysed.other_charts.iter().cloned());
     let page = page(store, frame, &analysed, &charts).await;
     store.put_artefact(sweep, NAME, page.into_bytes()).await?;
     terminal::note(format_args!("the report is {}/sweeps/{sweep}/{NAME}", store.place()));
     Ok(())
+}
+
+/// Writes the page of a finished sweep once more, since other variants of its file have finished meanwhile.
+pub(crate) async fn keep_again(store: &Store, outcome: &Outcome) -> Result<(), Failure> {
+    let results = Results::of(outcome, store).await;
+    let frame = Frame::of_sweeps(store, &[Sweep::of(outcome)]).await?;
+    keep(store, outcome, results, &frame).await
+}
+
+/// What the other variants of its file came to. A sweep that went well does not fail for another one.
+async fn beside(store: &Store, outcome: &Outcome) -> Vec<Summary> {
+    let outcomes = Sweeps::beside(store, outcome).await.unwrap_or_else(|error| {
+        terminal::note(format_args!("warning: {}", jobs::error_line(&error)));
+        Vec::new()
+    });
+    let mut summaries = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let results = Results::of(&outcome, store).await;
+        summaries.push(Summary::build(&outcome, &results, None));
+    }
+    summaries
 }
 
 /// The page of a sweep, whose jobs are in `frame`.

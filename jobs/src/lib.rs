@@ -45,6 +45,7 @@ mod stored;
 mod subsets;
 mod sweep;
 mod tune;
+mod variant;
 mod version;
 mod weak;
 mod weight_index;
@@ -94,6 +95,7 @@ pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,
     TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
 };
+pub use variant::{Variant, VariantValue};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
 pub use weight_index::WeightIndex;

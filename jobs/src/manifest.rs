@@ -25,8 +25,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The newest version of the document. Sweeps with published figures, subsets of the tasks or replicates are written as version 4,
-    /// others with statistics or with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
+    /// The newest version of the document. Sweeps with published figures, subsets of the tasks, replicates or a variant are written as
+    /// version 4, others with statistics or with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 4;
 
     /// Whether an older `bowline evaluate` wrote it, which stored each evaluation as a sweep of its own.

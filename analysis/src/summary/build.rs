@@ -61,6 +61,7 @@ impl Summary {
             missing: outcome.missing,
             ended_early: outcome.ended_early,
             reference: ReferenceSummary::of(outcome),
+            variant: outcome.variant.clone(),
             rows,
             beaten_by,
             notes,

@@ -3,7 +3,7 @@ use crate::{
     clock::now_ms,
     commands::{
         failures::frozen,
-        run::{Account, OUTAGE, conclude, leftovers},
+        run::{Account, OUTAGE, conclude, leftovers, print},
     },
     failure::Failure,
     interrupt::Interrupts,
@@ -12,6 +12,7 @@ use crate::{
     remote::{check_conditions, existing_store, rabbit_settings},
     runner::Runner,
 };
+use analysis::Summary;
 use coordinator::{Event, Retry, Settings};
 use inputs::Artefacts;
 use jobs::Finish;
@@ -82,5 +83,6 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &args.sweep.name));
     }
-    conclude(&runner, &frozen, &ended?, args.output.json, &mut Account::of(&args.sweep.name))
+    let mut show = |summary: &Summary| print(summary, args.output.json);
+    conclude(&runner, &frozen, &ended?, &mut show, &mut Account::of(&args.sweep.name))
 }

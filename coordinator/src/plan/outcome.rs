@@ -44,6 +44,7 @@ impl OutcomeTable<'_> {
             missing,
             ended_early: is_cut_short,
             reference: sweep.reference.clone(),
+            variant: sweep.variant.clone(),
         })
     }
 

@@ -45,6 +45,8 @@ impl Keys {
             reference,
             ensembles,
             subsets,
+            // The name says it, and no job depends on it: it belongs to what the analysis shows.
+            variant: _,
         } = sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);

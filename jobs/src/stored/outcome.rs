@@ -1,7 +1,7 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
     EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind,
-    RowReplicates, SeedRun, SubsetJob, version::known,
+    RowReplicates, SeedRun, SubsetJob, Variant, version::known,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub(crate) struct StoredOutcome {
     ended_early: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variant: Option<Variant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,6 +126,7 @@ impl From<Outcome> for StoredOutcome {
             missing: outcome.missing,
             ended_early: outcome.ended_early,
             reference: outcome.reference,
+            variant: outcome.variant,
         }
     }
 }
@@ -131,7 +134,7 @@ impl From<Outcome> for StoredOutcome {
 /// The oldest version that can hold the outcome.
 fn version_of(outcome: &Outcome) -> u32 {
     let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some();
-    if outcome.reference.is_some() || outcome.rows.iter().any(has_axes) {
+    if outcome.reference.is_some() || outcome.variant.is_some() || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
     if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -151,6 +154,7 @@ impl From<StoredOutcome> for Outcome {
             missing: stored.missing,
             ended_early: stored.ended_early,
             reference: stored.reference,
+            variant: stored.variant,
         }
     }
 }

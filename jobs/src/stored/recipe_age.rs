@@ -108,7 +108,7 @@ impl Sweep {
     pub(super) fn has_axes(&self) -> bool {
         let searched = self.searches.iter().map(|search| &search.replicates);
         let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
-        self.subsets.is_some() || searched.chain(fixed).any(Option::is_some)
+        self.subsets.is_some() || self.variant.is_some() || searched.chain(fixed).any(Option::is_some)
     }
 }
 

@@ -5,6 +5,7 @@ mod reference;
 mod replicates;
 mod subsets;
 mod texts;
+mod variants;
 
 use super::{
     Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Method, Search, Sweep, SweepError, Task,
@@ -52,6 +53,7 @@ impl SweepFile {
             reference: None,
             ensembles,
             subsets,
+            variant: None,
         };
         check_rows(&sweep)?;
         let reference = published.check(self.reference, &sweep)?;
@@ -98,7 +100,10 @@ fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepEr
                 return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
             }
         }
-        let adapter = reference(&format!("{path}.adapter"), &file.adapter, folder, HubKind::Model)?;
+        let Some(adapter) = &file.adapter else {
+            return Err(SweepError::invalid(&path, "needs an `adapter`"));
+        };
+        let adapter = reference(&format!("{path}.adapter"), adapter, folder, HubKind::Model)?;
         let data = check_data(&format!("{path}.data"), file.data, folder)?;
         let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
         let head = match data.text {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SweepFile {
     pub(super) name: String,
@@ -31,9 +31,30 @@ pub(super) struct SweepFile {
     /// A map of published figures. The program replaces the path of a file by its content.
     pub(super) reference: Option<Value>,
     pub(super) subsets: Option<SubsetsFile>,
+    pub(super) variants: Option<VariantsFile>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantsFile {
+    pub(super) key: String,
+    /// The pattern of the adapters of all values, with `{value}` and `{task}`.
+    pub(super) adapter: Option<String>,
+    /// Bare values, or maps of [`VariantFile`].
+    pub(super) values: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantFile {
+    pub(super) value: Value,
+    /// A pattern with `{task}`.
+    pub(super) adapter: Option<String>,
+    /// The adapters by task.
+    pub(super) adapters: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubsetsFile {
     pub(super) sizes: Vec<u64>,
@@ -41,7 +62,7 @@ pub(super) struct SubsetsFile {
     pub(super) seed: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LearnedFile {
     pub(super) name: Option<String>,
@@ -67,11 +88,12 @@ fn per_task() -> CoefficientScope {
     CoefficientScope::Task
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskFile {
     pub(super) name: String,
-    pub(super) adapter: String,
+    /// Absent where variants name the adapters.
+    pub(super) adapter: Option<String>,
     /// A reference, or a map of [`DataFile`].
     pub(super) data: Value,
     pub(super) head: Option<String>,
@@ -81,7 +103,7 @@ pub(super) struct TaskFile {
     pub(super) finetuned: BTreeMap<String, f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DataFile {
     pub(super) source: String,
@@ -98,7 +120,7 @@ pub(super) struct DataFile {
     pub(super) splits: Option<BTreeMap<String, SplitFile>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SplitFile {
     pub(super) from: Option<String>,
@@ -108,7 +130,7 @@ pub(super) struct SplitFile {
     pub(super) indices: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluationFile {
     #[serde(default)]
@@ -132,7 +154,7 @@ fn test() -> String {
     "test".to_owned()
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BenchmarkFile {
     #[default]
@@ -140,7 +162,7 @@ pub(super) enum BenchmarkFile {
     Joint,
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MethodFile {
     #[default]
@@ -149,7 +171,7 @@ pub(super) enum MethodFile {
     Random,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MetricFile {
     pub(super) name: Option<String>,
@@ -157,7 +179,7 @@ pub(super) struct MetricFile {
     pub(super) goal: GoalFile,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GoalFile {
     #[default]
@@ -165,7 +187,7 @@ pub(super) enum GoalFile {
     Minimize,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchFile {
     pub(super) name: Option<String>,
@@ -177,7 +199,7 @@ pub(super) struct SearchFile {
     pub(super) replicates: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ParameterFile {
     pub(super) values: Option<Vec<Value>>,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 mod reference;
 mod texts;
+mod variants;
 
 const SMALL: &str = r#"
 name: small
