@@ -7,6 +7,7 @@ base: base
 tasks:
   - {name: mnist, data: data/mnist, head: heads/mnist.safetensors}
   - {name: flags, data: data/flags, head: heads/flags.safetensors}
+evaluation: {benchmark: per_task}
 recipe: {preset: ties, density: 0.2}
 parameters:
   scaling: {min: 0.1, max: 1.0, step: 0.1}
