@@ -64,7 +64,7 @@ pub struct Row {
 pub struct RowReplicates {
     /// The recipe key of the seed.
     pub key: String,
-    /// The seeds, in ascending order.
+    /// The seeds: that of the recipe, and those that follow it. After 2^64 - 1 comes 0.
     pub runs: Vec<SeedRun>,
 }
 

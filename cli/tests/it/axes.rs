@@ -97,7 +97,7 @@ fn ranks(rest: &str) -> String {
     ["mnist", "flags"].into_iter().fold(sweep, without)
 }
 
-const SEARCH: &str = "recipe: {preset: ties, density: 0.2}\nparameters: {scaling: [0.4, 0.6]}\nmethod: grid\n";
+const SEARCH: &str = "recipe: {preset: knots_ties, density: 0.2}\nparameters: {scaling: [0.4, 0.6]}\nmethod: grid\n";
 
 #[test]
 fn each_variant_is_searched_on_its_own_adapters_and_shares_its_results_with_plain_sweeps() {
