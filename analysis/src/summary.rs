@@ -20,7 +20,7 @@ pub use replicates::{ReplicatesSummary, SeedSpread};
 pub(crate) use subsets::shown_metric;
 pub use subsets::{Spread, SubsetSize};
 
-use jobs::{Interval, MergeFacts, Objective, Recipe, RecipeSpec, Variant};
+use jobs::{Digest, Interval, MergeFacts, Objective, Recipe, RecipeSpec, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -61,6 +61,12 @@ pub struct Summary {
     /// Which of several sets of adapters was merged, if the sweep file has variants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Variant>,
+    /// By which variants are comparable, as in [`jobs::Outcome::setup`].
+    #[serde(skip)]
+    pub setup: Option<Digest>,
+    /// When the newest of the results in the rows was computed: milliseconds since 1970, UTC. 0 without results.
+    #[serde(skip)]
+    pub newest_ms: u64,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection

@@ -31,6 +31,7 @@ impl Made {
             ended_early: false,
             reference: None,
             variant: None,
+            setup: None,
         };
         Self { outcome, results: Results::default() }
     }

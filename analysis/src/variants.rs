@@ -41,8 +41,8 @@ impl<'a> Variants<'a> {
 
     /// The variants among `summaries`, by their sweep files, in the order in which these first appear.
     ///
-    /// The sweeps of one file have the same objective, splits and tasks. A sweep in which one of them differs was run from an
-    /// older state of the file; it is named and not shown.
+    /// The sweeps of one state of a file differ in their adapters alone. The state with the newest results is shown; the sweeps
+    /// of others, such as an older one, are named and not shown.
     pub fn of(summaries: impl IntoIterator<Item = &'a Summary>) -> Vec<Self> {
         let mut files: Vec<Vec<OfVariant<'a>>> = Vec::new();
         for summary in summaries {
@@ -53,23 +53,34 @@ impl<'a> Variants<'a> {
                 None => files.push(vec![of]),
             }
         }
-        files.into_iter().map(Self::of_file).collect()
+        let newest = |file: Vec<OfVariant<'a>>| {
+            let model = newest_state(&file);
+            Self::of_file(file, model)
+        };
+        files.into_iter().map(newest).collect()
     }
 
-    fn of_file(mut all: Vec<OfVariant<'a>>) -> Self {
+    /// A variant beside the other variants of its file among `others`, as far as they can stand beside it. `None` if it is no
+    /// variant.
+    pub fn around(own: &'a Summary, others: impl IntoIterator<Item = &'a Summary>) -> Option<Self> {
+        let variant = own.variant.as_ref()?;
+        let model = OfVariant { variant, summary: own };
+        let beside = others.into_iter().filter(|other| other.sweep != own.sweep).filter_map(|summary| {
+            let other = summary.variant.as_ref().filter(|other| other.is_beside(variant))?;
+            Some(OfVariant { variant: other, summary })
+        });
+        Some(Self::of_file(std::iter::once(model).chain(beside).collect(), model))
+    }
+
+    /// `model` is shown, and so are those that can stand beside it.
+    fn of_file(mut all: Vec<OfVariant<'a>>, model: OfVariant<'a>) -> Self {
         // Words keep the order of the file.
         all.sort_by(|one, other| {
-            one.variant.value.compare(&other.variant.value).then(one.variant.place.cmp(&other.variant.place))
+            let by_value = one.variant.value.compare(&other.variant.value);
+            // Places of different states of the file may be equal.
+            let by_place = one.variant.place.cmp(&other.variant.place);
+            by_value.then(by_place).then_with(|| one.summary.sweep.cmp(&other.summary.sweep))
         });
-        let agreeing =
-            |of: &OfVariant<'a>| all.iter().filter(|other| are_comparable(of.summary, other.summary)).count();
-        // The first among equals.
-        let mut model = all[0];
-        for of in &all {
-            if agreeing(of) > agreeing(&model) {
-                model = *of;
-            }
-        }
         let (columns, others): (Vec<_>, Vec<_>) =
             all.iter().copied().partition(|of| are_comparable(of.summary, model.summary));
         Self { columns, left_out: others.into_iter().map(|of| of.summary.sweep.as_str()).collect() }
@@ -78,6 +89,11 @@ impl<'a> Variants<'a> {
     /// The name of the sweep file.
     pub fn file(&self) -> &'a str {
         &self.first().variant.of
+    }
+
+    /// What the variants differ in.
+    pub fn key(&self) -> &'a str {
+        &self.first().variant.key
     }
 
     /// The names of the sweeps that are shown or left out.
@@ -94,7 +110,7 @@ impl<'a> Variants<'a> {
         &self.left_out
     }
 
-    /// The first of the sweeps. All of them have its objective, splits and tasks.
+    /// The first of the sweeps. All of them differ in their adapters alone.
     pub(crate) fn first(&self) -> OfVariant<'a> {
         self.columns[0]
     }
@@ -125,8 +141,29 @@ impl<'a> Variants<'a> {
 impl OfVariant<'_> {
     /// What a row of that name and kind reaches on the report split by the objective.
     pub(crate) fn shown(&self, like: &SummaryRow) -> Option<Shown> {
-        let row = self.summary.rows.iter().find(|row| row.name == like.name && row.kind == like.kind)?;
-        shown(row.splits.get(&self.summary.splits.report)?, &self.summary.objective.metric)
+        let row = self.row(like)?;
+        let report = &self.summary.splits.report;
+        // The best seed was chosen for its value.
+        if let Some(replicates) = &row.replicates {
+            let spread = replicates.splits.get(report).filter(|spread| spread.mean.is_finite())?;
+            let n = row.splits.get(report).map_or(0, |split| split.n);
+            return Some(Shown { value: spread.mean, interval: None, n });
+        }
+        shown(row.splits.get(report)?, &self.summary.objective.metric)
+    }
+
+    /// Whether its row is the mean over seeds.
+    pub(crate) fn is_of_seeds(&self, like: &SummaryRow) -> bool {
+        self.row(like).is_some_and(|row| row.replicates.is_some())
+    }
+
+    fn row(&self, like: &SummaryRow) -> Option<&SummaryRow> {
+        self.summary.rows.iter().find(|row| row.name == like.name && row.kind == like.kind)
+    }
+
+    /// Whether the sweep is less than its file asks for: it runs, was ended early, or lacks jobs.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.summary.so_far.is_some() || self.summary.ended_early || self.summary.missing > 0
     }
 
     /// The mean accuracy of the adapters alone on the report split.
@@ -150,9 +187,29 @@ fn shown(split: &SplitSummary, metric: &Metric) -> Option<Shown> {
     value.is_finite().then_some(Shown { value, interval, n: split.n })
 }
 
-/// Whether numbers of both sweeps stand for the same.
+/// The sweep of which the state of the file is shown: that with the newest results; among equals that of which more sweeps
+/// are, and then the first.
+fn newest_state<'a>(all: &[OfVariant<'a>]) -> OfVariant<'a> {
+    let rank = |of: &OfVariant<'a>| {
+        let agreeing = all.iter().filter(|other| are_comparable(of.summary, other.summary));
+        let newest = agreeing.clone().map(|other| other.summary.newest_ms).max();
+        (newest, agreeing.count())
+    };
+    let mut model = all[0];
+    for of in all {
+        if rank(of) > rank(&model) {
+            model = *of;
+        }
+    }
+    model
+}
+
+/// Whether both sweeps differ in their adapters alone.
 fn are_comparable(one: &Summary, other: &Summary) -> bool {
-    one.objective == other.objective && one.splits == other.splits && one.tasks == other.tasks
+    one.setup == other.setup
+        && one.objective == other.objective
+        && one.splits == other.splits
+        && one.tasks == other.tasks
 }
 
 #[cfg(test)]
@@ -175,11 +232,61 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_of_an_older_state_of_the_file_is_named_and_not_shown() {
+    fn a_sweep_with_another_setup_is_named_and_not_shown() {
+        let edits: [fn(&mut Summary); 2] = [
+            |summary| summary.splits.report = "validation".to_owned(),
+            |summary| summary.setup = Some(jobs::Digest::of(b"another density")),
+        ];
+        for edit in edits {
+            let mut all = variants(&[4, 8, 16]);
+            edit(&mut all[0]);
+            let groups = Variants::of(&all);
+            assert_eq!((groups[0].columns().len(), groups[0].left_out()), (2, ["small-rank-4"].as_slice()));
+            assert!(groups[0].table().notes.iter().any(|note| note.contains("small-rank-4")));
+        }
+    }
+
+    #[test]
+    fn the_state_with_the_newest_results_is_shown_and_a_report_shows_its_own_sweep() {
         let mut all = variants(&[4, 8, 16]);
-        all[0].splits.report = "validation".to_owned();
+        all[0].setup = Some(jobs::Digest::of(b"another density"));
+        all[0].newest_ms += 1;
         let groups = Variants::of(&all);
-        assert_eq!((groups[0].columns().len(), groups[0].left_out()), (2, ["small-rank-4"].as_slice()));
-        assert!(groups[0].table().notes.iter().any(|note| note.contains("small-rank-4")));
+        assert_eq!(
+            (groups[0].columns().len(), groups[0].left_out()),
+            (1, ["small-rank-8", "small-rank-16"].as_slice())
+        );
+        let own = Variants::around(&all[2], &all).unwrap();
+        assert_eq!((own.columns().len(), own.left_out()), (2, ["small-rank-4"].as_slice()));
+        let own = Variants::around(&all[0], &all).unwrap();
+        assert_eq!(own.columns()[0].summary.sweep, "small-rank-4");
+    }
+
+    #[test]
+    fn a_row_with_replicates_shows_its_mean_over_seeds_and_says_so() {
+        let mut all = variants(&[4, 16]);
+        let row = all[0].rows.last_mut().unwrap();
+        let spread = crate::SeedSpread { n: 2, mean: 0.25, sd: Some(0.1), best: Some(0.5) };
+        row.replicates = Some(crate::ReplicatesSummary {
+            key: "seed".to_owned(),
+            seeds: vec![1, 2],
+            best: Some(1),
+            splits: [("test".to_owned(), spread)].into(),
+        });
+        let groups = Variants::of(&all);
+        let shown = groups[0].columns()[0].shown(all[0].rows.last().unwrap()).unwrap();
+        assert_eq!((shown.value, shown.interval.is_none()), (0.25, true));
+        assert!(groups[0].table().notes.iter().any(|note| note.contains("mean over seeds: knots_ties")));
+    }
+
+    #[test]
+    fn a_sweep_that_is_not_whole_is_marked() {
+        let mut all = variants(&[4, 16]);
+        all[1].ended_early = true;
+        let notes = Variants::of(&all)[0].table().notes;
+        assert!(
+            notes.iter().any(|note| note == "not finished, ended early, or with missing jobs: rank 16"),
+            "{notes:?}"
+        );
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn read_sweeps(args: &SweepArgs, wanted: &VariantArgs) -> Result<(Vec
     let mut sweeps = Sweep::all_from_yaml(&text, &folder, &overrides).map_err(|source| wrong(args, &text, source))?;
     if let Some(value) = &wanted.variant {
         let values = values_of(&sweeps);
-        sweeps.retain(|sweep| sweep.variant.as_ref().is_some_and(|variant| variant.value.to_string() == *value));
+        sweeps.retain(|sweep| sweep.variant.as_ref().is_some_and(|variant| variant.value.is_named(value)));
         if sweeps.is_empty() {
             let sweep = args.sweep.clone();
             return Err(InputFailure::UnknownVariant { sweep, value: value.clone(), values }.into());

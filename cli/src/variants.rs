@@ -20,10 +20,9 @@ pub(crate) fn add(analysed: &mut [Analysed]) {
 
 /// The same for one sweep, beside the other variants of its file.
 pub(crate) fn add_to(sweep: &mut Analysed, beside: &[Summary]) {
-    let all = beside.iter().chain([&sweep.summary]);
-    let groups = Variants::of(all);
-    let own = groups.iter().find(|group| group.sweeps().any(|name| name == sweep.summary.sweep));
-    let Some((table, chart)) = own.map(|group| (group.table(), group.chart())) else { return };
+    let Some(group) = Variants::around(&sweep.summary, beside) else { return };
+    let table = group.table();
+    let chart = group.chart();
     sweep.tables.push(table);
     sweep.other_charts.extend(chart);
 }

@@ -1,4 +1,4 @@
-use crate::{EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, Variant, stored::StoredOutcome};
+use crate::{Digest, EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, Variant, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,9 @@ pub struct Outcome {
     pub reference: Option<Reference>,
     /// Which of several sets of adapters was merged, if the sweep file has variants.
     pub variant: Option<Variant>,
+    /// The digest of everything that decides the numbers of a variant apart from its adapters. The numbers of two variants are
+    /// comparable if it is the same.
+    pub setup: Option<Digest>,
 }
 
 impl Outcome {

@@ -1,4 +1,4 @@
-use crate::{Digest, Manifest, Precision, stored::StoredSimilarity};
+use crate::{Digest, EVALUATION_SEMANTICS, Manifest, Precision, STATISTICS_SEMANTICS, stored::StoredSimilarity};
 use serde::{Deserialize, Serialize};
 
 /// How alike the updates of a sweep's adapters act on the same inputs, as `bowline check --similarity` measured it.
@@ -40,7 +40,10 @@ impl Similarity {
     pub const VERSION: u32 = 1;
 
     /// Refuses lists that do not fit the tasks, and values that are no CKA.
-    pub(crate) fn checked(self) -> Result<Self, SimilarityError> {
+    ///
+    /// # Errors
+    /// The first key that is wrong.
+    pub fn checked(self) -> Result<Self, SimilarityError> {
         let tasks = self.tasks.len();
         let wrong = |key| SimilarityError { key, tasks };
         let is_cka = |cell: &Option<f64>| cell.is_none_or(|cell| (-1e-6..=LARGEST).contains(&cell));
@@ -59,6 +62,11 @@ impl Similarity {
         Ok(self)
     }
 
+    /// Whether it is over fewer examples than another one of the same inputs.
+    pub fn is_over_fewer(&self, other: &Self) -> bool {
+        self.examples.iter().sum::<u64>() < other.examples.iter().sum()
+    }
+
     /// The mean over all pairs of different tasks; `None` if there is none.
     pub fn mean_of_pairs(cells: &[Vec<Option<f64>>]) -> Option<f64> {
         let below = |(place, row): (usize, &Vec<Option<f64>>)| row.iter().take(place).copied().collect::<Vec<_>>();
@@ -71,6 +79,10 @@ impl Similarity {
 #[derive(Serialize)]
 struct Inputs<'a> {
     similarity: u32,
+    /// How statistics are measured.
+    statistics: u32,
+    /// How files become what a model takes.
+    evaluation: u32,
     base: &'a Digest,
     /// Name, adapter and data of each task.
     tasks: Vec<(&'a str, &'a Digest, &'a Digest)>,
@@ -96,6 +108,8 @@ impl Manifest {
         });
         Some(Digest::of_json(&Inputs {
             similarity: SEMANTICS,
+            statistics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
             base: digests.get("base")?,
             tasks: tasks.collect::<Option<_>>()?,
             split,

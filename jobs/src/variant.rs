@@ -68,6 +68,12 @@ impl VariantValue {
         }
     }
 
+    /// Whether `text` names the value: by its text, or by an equal number.
+    pub fn is_named(&self, text: &str) -> bool {
+        let number = text.parse::<f64>().ok();
+        self.to_string() == text || self.number().is_some_and(|own| number.is_some_and(|number| own == number))
+    }
+
     /// Whether both stand for the same: equal numbers, however they are written, or the same text.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let are_equal = self.number().zip(other.number()).is_some_and(|(one, other)| one.total_cmp(&other).is_eq());
@@ -108,6 +114,8 @@ mod tests {
         assert!(value(json!(4)).is_same(&value(json!(4.0))));
         assert!(value(json!(4)).is_same(&value(json!("4"))), "their sweeps would have one name");
         assert!(!value(json!(4)).is_same(&value(json!(16))));
+        assert!(value(json!(4)).is_named("4.0") && value(json!(4)).is_named("4"));
+        assert!(!value(json!(4)).is_named("16") && !value(json!("lora")).is_named("dora"));
         assert!(!value(json!("lora")).is_same(&value(json!("dora"))));
     }
 

@@ -102,6 +102,12 @@ impl Variants<'_> {
             let own: Vec<String> = self.columns().iter().filter_map(own).collect();
             sentences.push(format!("Normalised by the adapters alone, which reach {}.", own.join(", ")));
         }
+        let sentence = |note: String| {
+            let mut letters = note.chars();
+            let first = letters.next().into_iter().flat_map(char::to_uppercase);
+            format!("{}.", first.chain(letters).collect::<String>())
+        };
+        sentences.extend(self.notes_on_rows().into_iter().map(sentence));
         sentences.join(" ")
     }
 }

@@ -34,10 +34,29 @@ impl Variants<'_> {
         rows.extend(lines);
         if !self.left_out().is_empty() {
             let left_out = self.left_out().join(", ");
-            notes.push(format!("not shown, since objective, splits or tasks differ: {left_out}"));
+            notes.push(format!(
+                "not shown, since more than the adapters differs (recipes, data, base, tasks, splits or metric): {left_out}"
+            ));
         }
+        notes.extend(self.notes_on_rows());
         let name = Table::name_of(Self::TABLE, report);
         Table { name, title: format!("{} on {report} by {key}, in %", in_words(metric)), columns, rows, notes }
+    }
+
+    /// Which numbers are not those of whole sweeps or of single recipes.
+    pub(crate) fn notes_on_rows(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let is_of_seeds = |row: &&SummaryRow| self.columns().iter().any(|of| of.is_of_seeds(row));
+        let seeds: Vec<&str> = self.rows().into_iter().filter(is_of_seeds).map(|row| row.name.as_str()).collect();
+        if !seeds.is_empty() {
+            notes.push(format!("mean over seeds: {}", seeds.join(", ")));
+        }
+        let partial = self.columns().iter().filter(|of| of.is_partial());
+        let partial: Vec<String> = partial.map(|of| of.variant.to_string()).collect();
+        if !partial.is_empty() {
+            notes.push(format!("not finished, ended early, or with missing jobs: {}", partial.join(", ")));
+        }
+        notes
     }
 
     /// Whether no merge of the variant is better.

@@ -24,8 +24,12 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 }
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
-    let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
-    let mut sweeps = Sweeps::open(store, asked).await?;
+    let mut sweeps = if args.compare.is_empty() {
+        Sweeps::open(store, &args.sweeps).await?
+    } else {
+        // A comparison is of two sweeps, and not of the variants of a file.
+        Sweeps::open_exactly(store, &args.compare).await?
+    };
     for (name, error) in &sweeps.broken {
         let why = jobs::error_line(error);
         terminal::note(format_args!(

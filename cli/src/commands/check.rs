@@ -33,24 +33,38 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     let mut documents = Vec::with_capacity(sweeps.len());
     let mut weak = Vec::new();
     let mut failed = None;
+    let mut ended = Ok(());
     for sweep in sweeps {
         let name = sweep.name.clone();
         let out = args.out.as_ref().map(|folder| if several { folder.join(&name) } else { folder.clone() });
         if several && !args.output.json {
             terminal::data(format_args!("{name}\n"));
         }
-        let checked = check(args, sweep, &file, out.as_deref())?;
+        let variant = sweep.variant.clone();
+        let mut checked = match check(args, sweep, &file, out.as_deref()) {
+            Ok(checked) => checked,
+            // What was found about the variants before is printed all the same.
+            Err(failure) => {
+                ended = Err(failure);
+                break;
+            }
+        };
+        checked.document["sweep"] = name.clone().into();
+        if let Some(variant) = &variant {
+            checked.document["variant"] = serde_json::to_value(variant).expect("a variant is plain data");
+        }
         documents.push(checked.document);
         weak.extend(checked.weak.into_iter().map(|task| if several { format!("{task} of {name}") } else { task }));
         failed = failed.or(checked.failed);
     }
-    if args.output.json {
+    if args.output.json && (several || ended.is_ok()) {
         let document = match documents.as_slice() {
-            [document] => serde_json::to_string_pretty(document),
+            [document] if !several => serde_json::to_string_pretty(document),
             documents => serde_json::to_string_pretty(documents),
         };
         terminal::data(document.expect("the account is plain data"));
     }
+    ended?;
     if let Some(failed) = failed {
         return Err(failed.into());
     }
@@ -81,8 +95,11 @@ fn check(args: &args::Check, sweep: Sweep, file: &SweepFile, out: Option<&Path>)
     let similarity = match measured.filter(|_| args.similarity) {
         Some((statistics, inputs)) => {
             let measured = UpdateSimilarity::new(&read.adapters, &statistics)?;
-            let shown = shown(&measured, &statistics_split);
-            keep(args, inputs, &shown)?;
+            let shown = shown(&measured, &statistics_split)?;
+            // What was measured is shown even if it cannot be stored.
+            if let Err(failure) = keep(args, inputs, &shown) {
+                terminal::note(format_args!("warning: the similarity is not stored: {}", jobs::error_line(&failure)));
+            }
             Some(SimilarityOf { measured, shown })
         }
         None => None,
@@ -119,16 +136,17 @@ fn scored(args: &args::Check, sweep: Sweep, file: &SweepFile) -> Result<Scored, 
 }
 
 /// What tables and charts show of a similarity.
-fn shown(measured: &UpdateSimilarity, split: &str) -> Similarity {
+fn shown(measured: &UpdateSimilarity, split: &str) -> Result<Similarity, Failure> {
     let UpdateSimilarity { tasks, examples, before, after, modules } = measured;
-    Similarity {
+    let similarity = Similarity {
         tasks: tasks.clone(),
         split: split.to_owned(),
         examples: examples.clone(),
         weights: modules.len() as u64,
         before: before.clone(),
         after: after.clone(),
-    }
+    };
+    similarity.checked().map_err(|source| InputFailure::Similarity { source }.into())
 }
 
 /// Stores a similarity, for the reports of sweeps over the same inputs.
@@ -136,6 +154,9 @@ fn keep(args: &args::Check, inputs: Option<Digest>, similarity: &Similarity) -> 
     let Some(inputs) = inputs else { return Ok(()) };
     local::runtime()?.block_on(async {
         let store = open_store(&args.store).await?;
-        Ok(store.put_similarity(&inputs, similarity).await?)
+        if !store.put_similarity(&inputs, similarity).await? {
+            terminal::note(format_args!("the store keeps a similarity of the same inputs over more examples"));
+        }
+        Ok(())
     })
 }

@@ -10,6 +10,7 @@ use crate::{
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{check_conditions, existing_store, rabbit_settings},
+    report,
     runner::Runner,
 };
 use analysis::Summary;
@@ -84,5 +85,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         runner.runtime.block_on(leftovers::clear(queue, &args.sweep.name));
     }
     let mut show = |summary: &Summary| print(summary, args.output.json);
-    conclude(&runner, &frozen, &ended?, &mut show, &mut Account::of(&args.sweep.name))
+    let ended = conclude(&runner, &frozen, &ended?, &mut show, &mut Account::of(&args.sweep.name));
+    runner.runtime.block_on(report::renew_beside(&runner.store, &args.sweep.name));
+    ended
 }

@@ -49,18 +49,29 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         [sweep] => sweep.name.clone(),
         several => several.first().map(jobs::Sweep::name_in_file).unwrap_or_default().to_owned(),
     };
-    let (mut session, sweeps) = match Prepared::of(args, sweeps, &file) {
-        Ok(Prepared { session, sweeps }) => (session, sweeps),
+    let Prepared { mut session, first, later } = match Prepared::of(args, sweeps, &file) {
+        Ok(prepared) => prepared,
         Err(failure) => {
             let ended = Err(failure);
             hooks.notify(&Account::of(&name), &ended);
             return ended;
         }
     };
-    match <[ReadySweep; 1]>::try_from(sweeps) {
-        Ok([sweep]) => session.run_notifying(sweep, &hooks, &mut |summary| print(summary, args.output.json)),
-        Err(several) => variants::run(&mut session, several, &hooks),
+    if !later.is_empty() {
+        return variants::run(&mut session, first, later, &hooks);
     }
+    let sweep = first.frozen.sweep();
+    let name = sweep.name.clone();
+    let is_variant = sweep.variant.is_some();
+    let mut is_shown = false;
+    let ended = session.run_notifying(first, &hooks, &mut |summary| {
+        is_shown = true;
+        print(summary, args.output.json);
+    });
+    if is_variant && is_shown {
+        session.runner.runtime.block_on(report::renew_beside(&session.runner.store, &name));
+    }
+    ended
 }
 
 /// What the sweeps of a process run with.
@@ -76,7 +87,9 @@ struct Session<'a> {
 /// A session, and the sweeps whose inputs are checked.
 struct Prepared<'a> {
     session: Session<'a>,
-    sweeps: Vec<ReadySweep>,
+    first: ReadySweep,
+    /// Further variants of the sweep file. What the store has of them is read again when it is their turn.
+    later: Vec<Frozen>,
 }
 
 /// A sweep that can run, with what the store has of it.
@@ -101,13 +114,18 @@ impl<'a> Prepared<'a> {
         let first = sweeps.first().map(|sweep| sweep.name.clone()).unwrap_or_default();
         let queue = connect(&runtime, args, &first)?;
         let frozen = ready_all(sweeps, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
-        let mut sweeps = Vec::with_capacity(frozen.len());
+        let mut ready = None;
+        let mut later = Vec::new();
         for frozen in frozen {
             let sweep = surveyed(&runtime, frozen, args)?;
             revised::print(&sweep.resume.revision);
             check_size(&sweep.frozen, sweep.resume.survey, args)?;
-            sweeps.push(sweep);
+            match &ready {
+                None => ready = Some(sweep),
+                Some(_) => later.push(sweep.frozen),
+            }
         }
+        let first_sweep = ready.unwrap_or_else(|| unreachable!("a sweep file has a sweep"));
 
         let store = runtime.block_on(async {
             let store = open_store(&args.store).await?.with_retries(OUTAGE);
@@ -123,7 +141,7 @@ impl<'a> Prepared<'a> {
             watching.show_worker(&args.compute.device, false).set(worker);
         }
         let shown = watching.run(&first, queue.as_ref().map(|queue| (args.publish.pool.pool.as_str(), queue)));
-        Ok(Self { session: Session { args, watching, shown, runner, queue }, sweeps })
+        Ok(Self { session: Session { args, watching, shown, runner, queue }, first: first_sweep, later })
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) enum InputFailure {
     /// A head cannot be built or written.
     #[error("cannot make the head of `{task}`")]
     Head { task: String, source: evaluation::HeadError },
+    /// Updates have no similarity, for example because a value is no number.
+    #[error("the similarity of the updates is no CKA")]
+    Similarity { source: jobs::SimilarityError },
     /// A file is not what was hashed any more.
     #[error("an input changed while it was in use")]
     Changed(#[from] files::FileChanged),
@@ -42,6 +45,7 @@ impl InputFailure {
             Self::UnknownTask { .. }
             | Self::UnknownVariant { .. }
             | Self::SeveralVariants { .. }
+            | Self::Similarity { .. }
             | Self::WeakAdapters { .. } => code::BAD_INPUT,
         }
     }
@@ -63,6 +67,7 @@ impl InputFailure {
             | Self::Argument { .. }
             | Self::UnknownTask { .. }
             | Self::UnknownVariant { .. }
+            | Self::Similarity { .. }
             | Self::Head { .. } => None,
         }
     }

@@ -113,6 +113,11 @@ fn each_variant_is_searched_on_its_own_adapters_and_shares_its_results_with_plai
     assert_eq!(small["counts"]["failed"], 0);
     assert_eq!(small["counts"]["reused"], 1, "{}", small["counts"]);
     assert_eq!(small["variant"], json!({"of": "ranks", "key": "rank", "value": 4, "place": 0}));
+    // The report of the first variant was made once more after the last one.
+    for sweep in ["ranks-rank-4", "ranks-rank-16"] {
+        let report = report(&place, sweep);
+        assert!(report.contains("variants-validation") && report.contains("By rank"), "{sweep}");
+    }
     assert_ne!(row(small, "fine-tuned"), row(large, "fine-tuned"), "own references");
     for summary in [small, large] {
         let normalised = row(summary, "fine-tuned")["splits"]["validation"]["mean_normalised"].as_f64();
@@ -123,12 +128,10 @@ fn each_variant_is_searched_on_its_own_adapters_and_shares_its_results_with_plai
     assert!(stdout.contains("mean normalised accuracy on validation by rank, in %"), "{stdout}");
     let best = |sweep: &str| place.path(&format!("bowline-results/sweeps/{sweep}/best/adapter_config.json")).exists();
     assert!(best("ranks-rank-4") && best("ranks-rank-16"));
-    // The report of the first variant was made once more after the last one.
-    for sweep in ["ranks-rank-4", "ranks-rank-16"] {
-        let report =
-            std::fs::read_to_string(place.path(&format!("bowline-results/sweeps/{sweep}/report.html"))).unwrap();
-        assert!(report.contains("variants-validation") && report.contains("By rank"), "{sweep}");
-    }
+}
+
+fn report(place: &Place, sweep: &str) -> String {
+    std::fs::read_to_string(place.path(&format!("bowline-results/sweeps/{sweep}/report.html"))).unwrap()
 }
 
 #[test]
@@ -138,7 +141,9 @@ fn the_variants_are_one_table_and_one_chart_and_go_by_the_name_of_their_file() {
     place.run(&["run", "ranks.yaml", "--variant", "16"]).succeeds();
     let one = place.run(&["analyze", "--sweep", "ranks", "--table", "variants"]);
     assert!(one.succeeds().stdout.contains("rank 16") && !one.stdout.contains("rank 4"), "{}", one.stdout);
+    assert!(!report(&place, "ranks-rank-16").contains("By rank"), "a chart needs two variants");
     place.run(&["run", "ranks.yaml", "--variant", "4"]).succeeds();
+    assert!(report(&place, "ranks-rank-16").contains("By rank"), "the earlier report is written again");
     let both = place.run(&["analyze", "--sweep", "ranks", "--table", "variants", "--out", "out"]);
     let stdout = &both.succeeds().stdout;
     assert_eq!(stdout.matches("rank 4").count(), 1, "the table is printed once: {stdout}");
@@ -150,6 +155,36 @@ fn the_variants_are_one_table_and_one_chart_and_go_by_the_name_of_their_file() {
     assert_eq!(page.matches("by rank, in %").count(), 1, "a section of its own has it");
     let documents = place.run(&["analyze", "--sweep", "ranks", "--json"]).succeeds().json();
     assert_eq!(documents.as_array().map(Vec::len), Some(2));
+    // Another recipe for one of them is another state of the file.
+    place.run(&["run", "ranks.yaml", "--variant", "4", "-o", "recipe.density=0.5"]).succeeds();
+    let apart = place.run(&["analyze", "--sweep", "ranks", "--table", "variants"]);
+    let stdout = &apart.succeeds().stdout;
+    assert!(stdout.contains("more than the adapters differs") && stdout.contains(": ranks-rank-16"), "{stdout}");
+}
+
+#[test]
+fn a_variant_that_cannot_run_does_not_stop_the_others() {
+    let place = Place::new();
+    place.write("ranks.yaml", ranks(SEARCH));
+    place.run(&["run", "ranks.yaml", "--variant", "4"]).succeeds();
+    place.run(&["cancel", "ranks-rank-4"]).succeeds();
+    let ran = place.run(&["run", "ranks.yaml", "--json"]);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("warning: ranks-rank-4:"), "{}", ran.stderr);
+    let names: Vec<_> = ran.json().as_array().unwrap().iter().map(|summary| summary["sweep"].clone()).collect();
+    assert_eq!(names, ["ranks-rank-16"]);
+}
+
+#[test]
+fn a_variant_goes_on_with_a_plain_sweep_of_its_name() {
+    let place = Place::new();
+    place.write("plain.yaml", sweep("ranks-rank-16", &["mnist", "flags"], SEARCH));
+    let plain = place.run(&["run", "plain.yaml", "--json"]).succeeds().json();
+    assert_eq!(plain["revision"], 1);
+    place.write("ranks.yaml", ranks(SEARCH));
+    let ran = place.run(&["run", "ranks.yaml", "--variant", "16", "--json"]).succeeds().json();
+    assert_eq!((&ran["revision"], &ran["counts"]["run"]), (&json!(2), &json!(0)));
+    assert!(place.run(&["analyze", "--sweep", "ranks"]).succeeds().stdout.contains("rank 16"));
 }
 
 #[test]
@@ -168,14 +203,16 @@ fn commands_take_each_variant_or_the_one_that_is_chosen() {
     let checked = place.run(&["check", "ranks.yaml", "--adapters-only", "--json"]).succeeds().json();
     let ranks: Vec<_> = checked.as_array().unwrap().iter().map(|of| of["adapters"][0]["rank"][0].clone()).collect();
     assert_eq!(ranks, [4, 16]);
+    let sweeps: Vec<_> = checked.as_array().unwrap().iter().map(|of| (&of["sweep"], &of["variant"]["value"])).collect();
+    assert_eq!(sweeps, [(&json!("ranks-rank-4"), &json!(4)), (&json!("ranks-rank-16"), &json!(16))]);
 }
 
 #[test]
 fn the_adapters_of_all_variants_are_checked_before_anything_is_computed() {
     let place = Place::new();
-    place.write("ranks.yaml", ranks(SEARCH).replace("/adapters_r4/", "/adapters_r3/"));
+    place.write("ranks.yaml", ranks(SEARCH).replace("mini8/adapters/{task}", "mini8/adapters_r17/{task}"));
     let words =
-        ["have 2 problems", "`variants.values[0].adapters.mnist`", "`variants.values[0].adapters.flags`", "line "];
+        ["have 2 problems", "`variants.values[1].adapters.mnist`", "`variants.values[1].adapters.flags`", "line "];
     place.run(&["run", "ranks.yaml"]).fails(65, &words);
     assert!(!place.path("bowline-results").exists());
 }

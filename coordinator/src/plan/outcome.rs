@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     CoordinatorError,
+    revision::setup,
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
 use jobs::{
@@ -45,6 +46,7 @@ impl OutcomeTable<'_> {
             ended_early: is_cut_short,
             reference: sweep.reference.clone(),
             variant: sweep.variant.clone(),
+            setup: sweep.variant.is_some().then(|| setup(&self.known.frozen.manifest(BTreeMap::new()))),
         })
     }
 

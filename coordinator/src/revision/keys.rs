@@ -1,6 +1,6 @@
 use jobs::{
     Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
-    Reference, Search, Sweep, Task, Values,
+    Reference, Search, Sweep, Task, Values, Variant,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -45,8 +45,7 @@ impl Keys {
             reference,
             ensembles,
             subsets,
-            // The name says it, and no job depends on it: it belongs to what the analysis shows.
-            variant: _,
+            variant,
         } = sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
@@ -70,7 +69,19 @@ impl Keys {
         if let Some(subsets) = subsets {
             keys.put("subsets", subsets);
         }
+        if let Some(variant) = variant {
+            keys.variant(variant);
+        }
         keys
+    }
+
+    /// No job depends on it. It is compared because stored sweeps are found and shown by the variant in their manifest. The
+    /// place alone is no change: the outcome of the next run has it.
+    fn variant(&mut self, variant: &Variant) {
+        let Variant { of, key, value, place: _ } = variant;
+        self.put("variants.of", of);
+        self.put("variants.key", key);
+        self.put("variants.value", value);
     }
 
     fn task(&mut self, task: &Task, splits: &[&str]) {

@@ -1,6 +1,6 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
-    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind,
+    Digest, EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind,
     RowReplicates, SeedRun, SubsetJob, Variant, version::known,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub(crate) struct StoredOutcome {
     reference: Option<Reference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     variant: Option<Variant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    setup: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +129,7 @@ impl From<Outcome> for StoredOutcome {
             ended_early: outcome.ended_early,
             reference: outcome.reference,
             variant: outcome.variant,
+            setup: outcome.setup,
         }
     }
 }
@@ -155,6 +158,7 @@ impl From<StoredOutcome> for Outcome {
             ended_early: stored.ended_early,
             reference: stored.reference,
             variant: stored.variant,
+            setup: stored.setup,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     nearest::nearest,
     sweep::file::{SweepFile, TaskFile, VariantFile, VariantsFile},
 };
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::{collections::BTreeMap, path::Path};
 
 /// A variant with its adapters, as they are written.
@@ -94,7 +94,7 @@ fn entry_of(entry: Value, path: &str) -> Result<VariantFile, SweepError> {
 
 fn check_value(value: Value, path: &str) -> Result<VariantValue, SweepError> {
     match value {
-        Value::Number(number) => Ok(VariantValue::Number(number)),
+        Value::Number(number) => Ok(VariantValue::Number(without_fraction(number))),
         Value::String(word) => {
             check_name(path, &word)?;
             Ok(VariantValue::Word(word))
@@ -102,6 +102,15 @@ fn check_value(value: Value, path: &str) -> Result<VariantValue, SweepError> {
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             Err(SweepError::invalid(path, "is neither a number nor a word"))
         }
+    }
+}
+
+/// A whole number as people write it: `4.0` and `4e0` as 4, so that a value has one text.
+fn without_fraction(number: Number) -> Number {
+    match number.as_f64() {
+        // Every whole number of this size is exact.
+        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < 9e15 => Number::from(value as i64),
+        Some(_) | None => number,
     }
 }
 

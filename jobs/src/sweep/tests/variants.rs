@@ -55,6 +55,9 @@ fn values_are_numbers_or_words_and_a_value_may_have_a_pattern_of_its_own() {
     assert_eq!(sweeps[0].tasks[1].adapter.to_string(), "/sweeps/rlora/flags");
     assert_eq!(sweeps[1].tasks[1].adapter.to_string(), "/sweeps/dora-flags");
     assert_eq!(sweeps[1].name, "ranks-rank-dora");
+    let whole = all(&["variants.values=[4.0, 1e2, 0.5]"]).unwrap();
+    let names: Vec<_> = whole.iter().map(|sweep| sweep.name.as_str()).collect();
+    assert_eq!(names, ["ranks-rank-4", "ranks-rank-100", "ranks-rank-0.5"]);
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn a_file_with_variants_is_not_read_as_one_sweep() {
 fn wrong_variants_are_named_by_their_keys() {
     for (overrides, expected) in [
         (["variants.values=[4]"].as_slice(), "`variants.values` needs at least two values"),
-        (&["variants.values=[4, 16, 4.0]"], "`variants.values[2].value` is `4.0` a second time"),
+        (&["variants.values=[4, 16, 4.0]"], "`variants.values[2].value` is `4` a second time"),
         (&[r#"variants.values=[4, "4"]"#], "`variants.values[1].value` is `4` a second time"),
         (&["variants.values=[4, true]"], "`variants.values[1].value` is neither a number nor a word"),
         (&[r#"variants.values=[4, "a/b"]"#], "`variants.values[1].value` is `a/b`"),
