@@ -29,7 +29,8 @@ impl Kept {
         manifest.sweep.name = sweep.to_owned();
         manifest.sweep.variant = variant;
         manifest.revision = number;
-        self.store.put_revision(Revision::of(sweep, number), &manifest).await.unwrap();
+        let put = self.store.put_revision(Revision::of(sweep, number), &manifest).await.unwrap();
+        assert_eq!(put, store::Put::Created);
     }
 
     /// The outcome of a revision of a sweep, with this variant.
