@@ -10,16 +10,20 @@ mod parallel;
 mod parameter;
 mod pareto;
 mod points;
+mod similarity;
 mod subsets;
 mod table_rows;
 #[cfg(test)]
 mod tests;
 mod time_line;
+mod variants;
 
 pub use data::{
     Axis, AxisScale, AxisUnit, Bar, ChartData, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis,
     ParallelLine, WorkerLine,
 };
+
+pub(crate) use similarity::note as similarity_note;
 
 use crate::{Frame, Summary, frame::aside};
 use points::Points;

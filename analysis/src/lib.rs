@@ -2,9 +2,10 @@
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
 //! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one row
-//! per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
-//! [`Comparison`] those of two; [`Chart`] is a drawing of results, as SVG, PNG or data; [`Report`] is all of it as one
-//! page, and [`Overview`] that of several sweeps. Every missing or corrupt result is reported.
+//! per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep,
+//! [`Comparison`] those of two, and [`Variants`] the table and the chart over the variants of a sweep file; [`Chart`] is
+//! a drawing of results, as SVG, PNG or data; [`Report`] is all of it as one page, and [`Overview`] that of several
+//! sweeps. Every missing or corrupt result is reported.
 //!
 //! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 
@@ -24,6 +25,7 @@ mod sweeps;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod variants;
 mod wrap;
 
 pub use charts::{
@@ -48,3 +50,4 @@ pub use summary::{
 };
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};
+pub use variants::Variants;

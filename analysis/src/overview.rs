@@ -1,4 +1,4 @@
-use crate::{Chart, Summary, Table, tables::escaped_html};
+use crate::{Chart, Summary, Table, Variants, tables::escaped_html};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Every table and chart of several sweeps in one page.
@@ -41,8 +41,11 @@ figure img { max-width: 100%; width: 44rem; height: auto; }
 impl Overview<'_> {
     /// The page, whole.
     pub fn html(&self) -> String {
-        let contents: String = self.sweeps.iter().map(contents_line).collect();
-        let sections: String = self.sweeps.iter().map(section).collect();
+        let variants = Variants::of(self.sweeps.iter().map(|sweep| sweep.summary));
+        let of_variants = variants.iter().map(|variants| contents_line(&id_of(variants), variants.file()));
+        let of_sweeps = self.sweeps.iter().map(|sweep| sweep.summary.sweep.as_str());
+        let contents: String = of_variants.chain(of_sweeps.map(|name| contents_line(name, name))).collect();
+        let sections: String = variants.iter().map(variants_section).chain(self.sweeps.iter().map(section)).collect();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
@@ -53,16 +56,33 @@ impl Overview<'_> {
     }
 }
 
-fn contents_line(sweep: &OverviewSweep<'_>) -> String {
-    let name = escaped_html(&sweep.summary.sweep);
-    format!("<li><a href=\"#{name}\">{name}</a></li>\n")
+fn contents_line(id: &str, name: &str) -> String {
+    let id = escaped_html(id);
+    let name = escaped_html(name);
+    format!("<li><a href=\"#{id}\">{name}</a></li>\n")
 }
 
+/// The id of the section about variants. No sweep has this name, since names have no colon.
+fn id_of(variants: &Variants<'_>) -> String {
+    format!("variants:{}:{}", variants.file(), variants.key())
+}
+
+/// The variants of a sweep file side by side.
+fn variants_section(variants: &Variants<'_>) -> String {
+    let name = escaped_html(variants.file());
+    let chart = variants.chart().as_ref().map(figure).unwrap_or_default();
+    let id = escaped_html(&id_of(variants));
+    let key = escaped_html(variants.key());
+    format!("<section id=\"{id}\">\n<h2>{name} by {key}</h2>\n{}{chart}</section>\n", variants.table().html())
+}
+
+/// What a sweep shows itself. The variants of its file have a section of their own.
 fn section(sweep: &OverviewSweep<'_>) -> String {
     let name = escaped_html(&sweep.summary.sweep);
     let tasks = escaped_html(&sweep.summary.tasks.join(", "));
-    let tables: String = sweep.tables.iter().filter(|table| !table.rows.is_empty()).map(Table::html).collect();
-    let charts: String = sweep.charts.iter().map(figure).collect();
+    let is_shown = |table: &&Table| !table.rows.is_empty() && !Variants::is_table(table);
+    let tables: String = sweep.tables.iter().filter(is_shown).map(Table::html).collect();
+    let charts: String = sweep.charts.iter().filter(|chart| chart.slug != Variants::CHART).map(figure).collect();
     let report = escaped_html(&sweep.report);
     format!(
         "<section id=\"{name}\">\n<h2>{name}</h2>\n<p>Tasks: {tasks}. <a href=\"{report}\">Report of this sweep</a></p>\n\
@@ -81,6 +101,25 @@ fn figure(chart: &Chart) -> String {
 mod tests {
     use super::*;
     use crate::{Cell, Column, ColumnKind, TableRow, testing::Made};
+
+    #[test]
+    fn every_section_has_an_id_of_its_own() {
+        let mut all = crate::testing::variants(&[4, 16]);
+        // A sweep without variants has the name of the file, and another file of this name has another key.
+        all.push(Summary { variant: None, sweep: "small".to_owned(), ..all[0].clone() });
+        let mut other = Summary { sweep: "small-kind-4".to_owned(), ..all[0].clone() };
+        other.variant.as_mut().unwrap().key = "kind".to_owned();
+        all.push(other);
+        let sweep = |summary| OverviewSweep { summary, tables: &[], charts: &[], report: String::new() };
+        let sweeps: Vec<OverviewSweep<'_>> = all.iter().map(sweep).collect();
+        let page = Overview { sweeps: &sweeps }.html();
+        let ids: Vec<&str> = page.split("<section id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(
+            ids,
+            ["variants:small:rank", "variants:small:kind", "small-rank-4", "small-rank-16", "small", "small-kind-4"]
+        );
+        assert!(ids.iter().all(|id| page.matches(&format!("href=\"#{id}\"")).count() == 1));
+    }
 
     #[test]
     fn text_of_results_is_text_of_the_page() {

@@ -20,7 +20,7 @@ pub use replicates::{ReplicatesSummary, SeedSpread};
 pub(crate) use subsets::shown_metric;
 pub use subsets::{Spread, SubsetSize};
 
-use jobs::{Interval, MergeFacts, Objective, Recipe, RecipeSpec};
+use jobs::{Digest, Interval, MergeFacts, Objective, Recipe, RecipeSpec, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -58,6 +58,15 @@ pub struct Summary {
     /// Where the published figures stand that rows are beside; absent without a `reference` in the sweep file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceSummary>,
+    /// Which of several sets of adapters was merged, if the sweep file has variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
+    /// By which variants are comparable, as in [`jobs::Outcome::setup`].
+    #[serde(skip)]
+    pub setup: Option<Digest>,
+    /// When the newest of the results in the rows was computed: milliseconds since 1970, UTC. 0 without results.
+    #[serde(skip)]
+    pub newest_ms: u64,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection
@@ -190,7 +199,7 @@ pub struct SummaryRow {
 /// What a search looked at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchSummary {
-    /// The number of points.
+    /// The number of points. With replicates every seed of a point counts.
     pub points: u64,
     /// How many of them failed.
     pub failed: u64,

@@ -15,6 +15,7 @@ mod ranking;
 mod replicates;
 mod seeds;
 mod shown;
+mod similarity;
 mod subsets;
 mod summaries;
 mod terminal;
@@ -22,6 +23,7 @@ mod terminal;
 mod tests;
 mod uncertainty;
 mod values;
+mod variants;
 mod weighting;
 
 pub use comparison::{Comparison, Side};

@@ -1,9 +1,9 @@
 //! A sweep over a few tasks with numbers that one can check by hand.
 
-use crate::Results;
+use crate::{Results, Summary};
 use jobs::{
     AdapterInput, BenchmarkInput, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome, Point, Precision,
-    RecipeSpec, Row, RowKind, RunFacts, Subject, SubsetJob, TaskInput, TaskScore, Timings,
+    RecipeSpec, Row, RowKind, RunFacts, Subject, SubsetJob, TaskInput, TaskScore, Timings, Variant, VariantValue,
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +30,8 @@ impl Made {
             missing: 0,
             ended_early: false,
             reference: None,
+            variant: None,
+            setup: None,
         };
         Self { outcome, results: Results::default() }
     }
@@ -180,4 +182,21 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
             finished_ms: 1000,
         },
     }
+}
+
+/// The small sweep for each of these ranks. The larger the rank is, the better is its search.
+pub(crate) fn variants(ranks: &[u64]) -> Vec<Summary> {
+    let of_rank = |(place, rank): (usize, &u64)| {
+        let mut made = Made::new(&["mnist", "flags"]);
+        made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
+        made.row("fine-tuned", RowKind::Finetuned, &[80, 50]);
+        made.merge("sum", &[60, 30], None);
+        made.merge("knots_ties", &[40 + rank, 45], Some(&[0.1, 0.2, 0.3]));
+        let value = VariantValue::Number((*rank).into());
+        let variant = Variant { of: made.outcome.sweep.clone(), key: "rank".to_owned(), value, place: place as u32 };
+        made.outcome.sweep = variant.sweep();
+        made.outcome.variant = Some(variant);
+        Summary::build(&made.outcome, &made.results, None)
+    };
+    ranks.iter().enumerate().map(of_rank).collect()
 }

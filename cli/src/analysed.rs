@@ -1,7 +1,7 @@
 //! The analysis of a sweep.
 
 use crate::failure::Failure;
-use analysis::{Failures, Frame, Results, SoFar, Summary, Table, Tables};
+use analysis::{Chart, Failures, Frame, Results, SoFar, Summary, Table, Tables};
 use jobs::{FailureRecord, Outcome};
 use serde::Serialize;
 
@@ -11,6 +11,9 @@ pub(crate) struct Analysed {
     #[serde(flatten)]
     pub(crate) summary: Summary,
     pub(crate) tables: Vec<Table>,
+    /// Charts that are not of its own jobs: over all variants of its file, and of the similarity of updates.
+    #[serde(skip)]
+    pub(crate) other_charts: Vec<Chart>,
     #[serde(skip)]
     pub(crate) outcome: Outcome,
     #[serde(skip)]
@@ -31,6 +34,6 @@ impl Analysed {
         let kinds = Failures::by_kind(failed.iter().copied());
         let tables = Tables { frame, outcome: &outcome, results: &results, summary: &summary, failures: &kinds, top };
         let tables = tables.all()?;
-        Ok(Self { summary, tables, outcome, results })
+        Ok(Self { summary, tables, other_charts: Vec::new(), outcome, results })
     }
 }

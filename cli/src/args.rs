@@ -15,7 +15,7 @@ pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry
 pub(crate) use finetune::Finetune;
 pub(crate) use shared::{
     BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
-    StoredSweepArgs, SweepArgs,
+    StoredSweepArgs, SweepArgs, VariantArgs,
 };
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
 
@@ -96,6 +96,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
+    pub(crate) variant: VariantArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
@@ -153,6 +155,8 @@ pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
+    pub(crate) variant: VariantArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -198,6 +202,8 @@ pub(crate) struct Merge {
 pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    #[command(flatten)]
+    pub(crate) variant: VariantArgs,
     /// A YAML or JSON file with the recipe; without it, the base model is evaluated
     #[arg(long, value_name = "FILE")]
     pub(crate) recipe: Option<PathBuf>,
@@ -220,6 +226,8 @@ pub(crate) struct Evaluate {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    #[command(flatten)]
+    pub(crate) variant: VariantArgs,
     /// The split on which the adapters and the base are evaluated [default: the split that the sweep selects on]
     #[arg(long)]
     pub(crate) split: Option<String>,

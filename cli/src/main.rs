@@ -17,10 +17,12 @@ mod remote;
 mod report;
 mod revised;
 mod runner;
+mod similarity;
 mod sweep_file;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod variants;
 mod watching;
 
 use args::{Args, Command};

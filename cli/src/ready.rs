@@ -1,12 +1,12 @@
-//! From a checked sweep file to a sweep that can run.
+//! From a checked sweep file to sweeps that can run.
 
 use crate::{args::ComputeArgs, failure::Failure, local::free_memory, sweep_file::SweepFile, terminal};
 use coordinator::Frozen;
 use inputs::Inputs;
 use jobs::Sweep;
-use preflight::{Checked, Computing, check_inputs};
+use preflight::{CheckError, Checked, Computing, check_inputs};
 
-/// Checks the inputs, fetches missing ones, and takes digests.
+/// Checks the inputs of a sweep, fetches missing ones, and takes digests.
 ///
 /// `compute` says how this process computes the jobs; without it, workers elsewhere do.
 pub(crate) fn ready(
@@ -15,25 +15,53 @@ pub(crate) fn ready(
     inputs: &Inputs,
     compute: Option<&ComputeArgs>,
 ) -> Result<Frozen, Failure> {
-    let mut checked = check(&sweep, file, inputs, compute)?;
+    let checked = check(&sweep, file, inputs, compute)?.passed()?;
+    ready_after(checked, sweep, file, inputs, compute)
+}
+
+/// The same for the variants of a sweep file. The inputs of all of them are checked before one is fetched.
+pub(crate) fn ready_all(
+    sweeps: Vec<Sweep>,
+    file: &SweepFile,
+    inputs: &Inputs,
+    compute: Option<&ComputeArgs>,
+) -> Result<Vec<Frozen>, Failure> {
+    let checked: Vec<Checked> =
+        sweeps.iter().map(|sweep| check(sweep, file, inputs, compute)).collect::<Result<_, Failure>>()?;
+    if checked.iter().any(|checked| !checked.problems.is_empty()) {
+        let problems = checked.into_iter().map(|checked| checked.problems).reduce(preflight::Problems::and);
+        return Err(CheckError::Problems(problems.expect("there is a sweep with problems")).into());
+    }
+    let of_sweep = |(sweep, checked)| ready_after(checked, sweep, file, inputs, compute);
+    sweeps.into_iter().zip(checked).map(of_sweep).collect()
+}
+
+/// Fetches what is missing of a sweep that was checked, and checks that as well.
+fn ready_after(
+    mut checked: Checked,
+    sweep: Sweep,
+    file: &SweepFile,
+    inputs: &Inputs,
+    compute: Option<&ComputeArgs>,
+) -> Result<Frozen, Failure> {
     let is_here = checked.is_here();
     let frozen = coordinator::freeze(sweep, inputs)?;
     if !is_here {
-        checked = check(frozen.sweep(), file, inputs, compute)?;
+        checked = check(frozen.sweep(), file, inputs, compute)?.passed()?;
     }
     terminal::notes(checked.notes);
     checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));
     Ok(frozen)
 }
 
-/// Fails with all problems, and for a model that does not fit into memory. The memory of other devices is not known.
+/// Checks the inputs. Fails for a model that does not fit into memory. The memory of other devices is not known.
 fn check(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, compute: Option<&ComputeArgs>) -> Result<Checked, Failure> {
     let computing = match compute {
         Some(compute) => Computing::Here { threads: compute.threads },
         None => Computing::Elsewhere,
     };
-    let checked = check_inputs(sweep, file.lines(), inputs, computing)?.passed()?;
-    if compute.is_some_and(|compute| compute.device == "cpu") {
+    let checked = check_inputs(sweep, file.lines(), inputs, computing)?;
+    if checked.problems.is_empty() && compute.is_some_and(|compute| compute.device == "cpu") {
         checked.fits(free_memory())?;
     }
     Ok(checked)

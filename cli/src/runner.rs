@@ -68,6 +68,11 @@ impl Runner {
         Self { runtime, store, interrupts, publisher, local: None }
     }
 
+    /// Publishes the jobs of the next sweep through this queue.
+    pub(crate) fn publish_through(&mut self, publisher: Arc<dyn JobPublisher>) {
+        self.publisher = publisher;
+    }
+
     /// The worker in this process, if there is one.
     pub(crate) fn worker(&self) -> Option<&Arc<Worker>> {
         self.local.as_ref().map(|local| &local.worker)
@@ -121,6 +126,8 @@ impl Local {
         run: impl Future<Output = Result<RunEnd, CoordinatorError>>,
         signals: ShutdownSignals,
     ) -> Result<RunEnd, Failure> {
+        // An earlier sweep of this process has closed it.
+        self.queue.reopen();
         let ended_early = Notify::new();
         let run = async {
             let end = run.await?;

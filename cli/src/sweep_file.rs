@@ -1,6 +1,6 @@
 use crate::{
-    args::SweepArgs,
-    failure::{Failure, FileFailure},
+    args::{SweepArgs, VariantArgs},
+    failure::{Failure, FileFailure, InputFailure},
 };
 use jobs::{Finetune, Lines, PublishedFigures, RecipeSpec, Sweep, SweepError};
 use preflight::SweepLines;
@@ -9,13 +9,38 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Reads and checks the sweep file.
-pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure> {
+/// Reads and checks the sweep file: one sweep, or that of each variant that is wanted.
+pub(crate) fn read_sweeps(args: &SweepArgs, wanted: &VariantArgs) -> Result<(Vec<Sweep>, SweepFile), Failure> {
     let text = read(&args.sweep, "sweep file")?;
     let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
     let overrides = with_reference(args, &text)?;
-    let sweep = Sweep::from_yaml(&text, &folder, &overrides).map_err(|source| wrong(args, &text, source))?;
-    Ok((sweep, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
+    let mut sweeps = Sweep::all_from_yaml(&text, &folder, &overrides).map_err(|source| wrong(args, &text, source))?;
+    if let Some(value) = &wanted.variant {
+        let values = values_of(&sweeps);
+        sweeps.retain(|sweep| sweep.variant.as_ref().is_some_and(|variant| variant.value.is_named(value)));
+        if sweeps.is_empty() {
+            let sweep = args.sweep.clone();
+            return Err(InputFailure::UnknownVariant { sweep, value: value.clone(), values }.into());
+        }
+    }
+    Ok((sweeps, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
+}
+
+/// Reads and checks a sweep file of which one sweep is wanted.
+pub(crate) fn read_sweep(args: &SweepArgs, wanted: &VariantArgs) -> Result<(Sweep, SweepFile), Failure> {
+    let (mut sweeps, file) = read_sweeps(args, wanted)?;
+    match sweeps.pop() {
+        Some(sweep) if sweeps.is_empty() => Ok((sweep, file)),
+        last => {
+            sweeps.extend(last);
+            Err(InputFailure::SeveralVariants { sweep: args.sweep.clone(), values: values_of(&sweeps) }.into())
+        }
+    }
+}
+
+/// The values of the variants.
+fn values_of(sweeps: &[Sweep]) -> Vec<String> {
+    sweeps.iter().filter_map(|sweep| sweep.variant.as_ref()).map(|variant| variant.value.to_string()).collect()
 }
 
 /// A sweep file as fine-tuning reads it.
@@ -61,7 +86,8 @@ impl SweepFile {
 pub(crate) struct SweepText {
     /// The file as it is, or, with overrides or published figures, the same with them in plain YAML.
     pub(crate) text: String,
-    pub(crate) sweep: Sweep,
+    /// The sweep, or that of each variant; at least one.
+    pub(crate) sweeps: Vec<Sweep>,
 }
 
 /// Reads and checks the sweep file as one that lies in `folder`.
@@ -69,14 +95,14 @@ pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepTe
     let text = read(&args.sweep, "sweep file")?;
     let wrong = |source| wrong(args, &text, source);
     let overrides = with_reference(args, &text)?;
-    let sweep = Sweep::from_yaml(&text, folder, &overrides).map_err(wrong)?;
+    let sweeps = Sweep::all_from_yaml(&text, folder, &overrides).map_err(wrong)?;
     if overrides.is_empty() {
-        return Ok(SweepText { text, sweep });
+        return Ok(SweepText { text, sweeps });
     }
     let text = jobs::overridden(&text, &overrides).map_err(wrong)?;
     // The written text must mean what was checked.
-    let sweep = Sweep::from_yaml(&text, folder, &[]).map_err(wrong)?;
-    Ok(SweepText { text, sweep })
+    let sweeps = Sweep::all_from_yaml(&text, folder, &[]).map_err(wrong)?;
+    Ok(SweepText { text, sweeps })
 }
 
 /// The overrides of the command line, and one more with the published figures in place of the file that `reference` names.

@@ -72,17 +72,18 @@ impl Watching {
     /// Shows a run, which is ready while its broker is reachable.
     pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunMetrics {
         let (pool, queue) = queue.unzip();
-        let numbers = Arc::new(Mutex::new(Numbers { sweep: sweep.to_owned(), ..Numbers::default() }));
-        let shown = Arc::clone(&numbers);
+        let metrics = RunMetrics::default();
+        metrics.begin(sweep, queue);
+        let shown = metrics.clone();
         let pool = pool.map(ToOwned::to_owned);
-        let broker = queue.cloned();
-        self.status.sample_with(move || run_samples(&shown.lock(), pool.as_deref(), broker.as_deref()));
-        let broker = queue.cloned();
-        self.status.ready_if(move || match &broker {
+        self.status
+            .sample_with(move || run_samples(&shown.numbers.lock(), pool.as_deref(), shown.queue.lock().as_deref()));
+        let shown = metrics.clone();
+        self.status.ready_if(move || match &*shown.queue.lock() {
             Some(queue) if !queue.is_connected() => Err("the broker is out of reach".to_owned()),
             Some(_) | None => Ok(()),
         });
-        RunMetrics { numbers, queue: queue.cloned() }
+        metrics
     }
 
     /// Runs `work`, and records heartbeats for as long as it is polled.
@@ -126,10 +127,10 @@ impl PendingWorker<'_> {
 }
 
 /// The metrics of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RunMetrics {
     numbers: Arc<Mutex<Numbers>>,
-    queue: Option<Arc<RabbitQueue>>,
+    queue: Arc<Mutex<Option<Arc<RabbitQueue>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +145,12 @@ struct Numbers {
 }
 
 impl RunMetrics {
+    /// Shows a sweep, in place of one that this process ran before.
+    pub(crate) fn begin(&self, sweep: &str, queue: Option<&Arc<RabbitQueue>>) {
+        *self.numbers.lock() = Numbers { sweep: sweep.to_owned(), ..Numbers::default() };
+        *self.queue.lock() = queue.cloned();
+    }
+
     /// Counts an event.
     pub(crate) fn note(&self, event: &Event) {
         let mut numbers = self.numbers.lock();
@@ -167,7 +174,8 @@ impl RunMetrics {
 
     /// Requests the number of jobs that wait, for as long as it is polled.
     pub(crate) async fn poll_queue(&self) -> Infallible {
-        let Some(queue) = &self.queue else { return std::future::pending().await };
+        let queue = self.queue.lock().clone();
+        let Some(queue) = queue else { return std::future::pending().await };
         loop {
             // A number that does not arrive in time is unknown, not the last one.
             let waiting = timeout(QUEUE_INTERVAL, queue.waiting()).await.ok().and_then(Result::ok).flatten();

@@ -39,7 +39,7 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
     for (i, task) in sweep.tasks.iter().enumerate() {
         let name = &task.name;
         let adapter = inputs.adapter(&task.adapter);
-        resolved.located(format!("adapters.{name}"), &format!("tasks[{i}].adapter"), &task.adapter, adapter)?;
+        resolved.located(format!("adapters.{name}"), &sweep.adapter_key(name), &task.adapter, adapter)?;
         for split in sweep.data_splits() {
             let data = inputs.data(&task.data, split).map_err(at(format!("tasks[{i}].data")))?;
             resolved.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
@@ -52,7 +52,7 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
             }
             Some(HeadSpec::Adapter(adapter)) => {
                 let located = inputs.adapter(adapter);
-                resolved.located(format!("heads.{name}"), &format!("tasks[{i}].adapter"), adapter, located)?;
+                resolved.located(format!("heads.{name}"), &sweep.adapter_key(name), adapter, located)?;
             }
             Some(HeadSpec::Prompts { classes, templates }) => {
                 resolved.digests.insert(format!("heads.{name}"), HeadSpec::prompts_digest(classes, templates));

@@ -1,11 +1,13 @@
 mod changes;
 mod keys;
+mod setup;
 #[cfg(test)]
 mod tests;
 
 use crate::{CoordinatorError, Frozen, clock::now_ms};
 use changes::{changes, is_unrelated};
 use jobs::{Change, Manifest, Progress};
+pub(crate) use setup::setup;
 use std::{collections::BTreeMap, time::Duration};
 use store::{Dated, Put, Revision, Store, StoreError};
 

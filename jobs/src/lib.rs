@@ -38,6 +38,7 @@ mod replicates;
 mod result;
 mod score;
 mod shown;
+mod similarity;
 mod slice;
 mod spec;
 mod statistics;
@@ -48,6 +49,7 @@ mod subsets;
 mod sweep;
 mod train;
 mod tune;
+mod variant;
 mod version;
 mod weak;
 mod weight_index;
@@ -86,6 +88,7 @@ pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
+pub use similarity::{Similarity, SimilarityError};
 pub use slice::{Draw, ExampleSequence, KnownAnswers, Slice, SliceError, TaskAnswers, TaskShare};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{
@@ -105,6 +108,7 @@ pub use tune::{
     CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,
     TUNE_SEMANTICS, TuneCheck, TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
 };
+pub use variant::{Variant, VariantValue};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
 pub use weight_index::WeightIndex;

@@ -25,8 +25,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The newest version of the document. Sweeps with published figures, subsets of the tasks, replicates or newer search methods are
-    /// written as version 4, others with statistics or with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
+    /// The newest version of the document. Sweeps with published figures, subsets of the tasks, replicates, races, a variant or newer
+    /// search methods are written as version 4, others with statistics or with newer recipes as version 3, and all others as version 2.
+    /// Version 1 is read as well.
     pub const VERSION: u32 = 4;
 
     /// Whether an older `bowline evaluate` wrote it, which stored each evaluation as a sweep of its own.

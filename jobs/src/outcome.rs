@@ -1,4 +1,4 @@
-use crate::{EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, stored::StoredOutcome};
+use crate::{Digest, EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, Variant, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,11 +30,16 @@ pub struct Outcome {
     pub ended_early: bool,
     /// Published figures that rows are shown beside.
     pub reference: Option<Reference>,
+    /// Which of several sets of adapters was merged, if the sweep file has variants.
+    pub variant: Option<Variant>,
+    /// The digest of everything that decides the numbers of a variant apart from its adapters. The numbers of two variants are
+    /// comparable if it is the same.
+    pub setup: Option<Digest>,
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates or races are written as version 4,
-    /// others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
+    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates, races or a variant are
+    /// written as version 4, others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 4;
 
     /// The name of the document of a sweep that holds it.
@@ -62,7 +67,7 @@ pub struct Row {
 pub struct RowReplicates {
     /// The recipe key of the seed.
     pub key: String,
-    /// The seeds, in ascending order.
+    /// The seeds: that of the recipe, and those that follow it. After 2^64 - 1 comes 0.
     pub runs: Vec<SeedRun>,
 }
 

@@ -16,6 +16,7 @@ mod pool_entry;
 mod progress;
 mod recipe_age;
 mod result;
+mod similarity;
 
 pub(crate) use artefact::StoredArtefact;
 pub(crate) use cancellation::StoredCancellation;
@@ -27,6 +28,7 @@ pub(crate) use outcome::StoredOutcome;
 pub(crate) use pool_entry::StoredPoolEntry;
 pub(crate) use progress::StoredProgress;
 pub(crate) use result::StoredResult;
+pub(crate) use similarity::StoredSimilarity;
 
 #[cfg(test)]
 mod sweep_tests;

@@ -26,7 +26,7 @@ pub(crate) use {
 
 use crate::{
     DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, Racing, RecipeSpec,
-    Reference, Replicates, Subsets, TuneSettings,
+    Reference, Replicates, Subsets, TuneSettings, Variant,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,6 +67,9 @@ pub struct Sweep {
     /// Subsets of the tasks for which the chosen recipes are merged once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsets: Option<Subsets>,
+    /// Which of several sets of adapters it merges, if its file has variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
 }
 
 /// One task: an adapter, labelled data and class vectors.
@@ -185,6 +188,20 @@ impl Sweep {
     /// The task of that name.
     pub fn task(&self, name: &str) -> Option<&Task> {
         self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// The name in the sweep file. Variants have names of their own.
+    pub fn name_in_file(&self) -> &str {
+        self.variant.as_ref().map_or(&self.name, |variant| &variant.of)
+    }
+
+    /// The key in the sweep file of the adapter of a task.
+    pub fn adapter_key(&self, task: &str) -> String {
+        match (&self.variant, self.tasks.iter().position(|known| known.name == task)) {
+            (Some(variant), _) => format!("variants.values[{}].adapters.{task}", variant.place),
+            (None, Some(place)) => format!("tasks[{place}].adapter"),
+            (None, None) => "tasks".to_owned(),
+        }
     }
 
     /// The two splits, selection first; one if they are the same.

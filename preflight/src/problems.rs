@@ -2,7 +2,7 @@
 
 use crate::CheckError;
 use inputs::Outline;
-use jobs::{Lines, Task};
+use jobs::{Lines, Sweep, Task};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 
@@ -30,6 +30,12 @@ impl Place {
     /// A key in it.
     pub(crate) fn at(&self, key: &str) -> Self {
         Self { key: format!("{}.{key}", self.key), task: self.task.clone() }
+    }
+
+    /// The key of its adapter, which variants of the sweep file may name.
+    pub(crate) fn adapter(&self, sweep: &Sweep) -> Self {
+        let key = self.task.as_ref().map(|task| sweep.adapter_key(task));
+        Self { key: key.unwrap_or_else(|| self.key.clone()), task: self.task.clone() }
     }
 
     /// The key's path in the file.
@@ -88,7 +94,18 @@ impl Problems {
             causes: jobs::causes(error).map(|cause| named(cause.to_string())).collect(),
             may_pass: error.is_retryable(),
         };
-        // Both splits of a data set fail on the same missing folder.
+        self.take(problem);
+    }
+
+    /// Adds those of another variant of the same sweep file.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        other.found.into_iter().for_each(|problem| self.take(problem));
+        self
+    }
+
+    /// Both splits of a data set fail on the same missing folder, which is told once.
+    fn take(&mut self, problem: Problem) {
         let is_known = |known: &Problem| (&known.message, &known.causes) == (&problem.message, &problem.causes);
         if !self.found.iter().any(is_known) {
             self.found.push(problem);

@@ -45,6 +45,11 @@ impl MemoryQueue {
         self.shared.change(|state| state.is_closed = true);
     }
 
+    /// Accepts jobs again after [`close`](Self::close).
+    pub fn reopen(&self) {
+        self.shared.change(|state| state.is_closed = false);
+    }
+
     /// The dead-lettered jobs, in order.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.shared.lock().dead_letters.clone()

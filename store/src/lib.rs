@@ -16,6 +16,7 @@
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
 //! | `set-aside/<job>/<digest>.json` | what lay in the place of a result and was none, before the job was computed again |
 //! | `pools/<pool>/<sweep>.json` | what workers of a pool need to know of a sweep, while its jobs may wait for them |
+//! | `similarities/<digest>.json` | how alike the updates of adapters act, by the digest of their inputs |
 //! | `workers/<name>.json` | the last heartbeat of a worker |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done, and that of [`Store::is_conditional`], which stays |
 //!

@@ -8,6 +8,7 @@ mod pools;
 mod records;
 mod repair;
 mod revisions;
+mod similarities;
 #[cfg(test)]
 mod tests;
 mod workers;

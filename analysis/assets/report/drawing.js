@@ -63,6 +63,40 @@ const DRAWING = {
     };
   },
 
+  task_pairs({ tasks, columns, rows, value, cells }, colours) {
+    const data = cells.flatMap((row, j) => row.map((cell, i) => [i, j, cell])).filter(([, , cell]) => cell !== null);
+    const shown = data.map(([, , cell]) => cell);
+    const [low, high] = [Math.min(...shown), Math.max(...shown)];
+    const drawn = data.map((cell) => ({
+      value: cell,
+      // Dark letters on the light end of the scale.
+      label: { color: (cell[2] - low) / (high - low || 1) > 0.6 ? "#111" : "#fff" },
+    }));
+    const places = (name) => ({
+      type: "category",
+      name,
+      nameLocation: "middle",
+      nameTextStyle: { color: colours.ink },
+      data: tasks,
+      axisLabel: { color: colours.ink },
+      axisLine: { lineStyle: { color: colours.soft } },
+      axisTick: { show: false },
+      splitLine: { show: false },
+    });
+    const widest = Math.max(...tasks.map((task) => task.length));
+    return {
+      height: Math.max(260, 140 + tasks.length * 34),
+      grid: { ...GRID, bottom: 48 },
+      tooltip: tooltip(colours, "item", ({ value: [i, j, cell] }) =>
+        tip("", [[rows, tasks[j]], [columns, tasks[i]], [value.name, onAxis(value, cell)]]),
+      ),
+      xAxis: { ...places(columns), nameGap: 30 },
+      yAxis: { ...places(rows), nameGap: 18 + 7 * widest, inverse: true },
+      visualMap: scaleOf(value, [low, high], VIRIDIS, colours, 2),
+      series: [{ type: "heatmap", data: drawn, label: { show: data.length <= 120, formatter: (of) => of.value[2].toFixed(2) } }],
+    };
+  },
+
   parallel({ axes, lines }, colours) {
     const last = axes.length - 1;
     const values = lines.map((line) => line.values[last]).filter((value) => value !== null);

@@ -13,6 +13,10 @@ function numbersOf({ slug, title, data }) {
       [of(x), of(y), of(value)],
       cells.flatMap((row, j) => row.map((cell, i) => [xs[i], ys[j], cell])),
     ],
+    task_pairs: ({ tasks, columns, rows, value, cells }) => [
+      [text(rows), text(columns), of(value)],
+      cells.flatMap((row, j) => row.map((cell, i) => [tasks[j], tasks[i], cell])),
+    ],
     parallel: ({ axes, lines }) => [
       axes.map((axis) => ({ name: axis.name, kind: axis.words ? "text" : kind(axis) })),
       lines.map((line) => axes.map((axis, at) => (axis.words ? (axis.words[line.values[at]] ?? null) : line.values[at]))),

@@ -61,6 +61,9 @@ impl Summary {
             missing: outcome.missing,
             ended_early: outcome.ended_early,
             reference: ReferenceSummary::of(outcome),
+            variant: outcome.variant.clone(),
+            setup: outcome.setup,
+            newest_ms: newest_ms(outcome, results),
             rows,
             beaten_by,
             notes,
@@ -68,6 +71,12 @@ impl Summary {
             timings: timings(outcome, results),
         }
     }
+}
+
+/// When the newest of the results in the rows was computed.
+fn newest_ms(outcome: &Outcome, results: &Results) -> u64 {
+    let jobs = outcome.rows.iter().flat_map(|row| row.jobs.values().flatten());
+    jobs.filter_map(|job| results.found.get(job)).map(|result| result.run.finished_ms).max().unwrap_or_default()
 }
 
 /// The results of a row on one split.

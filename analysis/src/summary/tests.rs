@@ -124,6 +124,11 @@ fn a_lead_that_the_examples_do_not_bear_out_is_called_a_tie() {
         score.right = Some((0..score.n).map(|index| index < score.correct).collect::<jobs::Bitmap>());
     }
     assert_eq!(ties(&made), [Some(false), Some(true)]);
+    // The value of a row with replicates is a mean over seeds, and the examples are those of one seed.
+    let far = made.outcome.rows.iter_mut().find(|row| row.name == "far").unwrap();
+    let jobs = far.jobs.iter().map(|(split, jobs)| (split.clone(), jobs[0])).collect();
+    far.replicates = Some(jobs::RowReplicates { key: "seed".to_owned(), runs: vec![jobs::SeedRun { seed: 4, jobs }] });
+    assert_eq!(ties(&made), [None, Some(true)]);
     made.outcome.rows.remove(4);
     let told = Summary::build(&made.outcome, &made.results, None).choices()[1].clone();
     assert!(told.ends_with("; on the same examples near and knots_ties are a tie"), "{told}");

@@ -38,6 +38,10 @@ pub(crate) enum TableName {
     Replicates,
     /// What the recipes reach when they merge subsets of the tasks, by the number of tasks
     Subsets,
+    /// What each recipe reaches with the adapters of each variant of the sweep file
+    Variants,
+    /// How alike the updates act on the same inputs, if `bowline check --similarity` measured it
+    Similarity,
     /// The best merges overall
     Top,
     /// Mean and standard deviation of recipes with several seeds
@@ -53,7 +57,7 @@ pub(crate) enum TableName {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Without `--table` it prints the main tables: the accuracies on the report split, the best merge of each \
-    method, the differences to the chosen recipe, and, if there are any, replicates, subsets and failures."
+    method, the differences to the chosen recipe, and, if there are any, replicates, subsets, variants and failures."
 )]
 pub(crate) struct Analyze {
     /// The store of results: a folder, or `s3://bucket/prefix`

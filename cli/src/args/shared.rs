@@ -153,3 +153,11 @@ pub(crate) struct SweepArgs {
     #[arg(short, long = "override", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }
+
+/// The choice among the variants of a sweep file.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct VariantArgs {
+    /// Of a sweep file with `variants`, only the variant with this value [default: all of them]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) variant: Option<String>,
+}

@@ -8,9 +8,9 @@ use crate::{
     failure::Failure,
     local::runtime,
     remote::existing_store_at,
-    revised, terminal,
+    revised, similarity, terminal, variants,
 };
-use analysis::{Comparison, Failures, Frame, Problem, Results, Side, Style, Sweeps, Table};
+use analysis::{Comparison, Failures, Frame, Problem, Results, Side, Style, Sweeps, Table, Variants};
 use clap::ValueEnum;
 use std::io::{IsTerminal, stdout};
 use store::Store;
@@ -24,8 +24,12 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 }
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
-    let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
-    let mut sweeps = Sweeps::open(store, asked).await?;
+    let mut sweeps = if args.compare.is_empty() {
+        Sweeps::open(store, &args.sweeps).await?
+    } else {
+        // A comparison is of two sweeps, and not of the variants of a file.
+        Sweeps::open_exactly(store, &args.compare).await?
+    };
     for (name, error) in &sweeps.broken {
         let why = jobs::error_line(error);
         terminal::note(format_args!(
@@ -41,6 +45,10 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
         let so_far = unfinished.get(&outcome.sweep).copied();
         let failed = failed::of_outcome(store, &outcome, &failures).await?;
         analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failed, args.top)?);
+    }
+    variants::add(&mut analysed);
+    for sweep in &mut analysed {
+        similarity::add(store, sweep).await;
     }
     warn(&frame, &failures, &analysed);
     if analysed.is_empty() {
@@ -74,7 +82,7 @@ impl Analysed {
         let first = |table: &&Table| match kind(table) {
             kind @ ("accuracy" | "hits" | "differences") => table.name == Table::name_of(kind, split),
             "failures" => !table.rows.is_empty(),
-            kind => matches!(kind, "best" | "replicates" | "subsets"),
+            kind => matches!(kind, "best" | "replicates" | "subsets" | Variants::TABLE),
         };
         if asked.is_empty() {
             return self.tables.iter().filter(first).collect();
@@ -103,6 +111,8 @@ fn why_not(name: TableName) -> &'static str {
         TableName::Seeds => "no recipe was computed with two seeds",
         TableName::Replicates => "no search and no baseline of its file has `replicates`",
         TableName::Subsets => "its file has no `subsets`",
+        TableName::Variants => "its file has no `variants`",
+        TableName::Similarity => "`bowline check --similarity` did not measure it for this sweep",
         _ => "there is nothing to tell",
     }
 }
@@ -134,8 +144,10 @@ fn print(args: &args::Analyze, format: Output, analysed: &[Analysed]) {
         terminal::data(serde_json::to_string_pretty(&chosen).expect("a summary is plain data"));
         return;
     }
-    for sweep in analysed {
+    for (place, sweep) in analysed.iter().enumerate() {
         let name = jobs::escaped(&sweep.summary.sweep);
+        // Each variant has the table over all of them, which is printed once.
+        let is_printed = |table: &&Table| !Variants::is_table(table) || variants::is_last(place, analysed);
         let revision = revised::behind_name(sweep.summary.revision);
         match format {
             Output::Markdown => terminal::data(format_args!("## {name}{revision}\n")),
@@ -143,7 +155,7 @@ fn print(args: &args::Analyze, format: Output, analysed: &[Analysed]) {
             Output::Latex => terminal::data(format_args!("% {name}{revision}\n")),
             Output::Csv | Output::Json => {}
         }
-        print_tables(sweep.chosen(&args.tables), format);
+        print_tables(sweep.chosen(&args.tables).into_iter().filter(is_printed), format);
         for missing in args.tables.iter().filter(|asked| sweep.chosen(&[**asked]).is_empty()) {
             terminal::note(format_args!("{name} has no table `{}`: {}", word(*missing), why_not(*missing)));
         }

@@ -18,12 +18,12 @@ use inputs::{Artefacts, Inputs};
 use jobs::{Baseline, Benchmark, Digest, InputRef, JobSpec, Method, RecipeSpec, StatisticsNeed, StatisticsSpec, Sweep};
 use merging::{InputMergeError, TaskStatistics};
 use preflight::check_other_splits;
-use std::{future::pending, sync::Arc};
+use std::{collections::BTreeMap, future::pending, sync::Arc};
 use worker::Metrics;
 
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
-    let (sweep, file) = read_sweep(&args.sweep)?;
+    let (sweep, file) = read_sweep(&args.sweep, &args.variant)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::Input(InputFailure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() }));
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         conditions: &args.conditions,
         compute: &args.compute,
     };
-    let Scored { summary, failed, statistics: _ } = scoring.run(sweep, &file)?;
+    let Scored { summary, failed, .. } = scoring.run(sweep, &file)?;
     print(&summary, args.output.json);
     failed.map_or(Ok(()), |failed| Err(Failure::Run(failed)))
 }
@@ -66,6 +66,8 @@ pub(crate) struct Scored {
     pub(crate) failed: Option<RunFailure>,
     /// The statistics that were wanted, of every task; none if none were.
     pub(crate) statistics: Vec<TaskStatistics>,
+    /// What decides the similarity of the updates.
+    pub(crate) inputs: Option<Digest>,
 }
 
 impl Scoring<'_> {
@@ -119,7 +121,9 @@ impl Scoring<'_> {
             Some(need) => stored_statistics(&inputs, &frozen, need)?,
             None => Vec::new(),
         };
-        Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed, statistics })
+        let summary = Summary::build(&outcome, &results, Some(counted(counts)));
+        let inputs = frozen.manifest(BTreeMap::new()).similarity_inputs();
+        Ok(Scored { summary, failed, statistics, inputs })
     }
 }
 
@@ -135,6 +139,7 @@ impl Scoring<'_> {
         sweep.ensembles.clear();
         sweep.learned.clear();
         sweep.subsets = None;
+        sweep.variant = None;
         // The published figures are of the rows of the sweep.
         sweep.reference = None;
         sweep.evaluation.select = self.split.to_owned();

@@ -3,15 +3,17 @@ use crate::{
     clock::now_ms,
     commands::{
         failures::frozen,
-        run::{Account, OUTAGE, conclude, leftovers},
+        run::{Account, OUTAGE, conclude, leftovers, print},
     },
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{check_conditions, existing_store, rabbit_settings},
+    report,
     runner::Runner,
 };
+use analysis::Summary;
 use coordinator::{Event, Retry, Settings};
 use inputs::Artefacts;
 use jobs::Finish;
@@ -82,5 +84,8 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &args.sweep.name));
     }
-    conclude(&runner, &frozen, &ended?, args.output.json, &mut Account::of(&args.sweep.name))
+    let mut show = |summary: &Summary| print(summary, args.output.json);
+    let ended = conclude(&runner, &frozen, &ended?, &mut show, &mut Account::of(&args.sweep.name));
+    runner.runtime.block_on(report::renew_beside(&runner.store, &args.sweep.name));
+    ended
 }

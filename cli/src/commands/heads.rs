@@ -1,8 +1,8 @@
 use crate::{
-    args,
+    args::{self, VariantArgs},
     failure::{Failure, FileFailure, InputFailure},
     local,
-    sweep_file::read_sweep,
+    sweep_file::read_sweeps,
     terminal,
 };
 use evaluation::{Head, TextModel, prompts};
@@ -14,7 +14,9 @@ use std::fs;
 
 /// `bowline heads`: class vectors of every task that has class names and templates.
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
-    let (sweep, file) = read_sweep(&args.sweep)?;
+    let (sweeps, file) = read_sweeps(&args.sweep, &VariantArgs::default())?;
+    // Variants differ in their adapters alone.
+    let Some(sweep) = sweeps.into_iter().next() else { return Ok(()) };
     let inputs = local::inputs(&args.s3);
     terminal::notes(check_prompts(&sweep, file.lines(), &inputs)?);
     let tower = Tower::open(&inputs, &sweep.base)?;

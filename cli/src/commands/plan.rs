@@ -5,11 +5,11 @@ use crate::{
     failure::Failure,
     local::{inputs_at_hand, runtime},
     remote::existing_store,
-    sweep_file::read_sweep,
+    sweep_file::{SweepFile, read_sweeps},
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
-use jobs::{Change, Racing, StatisticsNeed, Sweep};
+use jobs::{Change, Racing, StatisticsNeed, Sweep, Variant};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -18,6 +18,9 @@ use store::Location;
 #[derive(Debug, Serialize)]
 struct Plan {
     sweep: String,
+    /// Which of several sets of adapters it merges, if the sweep file has variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<Variant>,
     tasks: usize,
     searches: usize,
     /// The most jobs that the sweep may need.
@@ -53,45 +56,75 @@ struct Plan {
     problems: Problems,
 }
 
-/// `bowline plan`: checks everything that can be checked without computing.
+/// `bowline plan`: checks everything that can be checked without computing. Variants of a sweep file have a plan each.
 pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
-    let (sweep, file) = read_sweep(&args.sweep)?;
-    let inputs = inputs_at_hand(&args.store.s3);
-    let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
-    let jobs_at_most = coordinator::bound(&sweep)?;
-    let resume = if checked.problems.is_empty() && checked.is_here() {
-        let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-        Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?)
-    } else {
-        None
-    };
-    let Checked { matrices, memory, mut notes, downloads, unchecked, problems } = checked;
-    notes.extend(sweep.racing.as_ref().map(racing_note));
-    let revised = resume.as_ref().map(|resume| &resume.revision);
-    let plan = Plan {
-        statistics: statistics(&sweep),
-        tasks: sweep.tasks.len(),
-        searches: sweep.searches.len(),
-        sweep: sweep.name,
-        jobs_at_most,
-        jobs_stored: resume.as_ref().map(|resume| resume.survey.stored),
-        revision: revised.map(|revised| revised.number),
-        changes: revised.filter(|revised| revised.is_new).map(|revised| revised.changes.clone()).unwrap_or_default(),
-        to_download: downloads.iter().map(|download| download.input.clone()).collect(),
-        download_bytes: downloads.iter().filter_map(|download| download.bytes).sum(),
-        downloads,
-        matrices,
-        memory,
-        notes,
-        unchecked,
-        problems,
-    };
-    if args.output.json {
-        terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data"));
-    } else {
-        print::print(&plan, revised);
+    let (sweeps, file) = read_sweeps(&args.sweep, &args.variant)?;
+    let mut plans = Vec::with_capacity(sweeps.len());
+    for sweep in sweeps {
+        let planned = Planned::of(sweep, &file, args)?;
+        if !args.output.json {
+            print::print(&planned.plan, planned.resume.as_ref().map(|resume| &resume.revision));
+        }
+        plans.push(planned.plan);
     }
-    if plan.problems.is_empty() { Ok(()) } else { Err(CheckError::Problems(plan.problems).into()) }
+    if args.output.json {
+        let document = match plans.as_slice() {
+            [plan] => serde_json::to_string_pretty(plan),
+            plans => serde_json::to_string_pretty(plans),
+        };
+        terminal::data(document.expect("a plan is plain data"));
+    }
+    let problems = plans.into_iter().map(|plan| plan.problems).reduce(Problems::and);
+    match problems.filter(|problems| !problems.is_empty()) {
+        Some(problems) => Err(CheckError::Problems(problems).into()),
+        None => Ok(()),
+    }
+}
+
+/// A plan, and what the store has of the sweep.
+struct Planned {
+    plan: Plan,
+    resume: Option<Resume>,
+}
+
+impl Planned {
+    fn of(sweep: Sweep, file: &SweepFile, args: &args::Plan) -> Result<Self, Failure> {
+        let inputs = inputs_at_hand(&args.store.s3);
+        let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
+        let jobs_at_most = coordinator::bound(&sweep)?;
+        let resume = if checked.problems.is_empty() && checked.is_here() {
+            let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
+            Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?)
+        } else {
+            None
+        };
+        let Checked { matrices, memory, mut notes, downloads, unchecked, problems } = checked;
+        notes.extend(sweep.racing.as_ref().map(racing_note));
+        let revised = resume.as_ref().map(|resume| &resume.revision);
+        let plan = Plan {
+            statistics: statistics(&sweep),
+            tasks: sweep.tasks.len(),
+            searches: sweep.searches.len(),
+            sweep: sweep.name,
+            variant: sweep.variant,
+            jobs_at_most,
+            jobs_stored: resume.as_ref().map(|resume| resume.survey.stored),
+            revision: revised.map(|revised| revised.number),
+            changes: revised
+                .filter(|revised| revised.is_new)
+                .map(|revised| revised.changes.clone())
+                .unwrap_or_default(),
+            to_download: downloads.iter().map(|download| download.input.clone()).collect(),
+            download_bytes: downloads.iter().filter_map(|download| download.bytes).sum(),
+            downloads,
+            matrices,
+            memory,
+            notes,
+            unchecked,
+            problems,
+        };
+        Ok(Self { plan, resume })
+    }
 }
 
 /// The statistics that recipes of the sweep need, in words.

@@ -2,6 +2,7 @@ mod best;
 mod events;
 pub(super) mod leftovers;
 mod on_end;
+mod variants;
 
 pub(crate) use best::artefact_of;
 pub(crate) use on_end::Account;
@@ -14,16 +15,16 @@ use crate::{
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
-    ready::ready,
+    ready::ready_all,
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
-    sweep_file::{SweepFile, read_sweep},
+    sweep_file::{SweepFile, read_sweeps},
     terminal,
-    watching::Watching,
+    watching::{RunMetrics, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
-use coordinator::{Counts, Frozen, Retry, Settings, Survey};
+use coordinator::{Counts, Frozen, Resume, Retry, Settings, Survey};
 use events::EventPrinter;
 use inputs::Artefacts;
 use jobs::Outcome;
@@ -32,6 +33,7 @@ use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 use store::Store;
 use telemetry::current_trace_parent;
+use tokio::runtime::Runtime;
 
 /// The name of the document of a sweep with what `--json` prints.
 pub(crate) const SUMMARY: &str = "summary.json";
@@ -39,73 +41,162 @@ pub(crate) const SUMMARY: &str = "summary.json";
 /// How long the store may be unreachable before a run ends. The queue waits for its broker for the same time.
 pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
-/// `bowline run`: the main job.
+/// `bowline run`: the main job. Variants of a sweep file are sweeps that run one after the other.
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let hooks = Hooks::of(args)?;
-    let (sweep, file) = read_sweep(&args.sweep)?;
-    let mut account = Account::of(&sweep.name);
-    let ended = run_sweep(args, sweep, &file, &mut account);
-    hooks.notify(&account, &ended);
+    let (sweeps, file) = read_sweeps(&args.sweep, &args.variant)?;
+    let name = match sweeps.as_slice() {
+        [sweep] => sweep.name.clone(),
+        several => several.first().map(jobs::Sweep::name_in_file).unwrap_or_default().to_owned(),
+    };
+    let Prepared { mut session, first, later } = match Prepared::of(args, sweeps, &file) {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            let ended = Err(failure);
+            hooks.notify(&Account::of(&name), &ended);
+            return ended;
+        }
+    };
+    if !later.is_empty() {
+        return variants::run(&mut session, first, later, &hooks);
+    }
+    let sweep = first.frozen.sweep();
+    let name = sweep.name.clone();
+    let is_variant = sweep.variant.is_some();
+    let mut is_shown = false;
+    let ended = session.run_notifying(first, &hooks, &mut |summary| {
+        is_shown = true;
+        print(summary, args.output.json);
+    });
+    if is_variant && is_shown {
+        session.runner.runtime.block_on(report::renew_beside(&session.runner.store, &name));
+    }
     ended
 }
 
-fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &mut Account) -> Result<(), Failure> {
-    let runtime = runtime()?;
-    let interrupts = Interrupts::listen(&runtime);
-    let watching = Watching::open(&args.listen, &runtime)?;
-    let artefacts = Arc::new(Artefacts::default());
-    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
-    // The device is opened before anything is hashed, so that an unusable device is reported at once.
-    let engine = match args.publish.queue {
-        None => Some(engine(&args.compute, Arc::clone(&inputs))?),
-        Some(_) => None,
-    };
-    // The same holds for a wrong address, or an unreachable broker.
-    let queue = match &args.publish.queue {
-        Some(url) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, &sweep.name)?))?)),
-        None => None,
-    };
-    let frozen = ready(sweep, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
+/// What the sweeps of a process run with.
+struct Session<'a> {
+    args: &'a args::Run,
+    watching: Watching,
+    shown: RunMetrics,
+    runner: Runner,
+    /// The queue of the sweep that runs, on a broker.
+    queue: Option<Arc<RabbitQueue>>,
+}
+
+/// A session, and the sweeps whose inputs are checked.
+struct Prepared<'a> {
+    session: Session<'a>,
+    first: ReadySweep,
+    /// Further variants of the sweep file. What the store has of them is read again when it is their turn.
+    later: Vec<Frozen>,
+}
+
+/// A sweep that can run, with what the store has of it.
+struct ReadySweep {
+    frozen: Frozen,
+    resume: Resume,
+}
+
+impl<'a> Prepared<'a> {
+    fn of(args: &'a args::Run, sweeps: Vec<jobs::Sweep>, file: &SweepFile) -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let interrupts = Interrupts::listen(&runtime);
+        let watching = Watching::open(&args.listen, &runtime)?;
+        let artefacts = Arc::new(Artefacts::default());
+        let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
+        // The device is opened before anything is hashed, so that an unusable device is reported at once.
+        let engine = match args.publish.queue {
+            None => Some(engine(&args.compute, Arc::clone(&inputs))?),
+            Some(_) => None,
+        };
+        // The same holds for a wrong address, or an unreachable broker.
+        let first = sweeps.first().map(|sweep| sweep.name.clone()).unwrap_or_default();
+        let queue = connect(&runtime, args, &first)?;
+        let frozen = ready_all(sweeps, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
+        let mut ready = None;
+        let mut later = Vec::new();
+        for frozen in frozen {
+            let sweep = surveyed(&runtime, frozen, args)?;
+            revised::print(&sweep.resume.revision);
+            check_size(&sweep.frozen, sweep.resume.survey, args)?;
+            match &ready {
+                None => ready = Some(sweep),
+                Some(_) => later.push(sweep.frozen),
+            }
+        }
+        let first_sweep = ready.unwrap_or_else(|| unreachable!("a sweep file has a sweep"));
+
+        let store = runtime.block_on(async {
+            let store = open_store(&args.store).await?.with_retries(OUTAGE);
+            check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
+        })?;
+        artefacts.give(store.clone(), runtime.handle().clone());
+        let runner = match (engine, &queue) {
+            (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
+            (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),
+            (None, None) => unreachable!("without a queue there is an engine"),
+        };
+        if let Some(worker) = runner.worker() {
+            watching.show_worker(&args.compute.device, false).set(worker);
+        }
+        let shown = watching.run(&first, queue.as_ref().map(|queue| (args.publish.pool.pool.as_str(), queue)));
+        Ok(Self { session: Session { args, watching, shown, runner, queue }, first: first_sweep, later })
+    }
+}
+
+/// What the store has of a sweep.
+fn surveyed(runtime: &Runtime, frozen: Frozen, args: &args::Run) -> Result<ReadySweep, Failure> {
     let reading = Reading { retry: retry(args), repair: args.repair.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revision.number);
-    revised::print(&resume.revision);
-    check_size(&frozen, resume.survey, args)?;
-
-    let store = runtime.block_on(async {
-        let store = open_store(&args.store).await?.with_retries(OUTAGE);
-        check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
-    })?;
-    artefacts.give(store.clone(), runtime.handle().clone());
-    let runner = match (engine, &queue) {
-        (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
-        (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),
-        (None, None) => unreachable!("without a queue there is an engine"),
-    };
-    if let Some(worker) = runner.worker() {
-        watching.show_worker(&args.compute.device, false).set(worker);
-    }
-    let ended = {
-        let progress = Progress::start();
-        let shown =
-            watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.publish.pool.pool.as_str(), queue)));
-        let revision = resume.revision.number;
-        let mut printer = EventPrinter::new(&progress, &shown, account, revision);
-        let mut on_event = |event| printer.print(event);
-        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(&shown))
-    };
-    if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
-        runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
-    }
-    conclude(&runner, &frozen, &ended?, args.output.json, account)
+    Ok(ReadySweep { frozen, resume })
 }
 
-/// Stores and prints the summary of a sweep, and writes its report and its winner.
+/// The broker's queue of a sweep; `None` if this process computes the jobs.
+fn connect(runtime: &Runtime, args: &args::Run, sweep: &str) -> Result<Option<Arc<RabbitQueue>>, Failure> {
+    match &args.publish.queue {
+        Some(url) => Ok(Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, sweep)?))?))),
+        None => Ok(None),
+    }
+}
+
+impl Session<'_> {
+    /// Runs a sweep, and notifies of its end.
+    fn run_notifying(
+        &self,
+        sweep: ReadySweep,
+        hooks: &Hooks<'_>,
+        show: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Failure> {
+        let mut account = Account::of(&sweep.frozen.sweep().name);
+        let ended = self.run(sweep, &mut account, show);
+        hooks.notify(&account, &ended);
+        ended
+    }
+
+    fn run(&self, sweep: ReadySweep, account: &mut Account, show: &mut dyn FnMut(&Summary)) -> Result<(), Failure> {
+        let Self { args, runner, shown, watching, queue } = self;
+        let ReadySweep { frozen, resume } = sweep;
+        let ended = {
+            let progress = Progress::start();
+            let mut printer = EventPrinter::new(&progress, shown, account, resume.revision.number);
+            let mut on_event = |event| printer.print(event);
+            runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(shown))
+        };
+        if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
+            runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
+        }
+        conclude(runner, &frozen, &ended?, show, account)
+    }
+}
+
+/// Stores and shows the summary of a sweep, and writes its report and its winner.
 pub(super) fn conclude(
     runner: &Runner,
     frozen: &Frozen,
     done: &Done,
-    json: bool,
+    show: &mut dyn FnMut(&Summary),
     account: &mut Account,
 ) -> Result<(), Failure> {
     let Done { outcome, counts } = done;
@@ -114,7 +205,7 @@ pub(super) fn conclude(
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
     let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(*counts)))?;
     account.concludes(&summary);
-    print(&summary, json);
+    show(&summary);
     let written = if runner.runtime.block_on(is_outrun(&runner.store, outcome))? {
         terminal::note("a later revision of the sweep has finished meanwhile: its summary, report and adapter stay");
         Ok(())

@@ -14,12 +14,21 @@ pub(crate) enum InputFailure {
     /// The recipe weighs a task that the sweep does not have.
     #[error("the recipe has a weight for `{task}`, which is no task of `{}`", sweep.display())]
     UnknownTask { task: String, sweep: PathBuf },
+    /// The sweep file has no such variant.
+    #[error("`{}` has no variant `{value}`{}", sweep.display(), in_words(values))]
+    UnknownVariant { sweep: PathBuf, value: String, values: Vec<String> },
+    /// The sweep file has several variants, and the command takes one.
+    #[error("`{}` has several variants, and this command takes one{}", sweep.display(), in_words(values))]
+    SeveralVariants { sweep: PathBuf, values: Vec<String> },
     /// Adapters are worse on their own tasks than the base without them.
     #[error("{} worse on {} own task than the base without {}: {}", if tasks.len() == 1 { "an adapter is" } else { "adapters are" }, if tasks.len() == 1 { "its" } else { "their" }, if tasks.len() == 1 { "it" } else { "them" }, tasks.join(", "))]
     WeakAdapters { tasks: Vec<String> },
     /// A head cannot be built or written.
     #[error("cannot make the head of `{task}`")]
     Head { task: String, source: evaluation::HeadError },
+    /// Updates have no similarity, for example because a value is no number.
+    #[error("the similarity of the updates is no CKA")]
+    Similarity { source: jobs::SimilarityError },
     /// A file is not what was hashed any more.
     #[error("an input changed while it was in use")]
     Changed(#[from] files::FileChanged),
@@ -33,7 +42,11 @@ impl InputFailure {
             Self::Head { source, .. } => code::of_input(source.is_retryable()),
             // The same command reads the new content of the file.
             Self::Changed(_) => code::UNAVAILABLE,
-            Self::UnknownTask { .. } | Self::WeakAdapters { .. } => code::BAD_INPUT,
+            Self::UnknownTask { .. }
+            | Self::UnknownVariant { .. }
+            | Self::SeveralVariants { .. }
+            | Self::Similarity { .. }
+            | Self::WeakAdapters { .. } => code::BAD_INPUT,
         }
     }
 
@@ -49,7 +62,21 @@ impl InputFailure {
                 "look at the order of the head's classes, at `lora_alpha`, and at the base that the adapter was trained on; \
                  a merge of such an adapter says little",
             ),
-            Self::Check(_) | Self::Argument { .. } | Self::UnknownTask { .. } | Self::Head { .. } => None,
+            Self::SeveralVariants { .. } => Some("choose one with `--variant VALUE`"),
+            Self::Check(_)
+            | Self::Argument { .. }
+            | Self::UnknownTask { .. }
+            | Self::UnknownVariant { .. }
+            | Self::Similarity { .. }
+            | Self::Head { .. } => None,
         }
+    }
+}
+
+/// The values of the variants of a sweep file, as the end of a message.
+fn in_words(values: &[String]) -> String {
+    match values {
+        [] => "; it has no `variants`".to_owned(),
+        values => format!("; its variants are {}", values.join(", ")),
     }
 }

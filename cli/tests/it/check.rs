@@ -79,6 +79,19 @@ fn what_updates_make_of_the_same_inputs_is_compared_before_and_after_an_alignmen
         assert!(cell.as_f64().is_some_and(|cell| cell > 0.0 && cell < 1.0), "{cka}");
         assert!((cell.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 1e-9, "{cka}");
     }
+    // Reports of sweeps over the same inputs show it.
+    place.run(&["run", "sweep.yaml", "--input-cache", "cache"]).succeeds();
+    let report = fs::read_to_string(place.path("bowline-results/sweeps/small/report.html")).unwrap();
+    assert!(report.contains("similarity-before") && report.contains("similarity-after"));
+    place.run(&["analyze", "--out", "out"]).succeeds();
+    assert!(place.path("out/small/charts/similarity-after.svg").exists());
+    let table = place.run(&["analyze", "--table", "similarity"]);
+    assert!(table.succeeds().stdout.contains("mean of all pairs"), "{}", table.stdout);
+    // Other adapters are other inputs.
+    let other = format!("tasks.1.adapter={}", mini8().join("adapters/flags").display());
+    place.run(&["run", "sweep.yaml", "-o", "name=other", "-o", &other]).succeeds();
+    let none = place.run(&["analyze", "--sweep", "other", "--table", "similarity"]);
+    assert!(none.succeeds().stderr.contains("other has no table `similarity`"), "{none:?}");
     let ran = place.run(&["check", "sweep.yaml", "--input-cache", "cache", "--similarity", "--examples", "100000"]);
     ran.fails(65, &["the first 100000 examples", "ask for"]);
 }

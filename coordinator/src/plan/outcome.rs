@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     CoordinatorError,
+    revision::setup,
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
 use jobs::{
@@ -44,6 +45,8 @@ impl OutcomeTable<'_> {
             missing,
             ended_early: is_cut_short,
             reference: sweep.reference.clone(),
+            variant: sweep.variant.clone(),
+            setup: sweep.variant.is_some().then(|| setup(&self.known.frozen.manifest(BTreeMap::new()))),
         })
     }
 

@@ -1,6 +1,6 @@
 use jobs::{
     Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
-    Racing, Reference, Search, Sweep, Task, Values,
+    Racing, Reference, Search, Sweep, Task, Values, Variant,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ impl Keys {
             ensembles,
             racing,
             subsets,
+            variant,
         } = sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
@@ -76,7 +77,19 @@ impl Keys {
         if let Some(subsets) = subsets {
             keys.put("subsets", subsets);
         }
+        if let Some(variant) = variant {
+            keys.variant(variant);
+        }
         keys
+    }
+
+    /// No job depends on it. It is compared because stored sweeps are found and shown by the variant in their manifest. The
+    /// place alone is no change: the outcome of the next run has it.
+    fn variant(&mut self, variant: &Variant) {
+        let Variant { of, key, value, place: _ } = variant;
+        self.put("variants.of", of);
+        self.put("variants.key", key);
+        self.put("variants.value", value);
     }
 
     fn task(&mut self, task: &Task, splits: &[&str]) {

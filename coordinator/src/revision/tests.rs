@@ -136,6 +136,23 @@ fn other_published_figures_are_listed_by_their_keys() {
 }
 
 #[test]
+fn another_file_key_or_value_of_a_variant_is_a_change_and_another_place_is_none() {
+    let of = |of: &str, key: &str, place: u32| {
+        let mut manifest = manifest_of(&[]);
+        let value = jobs::VariantValue::Number(16.into());
+        manifest.sweep.variant = Some(jobs::Variant { of: of.to_owned(), key: key.to_owned(), value, place });
+        manifest
+    };
+    let variant = of("a", "b-c", 0);
+    assert_eq!(
+        lines(&manifest_of(&[]), &variant),
+        ["`variants.key`: not set → b-c", "`variants.of`: not set → a", "`variants.value`: not set → 16",]
+    );
+    assert_eq!(lines(&variant, &of("a-b", "c", 0)), ["`variants.key`: b-c → c", "`variants.of`: a → a-b"]);
+    assert_eq!(lines(&variant, &of("a", "b-c", 1)), [""; 0]);
+}
+
+#[test]
 fn two_long_lists_are_shown_by_their_first_different_entry() {
     let with = |last: &str| {
         let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();

@@ -60,6 +60,10 @@ pub(super) fn targets() -> Vec<Target> {
             || vec![worker()],
             |_, input| asked("workers/w.json", input, |store| async move { store.worker::<WorkerStatus>("w").await }),
         ),
+        document("similarity", similarity, |_, input| {
+            let inputs = jobs::Digest::of(b"inputs");
+            asked(&format!("similarities/{inputs}.json"), input, |store| async move { store.similarity(&inputs).await })
+        }),
         Target {
             name: "part",
             format: Format::Parquet,
@@ -176,6 +180,14 @@ fn progress() -> Vec<u8> {
         "best": {"search": "s", "spec": {"preset": "ties"}, "value": 0.5}, "failures": [{"errors": ["a"], "jobs": 1, "example": job}],
         "device_s": 1.5, "started_ms": 1, "updated_ms": 2, "ended": null,
     }))
+}
+
+fn similarity() -> Vec<Vec<u8>> {
+    let similarity = json!({
+        "version": 1, "tasks": ["mnist", "flags"], "split": "validation", "examples": [32, 32], "weights": 24,
+        "before": [[1.0, 0.25], [0.25, 1.0]], "after": [[1.0, null], [null, 1.0]],
+    });
+    vec![bytes(&similarity)]
 }
 
 fn worker() -> Vec<u8> {

@@ -6,8 +6,15 @@ use jobs::{Lines, PublishedFigures, RecipeSpec, Sweep, error_chain};
 use serde_json::Value;
 use std::path::Path;
 
-const SWEEPS: [&str; 6] =
-    ["mini8/knots-ties", "mini8/joint", "mini8/compare", "nli6/iso-c", "nli6/tsv", "knots-paper/table-4-joint"];
+const SWEEPS: [&str; 7] = [
+    "mini8/knots-ties",
+    "mini8/joint",
+    "mini8/compare",
+    "nli6/iso-c",
+    "nli6/tsv",
+    "knots-paper/table-4-joint",
+    "knots-mini8/figure-4",
+];
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
@@ -19,9 +26,12 @@ pub(super) fn targets() -> Vec<Target> {
             read: |_, input| {
                 let text = String::from_utf8_lossy(input);
                 let _ = Lines::of(&text, &[]).line("tasks");
-                let sweep = Sweep::from_yaml(&text, Path::new("/folder"), &[]).map_err(|error| error_chain(&error))?;
-                let recipes: Vec<_> = sweep.baselines.iter().map(|baseline| format!("{baseline:?}")).collect();
-                Ok(format!("{:?} {recipes:?} {:?}", sweep.notes(), sweep.splits()))
+                let sweeps = Sweep::all_from_yaml(&text, Path::new("/folder"), &[]);
+                let told = |sweep: &Sweep| {
+                    let recipes: Vec<_> = sweep.baselines.iter().map(|baseline| format!("{baseline:?}")).collect();
+                    format!("{} {:?} {recipes:?} {:?}", sweep.name, sweep.notes(), sweep.splits())
+                };
+                Ok(sweeps.map_err(|error| error_chain(&error))?.iter().map(told).collect())
             },
             // The command line names the file.
             named: "",

@@ -1,7 +1,7 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
-    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Raced, Recipe, RecipeSpec, Reference, Row, RowKind,
-    RowReplicates, SeedRun, SubsetJob, version::known,
+    Digest, EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Raced, Recipe, RecipeSpec, Reference, Row,
+    RowKind, RowReplicates, SeedRun, SubsetJob, Variant, version::known,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,10 @@ pub(crate) struct StoredOutcome {
     ended_early: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variant: Option<Variant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    setup: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +130,8 @@ impl From<Outcome> for StoredOutcome {
             missing: outcome.missing,
             ended_early: outcome.ended_early,
             reference: outcome.reference,
+            variant: outcome.variant,
+            setup: outcome.setup,
         }
     }
 }
@@ -137,7 +143,7 @@ fn version_of(outcome: &Outcome) -> u32 {
         RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
     };
     let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || is_raced(row);
-    if outcome.reference.is_some() || outcome.rows.iter().any(has_axes) {
+    if outcome.reference.is_some() || outcome.variant.is_some() || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
     if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -157,6 +163,8 @@ impl From<StoredOutcome> for Outcome {
             missing: stored.missing,
             ended_early: stored.ended_early,
             reference: stored.reference,
+            variant: stored.variant,
+            setup: stored.setup,
         }
     }
 }

@@ -110,7 +110,8 @@ impl Sweep {
         let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
         let has_method = !self.method.is_first() || self.searches.iter().any(|search| search.trials.is_some());
         let has_replicates = searched.chain(fixed).any(Option::is_some);
-        self.subsets.is_some() || self.racing.is_some() || has_replicates || has_method
+        let has_axis = self.subsets.is_some() || self.variant.is_some();
+        has_axis || self.racing.is_some() || has_replicates || has_method
     }
 }
 

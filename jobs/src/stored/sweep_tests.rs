@@ -194,3 +194,21 @@ fn documents_of_sweeps_with_published_figures_are_of_version_4() {
     assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
     assert_eq!(read.reference.unwrap().row("knots_ties").unwrap().hits.get(&1), Some(&40.0));
 }
+
+#[test]
+fn documents_of_variants_are_of_version_4() {
+    let variant = serde_json::json!({"of": "ranks", "key": "rank", "value": 16, "place": 1});
+    let mut manifest: Value = serde_json::from_str(MANIFEST).unwrap();
+    manifest["sweep"]["variant"] = variant.clone();
+    manifest["version"] = 4.into();
+    let read: Manifest = serde_json::from_value(manifest.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), manifest);
+    let mut outcome: Value = serde_json::from_str(OUTCOME).unwrap();
+    outcome["variant"] = variant;
+    outcome["setup"] = crate::Digest::of(b"setup").to_string().into();
+    outcome["version"] = 4.into();
+    let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
+    outcome["variant"]["colour"] = "red".into();
+    assert!(serde_json::from_value::<Outcome>(outcome).unwrap_err().to_string().contains("unknown field `colour`"));
+}

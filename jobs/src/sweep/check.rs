@@ -10,6 +10,7 @@ mod replicates;
 mod subsets;
 mod task;
 mod texts;
+mod variants;
 
 use super::{
     Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Method, Search, Sweep, SweepError, Task,
@@ -82,6 +83,7 @@ impl SweepFile {
             ensembles,
             racing,
             subsets,
+            variant: None,
         };
         check_rows(&sweep)?;
         let reference = published.check(self.reference, &sweep)?;
@@ -128,7 +130,10 @@ pub(super) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Che
                 return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
             }
         }
-        let adapter = check_adapter(&format!("{path}.adapter"), file.adapter, folder)?;
+        let Some(adapter) = file.adapter else {
+            return Err(SweepError::invalid(&path, "needs an `adapter`"));
+        };
+        let adapter = check_adapter(&format!("{path}.adapter"), adapter, folder)?;
         let data = check_data(&format!("{path}.data"), file.data, folder)?;
         let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
         let head = match data.text {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SweepFile {
     pub(super) name: String,
@@ -33,9 +33,10 @@ pub(super) struct SweepFile {
     pub(super) racing: Option<RacingFile>,
     /// How adapters are trained, for all tasks.
     pub(super) training: Option<Value>,
+    pub(super) variants: Option<VariantsFile>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RacingFile {
     pub(super) error_rate: Option<f64>,
@@ -45,7 +46,27 @@ pub(super) struct RacingFile {
     pub(super) seed: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantsFile {
+    pub(super) key: String,
+    /// The pattern of the adapters of all values, with `{value}` and `{task}`.
+    pub(super) adapter: Option<String>,
+    /// Bare values, or maps of [`VariantFile`].
+    pub(super) values: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariantFile {
+    pub(super) value: Value,
+    /// A pattern with `{task}`.
+    pub(super) adapter: Option<String>,
+    /// The adapters by task.
+    pub(super) adapters: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubsetsFile {
     pub(super) sizes: Vec<u64>,
@@ -53,7 +74,7 @@ pub(super) struct SubsetsFile {
     pub(super) seed: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LearnedFile {
     pub(super) name: Option<String>,
@@ -81,12 +102,12 @@ fn per_task() -> CoefficientScope {
     CoefficientScope::Task
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskFile {
     pub(super) name: String,
-    /// A reference, or `train` with a map of what differs from `training`.
-    pub(super) adapter: Value,
+    /// A reference, or `train` with a map of what differs from `training`. Absent where variants name the adapters.
+    pub(super) adapter: Option<Value>,
     /// A reference, or a map of [`DataFile`].
     pub(super) data: Value,
     pub(super) head: Option<String>,
@@ -96,7 +117,7 @@ pub(super) struct TaskFile {
     pub(super) finetuned: BTreeMap<String, f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DataFile {
     pub(super) source: String,
@@ -113,7 +134,7 @@ pub(super) struct DataFile {
     pub(super) splits: Option<BTreeMap<String, SplitFile>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SplitFile {
     pub(super) from: Option<String>,
@@ -123,7 +144,7 @@ pub(super) struct SplitFile {
     pub(super) indices: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluationFile {
     #[serde(default)]
@@ -147,7 +168,7 @@ fn test() -> String {
     "test".to_owned()
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BenchmarkFile {
     #[default]
@@ -167,7 +188,7 @@ pub(super) enum MethodFile {
     CmaEs,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MetricFile {
     pub(super) name: Option<String>,
@@ -175,7 +196,7 @@ pub(super) struct MetricFile {
     pub(super) goal: GoalFile,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GoalFile {
     #[default]
@@ -183,7 +204,7 @@ pub(super) enum GoalFile {
     Minimize,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchFile {
     pub(super) name: Option<String>,
@@ -197,7 +218,7 @@ pub(super) struct SearchFile {
     pub(super) replicates: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ParameterFile {
     pub(super) values: Option<Vec<Value>>,

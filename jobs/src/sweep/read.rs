@@ -11,14 +11,26 @@ impl Sweep {
     /// change the file before it is read.
     ///
     /// # Errors
-    /// Everything that [`SweepError`] names; nothing is looked up on disk or network.
+    /// Everything that [`SweepError`] names, and a file with variants; nothing is looked up on disk or network.
     pub fn from_yaml(text: &str, folder: &Path, overrides: &[String]) -> Result<Self, SweepError> {
+        let mut sweeps = Self::all_from_yaml(text, folder, overrides)?;
+        match sweeps.pop() {
+            Some(sweep) if sweeps.is_empty() => Ok(sweep),
+            _ => Err(SweepError::invalid("variants", "makes several sweeps, and one is read here")),
+        }
+    }
+
+    /// The same of a file that may have variants: the sweep of each of them, or the one sweep of the file.
+    ///
+    /// # Errors
+    /// As [`from_yaml`](Self::from_yaml), but for variants.
+    pub fn all_from_yaml(text: &str, folder: &Path, overrides: &[String]) -> Result<Vec<Self>, SweepError> {
         let mut tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
         if !tree.is_object() {
             return Err(SweepError::Yaml { message: "a sweep file is a map of keys".to_owned() });
         }
         overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
-        typed::<SweepFile>(tree, "")?.check(folder)
+        typed::<SweepFile>(tree, "")?.check_all(folder)
     }
 }
 

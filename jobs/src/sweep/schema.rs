@@ -7,9 +7,9 @@ mod evaluation;
 mod recipe;
 mod search;
 mod task;
-mod training;
 #[cfg(test)]
 mod tests;
+mod training;
 
 use serde_json::{Map, Value, json};
 
@@ -40,10 +40,15 @@ pub fn sweep_schema() -> Value {
             ("subsets", search::subsets()),
             ("racing", search::racing()),
             ("training", referring("training")),
+            ("variants", task::variants()),
         ],
     );
-    let definitions =
-        [("recipe", recipe::recipe([])), ("parameters", search::parameters()), ("replicates", search::replicates())];
+    let definitions = [
+        ("recipe", recipe::recipe([])),
+        ("parameters", search::parameters()),
+        ("replicates", search::replicates()),
+        ("training", training::training()),
+    ];
     insert(&mut schema, "$schema", json!(DIALECT));
     insert(&mut schema, "$defs", map(definitions));
     schema

@@ -8,6 +8,7 @@ mod finetune;
 mod methods;
 mod reference;
 mod texts;
+mod variants;
 
 const SMALL: &str = r#"
 name: small

@@ -31,7 +31,7 @@ impl Check<'_> {
         reference: &InputRef,
         base: Option<&Base>,
     ) -> Option<Seen> {
-        let place = place.at("adapter");
+        let place = place.adapter(self.sweep);
         let files = self.look(&place, reference, |inputs| inputs.list_adapter(reference))?;
         let Some(header) = base.and_then(|base| base.header.as_ref()) else {
             self.sources.leave(format!("`{reference}` against the base, which could not be looked at"));

@@ -46,7 +46,7 @@ impl Check<'_> {
                 let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
                 let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
                 let at = format!("the adapter `{reference}`");
-                let place = place.at("adapter");
+                let place = place.adapter(self.sweep);
                 let adapter = adapter?;
                 if let Some(shape) = adapter.head {
                     return self.fits(&place, &task.name, at, shape, (base, text)).map(HeadRows::unnamed);

@@ -30,7 +30,8 @@ pub(super) async fn write(
         // The store has seen that it is the name of the folder that the sweep lies in, and thus no path.
         let folder = folder.join(file_name(&sweep.summary.sweep));
         write_tables(&folder.join("tables"), &sweep.tables)?;
-        let charts = Chart::all(frame, &sweep.summary)?;
+        let mut charts = Chart::all(frame, &sweep.summary)?;
+        charts.extend(sweep.other_charts.iter().cloned());
         write_charts(&folder.join("charts"), &charts)?;
         let path = folder.join(report::NAME);
         put(&path, report::page(store, frame, sweep, &charts).await.as_bytes())?;

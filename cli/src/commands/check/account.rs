@@ -1,7 +1,6 @@
-use super::similarity::SimilarityOf;
 use analysis::{Axis, AxisScale, AxisUnit, Cell, Chart, ChartData, Column, ColumnKind, Kind, Summary, Table, TableRow};
-use jobs::WeakAdapter;
-use merging::{AdapterSummary, Comparison, PairSummary};
+use jobs::{Similarity, WeakAdapter};
+use merging::{AdapterSummary, Comparison, PairSummary, UpdateSimilarity};
 use serde_json::{Value, json};
 
 /// Updates whose norm is this many times the median dominate a sum.
@@ -15,7 +14,15 @@ pub(super) struct Account<'a> {
     /// The base and the adapters alone on a split, if they were evaluated.
     pub(super) summary: Option<&'a Summary>,
     /// How alike the updates act, if that was asked for.
-    pub(super) similarity: Option<SimilarityOf<'a>>,
+    pub(super) similarity: Option<SimilarityOf>,
+}
+
+/// How alike the updates act on the same inputs.
+pub(super) struct SimilarityOf {
+    /// Weight by weight.
+    pub(super) measured: UpdateSimilarity,
+    /// The means, which are stored.
+    pub(super) shown: Similarity,
 }
 
 impl Account<'_> {
@@ -51,7 +58,7 @@ impl Account<'_> {
 
     /// A table of the adapters, one of the pairs, and one of their similarity.
     pub(super) fn tables(&self) -> Vec<Table> {
-        let similarity = self.similarity.as_ref().map(SimilarityOf::table);
+        let similarity = self.similarity.as_ref().map(|of| Table::similarity(&of.shown));
         [self.adapters(), self.pairs()].into_iter().chain(similarity).collect()
     }
 
@@ -172,7 +179,7 @@ impl Account<'_> {
                 },
             }
         };
-        let similarity = self.similarity.as_ref().map(SimilarityOf::charts).unwrap_or_default();
+        let similarity = self.similarity.as_ref().map(|of| Chart::similarity(&of.shown)).unwrap_or_default();
         let charts = [
             chart(
                 "interference",
@@ -209,7 +216,7 @@ impl Account<'_> {
             "adapters": self.comparison.adapters,
             "pairs": self.comparison.pairs,
             "accuracies": accuracies,
-            "similarity": self.similarity.as_ref().map(|of| json!({ "split": of.split, "cka": of.similarity })),
+            "similarity": self.similarity.as_ref().map(|of| json!({ "split": of.shown.split, "cka": of.measured })),
             "warnings": self.warnings(),
         })
     }

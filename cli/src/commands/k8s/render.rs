@@ -6,7 +6,7 @@ use crate::{
     sweep_file::{SweepText, read_sweep_text},
     terminal,
 };
-use jobs::Digest;
+use jobs::{Digest, Sweep};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -81,8 +81,11 @@ impl Overlay {
 
 /// Refuses places that exist only on this machine.
 fn check_places(file: &Path, sweep: &SweepText) -> Result<(), Failure> {
-    let tree = serde_json::to_value(&sweep.sweep).expect("a sweep is plain data");
-    match local_place(&tree, &mut Vec::new()) {
+    let place = |sweep: &Sweep| {
+        let tree = serde_json::to_value(sweep).expect("a sweep is plain data");
+        local_place(&tree, &mut Vec::new())
+    };
+    match sweep.sweeps.iter().find_map(place) {
         Some((key, place)) => Err(Failure::K8s(K8sFailure::LocalPlace { path: file.to_owned(), key, place })),
         None => Ok(()),
     }
@@ -141,7 +144,8 @@ fn write(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> Result<(), Fail
 
 /// The kustomization of one sweep in `folder`.
 fn kustomization(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> String {
-    let name = plain_name(&sweep.sweep.name);
+    let written = sweep.sweeps.first().map(Sweep::name_in_file).unwrap_or_default();
+    let name = plain_name(written);
     let digest = Digest::of(sweep.text.as_bytes()).to_string();
     // YAML takes JSON's strings.
     let quoted = |path: &Path| Value::from(relative(folder, path).display().to_string()).to_string();
@@ -155,7 +159,7 @@ fn kustomization(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> String 
          labels:\n  - pairs:\n      bowline.sweep: \"{name}\"\n    includeTemplates: true\n\
          configMapGenerator:\n  - name: sweep\n    files:\n      - {FILE}\n    options:\n      immutable: true\n      \
          disableNameSuffixHash: true\n",
-        sweep.sweep.name,
+        written,
         quoted(&overlay.job),
         quoted(&overlay.settings),
         &digest[..DIGITS],

@@ -169,3 +169,15 @@ fn methods_in_batches_read_the_mean_over_seeds_too() {
         assert_eq!(one, many, "{method:?}");
     }
 }
+
+#[test]
+fn a_search_of_which_every_point_has_a_seed_that_failed_chooses_nothing() {
+    let overrides = [&REPLICATED[..], &["replicates={seed: 2}", "method=grid", "baselines=[]"]].concat();
+    let (outcome, issued) = finish_with(&overrides, 64, &|recipe| lucky(recipe).filter(|_| seed_of(recipe) != 8));
+    let row = outcome.rows.iter().find(|row| row.name == "knots_dare_ties").unwrap();
+    let RowKind::Search { points, .. } = &row.kind else { panic!("a search") };
+    assert_eq!(points.iter().map(|point| point.value.is_some()).collect::<Vec<_>>(), [true, false, true, false]);
+    assert!(row.jobs.values().all(Vec::is_empty) && row.replicates.is_none(), "{row:?}");
+    assert!(issued.iter().all(|job| job.phase != Phase::Write));
+    assert!(labels(&issued, Phase::Report).iter().all(|label| !label.starts_with("knots_dare_ties")));
+}

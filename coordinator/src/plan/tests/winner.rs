@@ -47,3 +47,21 @@ fn nothing_is_written_unless_asked_for_nor_where_no_adapter_can_hold_the_winner(
     let mut plan = SweepPlan::new(frozen(&in_full_space)).unwrap().writing_winner();
     assert!(matches!(up_to_the_end(&mut plan), NextJobs::Finished(_)));
 }
+
+#[test]
+fn a_sweep_that_minimises_stops_at_the_first_rise_and_writes_the_smallest_value() {
+    let overrides = ["metric={name: mean_accuracy, goal: minimize}", "parameters={scaling: [0.1, 0.2, 0.3, 0.4]}"];
+    // Behind the rise at 0.3 there is a smaller value, which a search by the largest one would not reach either.
+    let correct = |recipe: &jobs::Recipe| match (recipe.scaling * 10.0).round() as u64 {
+        1 => Some(300),
+        2 => Some(200),
+        3 => Some(400),
+        _ => Some(100),
+    };
+    let (outcome, issued) = super::replicates::finish_with(&overrides, 1, &correct);
+    assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2));
+    let tried: Vec<_> = labels(&issued, Phase::Search);
+    assert_eq!(tried, ["knots_ties scaling=0.1", "knots_ties scaling=0.2", "knots_ties scaling=0.3"]);
+    let jobs::JobSpec::Write(spec) = issued.last().unwrap().job.spec() else { panic!("the winner is written last") };
+    assert!((spec.recipe.scaling - 0.2).abs() < 1e-9);
+}

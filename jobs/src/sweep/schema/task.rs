@@ -1,4 +1,4 @@
-use super::{count, list, map, name, object, reference, text, words};
+use super::{count, list, map, name, object, reference, referring, text, words};
 use serde_json::{Value, json};
 
 /// An entry of `tasks`.
@@ -7,15 +7,52 @@ pub(super) fn task() -> Value {
     let template = json!({"type": "string", "pattern": "\\{\\}"});
     object(
         "A task: an adapter, its data, and its head.",
-        &["name", "adapter", "data"],
+        &["name", "data"],
         [
             ("name", name("The task's name, unique in the sweep.")),
-            ("adapter", reference("The PEFT LoRA folder that was trained for the task.")),
+            ("adapter", adapter()),
             ("data", data()),
             ("head", head),
             ("classes", list("Class names in label order; with `templates`.", json!({"type": "string"}))),
             ("templates", list("Prompts in which `{}` stands for the class name; with `classes`.", template)),
             ("finetuned", finetuned()),
+        ],
+    )
+}
+
+fn adapter() -> Value {
+    let trained = object(
+        "An adapter that `bowline finetune` trains: what differs from `training`.",
+        &["train"],
+        [("train", referring("training"))],
+    );
+    json!({"anyOf": [reference("The PEFT LoRA folder that was trained for the task."), trained]})
+}
+
+/// `variants`: sets of adapters, each of which makes a sweep.
+pub(super) fn variants() -> Value {
+    let value = json!({"type": ["string", "number"]});
+    let adapters = json!({
+        "type": "object",
+        "description": "The adapters by task.",
+        "additionalProperties": {"type": "string", "minLength": 1},
+    });
+    let entry = object(
+        "A set of adapters.",
+        &["value"],
+        [
+            ("value", value.clone()),
+            ("adapter", reference("A pattern of the adapters, with `{task}`.")),
+            ("adapters", adapters),
+        ],
+    );
+    object(
+        "Sets of adapters, each of which is searched and reported by itself.",
+        &["key", "values"],
+        [
+            ("key", name("What the sets differ in.")),
+            ("adapter", reference("A pattern of the adapters of all sets, with `{value}` and `{task}`.")),
+            ("values", list("The sets.", json!({"anyOf": [value, entry]}))),
         ],
     )
 }

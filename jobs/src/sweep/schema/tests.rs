@@ -1,4 +1,7 @@
-use super::{super::file, *};
+use super::{
+    super::{file, training},
+    *,
+};
 use crate::{RecipeSpec, Sweep};
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
@@ -42,6 +45,10 @@ fn the_schema_has_the_keys_that_are_read_and_no_others() {
     assert_eq!(written(&sweep["properties"]["learned"]["items"]), read_by::<file::LearnedFile>());
     assert_eq!(written(&sweep["properties"]["subsets"]), read_by::<file::SubsetsFile>());
     assert_eq!(written(&sweep["properties"]["racing"]), read_by::<file::RacingFile>());
+    assert_eq!(written(&sweep["properties"]["variants"]), read_by::<file::VariantsFile>());
+    let of_value = &sweep["properties"]["variants"]["properties"]["values"]["items"]["anyOf"][1];
+    assert_eq!(written(of_value), read_by::<file::VariantFile>());
+    assert_eq!(written(&sweep["$defs"]["training"]), read_by::<training::TrainingFile>());
     assert_eq!(written(&sweep["$defs"]["recipe"]), read_by::<RecipeSpec>());
     let of_values = sweep["$defs"]["parameters"]["properties"]["scaling"]["anyOf"].as_array().unwrap();
     let forms = of_values[1..].iter().flat_map(written).collect::<BTreeSet<_>>();

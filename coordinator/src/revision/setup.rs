@@ -1,0 +1,69 @@
+use super::keys::Keys;
+use jobs::{Digest, EVALUATION_SEMANTICS, HeadSpec, Manifest};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Everything that decides the numbers of a variant apart from its adapters.
+#[derive(Serialize)]
+struct Setup<'a> {
+    evaluation: u32,
+    /// The keys that are about no input, without those of the variant.
+    values: BTreeMap<&'a str, &'a Value>,
+    lists: &'a BTreeMap<String, Vec<String>>,
+    /// The inputs that are no adapter.
+    digests: BTreeMap<&'a str, &'a Digest>,
+}
+
+/// The digest by which the variants of a sweep file are comparable.
+pub(crate) fn setup(manifest: &Manifest) -> Digest {
+    let keys = Keys::of(&manifest.sweep);
+    let is_of_setup = |key: &str| !key.starts_with("variants.");
+    let values = keys.values.iter().filter(|(key, entry)| entry.inputs.is_empty() && is_of_setup(key));
+    // A head that lies in the adapter differs with it.
+    let is_own_head = |input: &str| {
+        let task =
+            input.strip_prefix("heads.").and_then(|name| manifest.sweep.tasks.iter().find(|task| task.name == name));
+        task.is_some_and(|task| matches!(task.head, Some(HeadSpec::Adapter(_))))
+    };
+    let shared = manifest.digests.iter().filter(|(input, _)| !input.starts_with("adapters.") && !is_own_head(input));
+    Digest::of_json(&Setup {
+        evaluation: EVALUATION_SEMANTICS,
+        values: values.map(|(key, entry)| (key.as_str(), &entry.value)).collect(),
+        lists: &keys.lists,
+        digests: shared.map(|(input, digest)| (input.as_str(), digest)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::frozen;
+    use jobs::{Variant, VariantValue};
+
+    fn manifest(overrides: &[&str]) -> Manifest {
+        frozen(overrides).manifest(BTreeMap::new())
+    }
+
+    #[test]
+    fn the_setup_is_everything_but_name_variant_and_adapters() {
+        let own = setup(&manifest(&[]));
+        assert_eq!(setup(&manifest(&["name=other", "base=/elsewhere/base"])), own);
+        for key in ["recipe.scaling=0.7", "method=grid", "parameters.density=[0.1, 0.2]", "baselines=[]"] {
+            assert_ne!(setup(&manifest(&[key])), own, "{key}");
+        }
+        let with = |input: &str| {
+            let mut manifest = manifest(&[]);
+            assert!(manifest.digests.insert(input.to_owned(), Digest::of(b"other")).is_some(), "{input}");
+            setup(&manifest)
+        };
+        assert_eq!(with("adapters.mnist"), own);
+        for input in ["base", "data.mnist.test", "heads.mnist"] {
+            assert_ne!(with(input), own, "{input}");
+        }
+        let mut variant = manifest(&[]);
+        let value = VariantValue::Number(4.into());
+        variant.sweep.variant = Some(Variant { of: "small".to_owned(), key: "rank".to_owned(), value, place: 0 });
+        assert_eq!(setup(&variant), own);
+    }
+}
