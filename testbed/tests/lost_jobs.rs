@@ -24,6 +24,7 @@ fn coordinator(cluster: &Cluster, sweep: &str, scalings: u32, densities: u32, fo
         scalings,
         densities,
         linear: false,
+        racing: false,
         poison: false,
         metric: "mean_accuracy".to_owned(),
     };
