@@ -296,6 +296,11 @@ impl SweepPlan {
         })
     }
 
+    /// The points of searches that have entered a race.
+    pub(crate) fn raced_points(&self) -> HashSet<JobId> {
+        self.searches.raced_points()
+    }
+
     /// Whether no job is left to issue or to wait for.
     fn is_over(&self) -> bool {
         self.is_evaluated() && self.pending.is_issued(Phase::Write)

@@ -39,6 +39,8 @@ pub struct Resume {
     pub(crate) failed: Vec<EarlierFailure>,
     /// All jobs that failed permanently.
     pub(crate) failed_jobs: Vec<JobId>,
+    /// Slices that failed permanently. They count as no failures: their points are evaluated on all examples.
+    pub(crate) failed_slices: Vec<JobId>,
     /// Jobs whose stored result is corrupt.
     pub(crate) corrupt: HashSet<JobId>,
     /// The sizes of data by the accepted results.
@@ -87,6 +89,7 @@ impl Resume {
             artefacts: Vec::new(),
             failed: Vec::new(),
             failed_jobs: Vec::new(),
+            failed_slices: Vec::new(),
             corrupt: HashSet::new(),
             examples: ExampleCounts::default(),
             contradicting: None,
@@ -148,9 +151,15 @@ impl Resume {
     }
 
     fn fail(&mut self, plan: &mut SweepPlan, job: PlannedJob, failed: FinalFailure) -> Result<(), CoordinatorError> {
+        let is_slice = job.is_slice();
         let PlannedJob { id, label, .. } = job;
         let FinalFailure { errors, blame } = failed;
         plan.record(id, Completion::Failed { errors: &errors, blame })?;
+        if is_slice {
+            self.failed_slices.push(id);
+            self.listing.forget(&id);
+            return Ok(());
+        }
         self.survey.failed += 1;
         self.failed_jobs.push(id);
         if self.failed.len() < MAX_REPORTED {

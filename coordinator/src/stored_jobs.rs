@@ -8,10 +8,12 @@ pub struct StoredJobs {
     pub ended: HashSet<JobId>,
     /// The jobs with an artefact that merges of the sweep are made from. The winner is none of them.
     pub artefacts: HashSet<JobId>,
+    /// The slices of its races with a result or a permanent failure. They count as no jobs of their own.
+    pub slices: HashSet<JobId>,
 }
 
 impl StoredJobs {
-    /// The number of jobs.
+    /// The number of jobs, without slices.
     pub fn count(&self) -> usize {
         self.ended.len() + self.artefacts.len()
     }
@@ -20,11 +22,13 @@ impl StoredJobs {
     pub fn extend(&mut self, other: Self) {
         self.ended.extend(other.ended);
         self.artefacts.extend(other.artefacts);
+        self.slices.extend(other.slices);
     }
 
     /// Removes the jobs of `other`.
     pub fn remove_all(&mut self, other: &Self) {
         self.ended.retain(|job| !other.ended.contains(job));
         self.artefacts.retain(|job| !other.artefacts.contains(job));
+        self.slices.retain(|job| !other.slices.contains(job));
     }
 }

@@ -134,6 +134,14 @@ impl SearchState {
         }
     }
 
+    /// The best point so far whose value is not known, so that a search that ends now needs it.
+    pub fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
+        match &self.0 {
+            MethodState::Grid(_) | MethodState::Random(_) => None,
+            MethodState::Linear(state) => state.leader(known),
+        }
+    }
+
     /// Whether the search goes on from a point that is better than all before, without its value. Others choose among values.
     pub fn follows_leaders(&self) -> bool {
         match &self.0 {

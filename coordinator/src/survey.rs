@@ -58,7 +58,36 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     let mut ended = store.compacted_jobs(revision).await?.jobs;
     ended.extend(read.resume.uncompacted);
     ended.extend(read.resume.failed_jobs);
-    Ok(StoredJobs { ended, artefacts: read.resume.artefacts.into_iter().collect() })
+    let raced = read.plan.raced_points();
+    let mut slices: HashSet<JobId> = read.resume.failed_slices.into_iter().collect();
+    if !raced.is_empty() {
+        slices.extend(stored_slices(store, &raced, &ended).await?);
+    }
+    Ok(StoredJobs { ended, artefacts: read.resume.artefacts.into_iter().collect(), slices })
+}
+
+/// The stored slices of these points. A plan that knows the evaluations on all examples does not ask for them, and nothing lists them:
+/// all results but `others` are read.
+async fn stored_slices(
+    store: &Store,
+    points: &HashSet<JobId>,
+    others: &HashSet<JobId>,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut slices = Vec::new();
+    let jobs: Vec<JobId> = store.jobs_with_results().await?.into_iter().filter(|job| !others.contains(job)).collect();
+    for batch in jobs.chunks(BATCH) {
+        for found in store.results_of(batch).await {
+            match found {
+                Ok(Some(result)) if result.meaning.slice.is_some() && points.contains(&result.meaning.whole_id()) => {
+                    slices.push(result.job);
+                }
+                Ok(_) => {}
+                Err(error @ StoreError::Backend(_)) => return Err(error),
+                Err(error) => tracing::warn!(%error, "skipped a result that may be a slice of a race"),
+            }
+        }
+    }
+    Ok(slices)
 }
 
 /// As [`survey`], of the revision of `frozen`, whichever revision the store holds.

@@ -182,6 +182,8 @@ impl<'a> Reader<'a> {
                 match found {
                     // What was deleted since it was listed is not there any more.
                     Ok(None) => {}
+                    // A slice is a part of an evaluation, and none itself.
+                    Ok(Some(result)) if result.meaning.slice.is_some() => {}
                     Ok(Some(result)) => self.rows.push(&result.into(), Named::default()),
                     Err(source) => self.skip(source, |source| Problem::Listed { source })?,
                 }
@@ -195,6 +197,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// It contradicts most others of the sweep, and is not added.
     fn take(&mut self, result: &BriefResult, named: Named<'_>, seen: &mut HashSet<JobId>) -> Result<(), StoreError> {
+        // A slice is a part of an evaluation, and none itself.
+        if result.ground.slice.is_some() {
+            return Ok(());
+        }
         let sweep = self.said.len().saturating_sub(1);
         if let Some(before) = self.before.get(sweep) {
             let checked = before.check(&result.ground, &result.scores);

@@ -249,3 +249,24 @@ fn the_documentation_names_every_column_of_a_recipe() {
         assert!(names.contains(&key.name()), "`{}` has no row in docs/analysis.md", key.name());
     }
 }
+
+#[tokio::test]
+async fn slices_have_no_rows() {
+    let made = Made::small();
+    let kept = Kept::of(&made).await;
+    let mut slice = made.results.found.values().find(|result| result.meaning.split == "validation").unwrap().clone();
+    let of_task = |score: &jobs::TaskScore| jobs::TaskShare { examples: score.n, weight: 1.0 };
+    let tasks = slice.scores.iter().map(of_task).collect();
+    slice.meaning.slice = Some(jobs::Slice { seed: 0, sequence_of: None, from: 0, to: 10, tasks });
+    slice.job = slice.meaning.id();
+    let examples = slice.meaning.slice_examples().unwrap().unwrap();
+    for (score, examples) in slice.scores.iter_mut().zip(examples) {
+        score.n = examples.len() as u64;
+        score.correct = 0;
+        score.right = Some(examples.iter().map(|_| false).collect());
+    }
+    slice.scores.retain(|score| score.n > 0);
+    assert_eq!(kept.store.put_result(&slice).await.unwrap(), store::Put::Created);
+    let frame = Frame::of_store(&kept.store, &[sweep(&made)]).await.unwrap();
+    assert_eq!((frame.len(), problems(&frame)), (12, Vec::<String>::new()));
+}

@@ -67,6 +67,9 @@ fn failed_points(row: &SummaryRow, missing: u64) -> Option<String> {
         None if missing > 0 && failed < points => {
             format!("{name} chose nothing: the value of a point is not known ({failed} of {points} failed)")
         }
+        None if failed < points => {
+            format!("{name} chose nothing: no point has a value yet ({failed} of {points} failed)")
+        }
         None => format!("{name} chose nothing: all of its points failed ({failed} of {points})"),
         Some(_) => format!("{failed} of the {points} points of {name} failed, and were not chosen from"),
     })

@@ -66,6 +66,11 @@ impl Summary {
                     "{name} chose nothing: the value of a point is not known ({failed} of {points} failed)"
                 )];
             }
+            if *failed < *points || *points == 0 {
+                return vec![format!(
+                    "{name} chose nothing: no point has a value yet ({failed} of {points} failed)"
+                )];
+            }
             return vec![format!("{name} chose nothing: all of its points failed ({failed} of {points})")];
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });

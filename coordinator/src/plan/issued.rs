@@ -27,9 +27,9 @@ pub(super) struct SearchPoint {
 }
 
 impl IssuedJobs {
-    /// Issues a job; `false` if it was issued before.
+    /// Issues a job; `false` if it was issued before, and is still waited for.
     pub(super) fn issue(&mut self, id: JobId) -> bool {
-        let is_new = self.all.insert(id);
+        let is_new = self.all.insert(id) || self.abandoned.remove(&id);
         if is_new {
             self.open += 1;
         }

@@ -133,7 +133,11 @@ impl OutcomeTable<'_> {
                 PointResult::Eliminated => Judged { value: None, raced: raced(false) },
                 // Its value is known if it was chosen, or had to be compared.
                 PointResult::Leader if whole.is_some() => Judged { value: whole, raced: None },
-                PointResult::Leader => Judged { value: None, raced: raced(true) },
+                PointResult::Leader => match self.known.status(&candidate.id) {
+                    // Its evaluation failed where a slice had not.
+                    Some(JobStatus::Failed | JobStatus::Missing) => Judged { value: None, raced: None },
+                    Some(JobStatus::Done(_)) | None => Judged { value: None, raced: raced(true) },
+                },
             };
             return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value, raced }];
         }

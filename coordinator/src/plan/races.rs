@@ -152,6 +152,16 @@ impl Races {
         open.chain(whole).collect()
     }
 
+    /// The evaluation of a candidate on all examples.
+    pub(super) fn whole(&self, candidate: &JobId, known: &Known) -> Option<WantedJob> {
+        self.candidate(candidate).map(|candidate| known.wanted(candidate, None))
+    }
+
+    /// The candidates that have entered.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = JobId> {
+        self.racers.keys().copied()
+    }
+
     /// The candidate of a job that the races want.
     pub(super) fn candidate(&self, id: &JobId) -> Option<&Candidate> {
         self.racers.get(id).map(|racer| &racer.candidate)
@@ -163,6 +173,14 @@ impl Races {
 }
 
 impl Known {
+    /// The job whose result has the answers to a slice: the slice, or, if it ended without them, the evaluation on all examples,
+    /// so that a resumed plan, which may know that evaluation, decides the same. `None` if that one ended without them as well.
+    fn answering(&self, candidate: &Candidate, slice: jobs::Slice) -> Option<WantedJob> {
+        let is_open = |job: &WantedJob| self.status(&job.id).is_none();
+        let slice = Some(self.wanted(candidate, Some(slice))).filter(is_open);
+        slice.or_else(|| Some(self.wanted(candidate, None)).filter(is_open))
+    }
+
     /// The job of a candidate on all examples or on a slice.
     fn wanted(&self, candidate: &Candidate, slice: Option<jobs::Slice>) -> WantedJob {
         let subject = Subject::Merge { recipe: Box::new(candidate.recipe.clone()) };

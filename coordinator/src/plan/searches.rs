@@ -10,8 +10,8 @@ use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, NextPoint, PointResult, Ranking, SearchState, StrategyError, Ties},
 };
-use jobs::{Benchmark, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
-use std::collections::VecDeque;
+use jobs::{Benchmark, JobId, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
+use std::collections::{HashSet, VecDeque};
 
 /// The searches of a sweep.
 #[derive(Debug)]
@@ -97,6 +97,11 @@ impl Searches {
         self.all.iter().all(|search| search.choice.is_some())
     }
 
+    /// The points that have entered a race.
+    pub(super) fn raced_points(&self) -> HashSet<JobId> {
+        self.all.iter().filter_map(|search| search.races.as_ref()).flat_map(Races::candidates).collect()
+    }
+
     pub(super) fn is_cut_short(&self) -> bool {
         self.is_cut_short
     }
@@ -143,9 +148,10 @@ impl Searches {
             let groups = std::mem::take(&mut search.groups);
             let read = BestRead::new(issue.known, search.results(issue.known, groups), self.best);
             if self.ends_early {
-                self.is_cut_short |= search.end(&read)?;
+                self.is_cut_short |= search.end(index, &read, &mut issue)?;
+            } else {
+                search.issue(index, &read, &mut issue)?;
             }
-            search.issue(index, &read, &mut issue)?;
             self.best = read.best();
             search.groups = read.into_results().into_groups();
         }
@@ -203,24 +209,38 @@ impl ActiveSearch {
         Ok(races)
     }
 
-    /// Ends the search with what is known; whether this cut the search short.
-    fn end(&mut self, read: &BestRead<'_>) -> Result<bool, StrategyError> {
+    /// Ends the search with what is known; whether this cut the search short. If the best point of a race has no value yet, its
+    /// evaluation is issued first.
+    fn end(&mut self, index: usize, read: &BestRead<'_>, issue: &mut Issue<'_>) -> Result<bool, CoordinatorError> {
         if self.choice.is_some() {
             return Ok(false);
         }
-        let read = &RacedResults { results: read, races: self.races.as_ref() };
-        match self.state.next(read)? {
-            NextPoint::Done(choice) if choice.best.is_some() => {
-                self.choice = Some(*choice);
-                Ok(false)
+        // The races of a resumed search have not begun: the known results decide them first.
+        if let Some(races) = self.races.take() {
+            let races = self.race(races, read, issue.known)?;
+            let results = RacedResults { results: read, races: Some(&races) };
+            let leader = self.state.leader(&results).filter(|_| self.choice.is_none());
+            let whole = leader.and_then(|leader| races.whole(&leader.id, issue.known));
+            if let Some(job) = whole {
+                issue.raced(index, &self.search, &races, job);
+                self.races = Some(races);
+                return Ok(false);
             }
-            // A search that ended without a best point, since one is missing, chooses among the others when it is
-            // ended by a person.
-            NextPoint::Done(_) | NextPoint::Evaluate(_) | NextPoint::Complete(_) | NextPoint::Wait => {
-                self.choice = Some(self.state.best_known(read)?);
-                Ok(true)
-            }
+            self.races = Some(races);
         }
+        let read = &RacedResults { results: read, races: self.races.as_ref() };
+        let whole = match self.choice.take() {
+            Some(choice) => Some(choice),
+            None => match self.state.next(read)? {
+                NextPoint::Done(choice) => Some(*choice),
+                NextPoint::Evaluate(_) | NextPoint::Complete(_) | NextPoint::Wait => None,
+            },
+        };
+        // A search that ended without a best point, since one is missing, chooses among the others when it is ended by a person.
+        let whole = whole.filter(|choice| choice.best.is_some());
+        let is_cut_short = whole.is_none();
+        self.choice = Some(whole.map_or_else(|| self.state.best_known(read), Ok)?);
+        Ok(is_cut_short)
     }
 }
 

@@ -275,6 +275,9 @@ impl RunState {
         if self.settings.writes {
             plan = plan.writing_winner();
         }
+        if self.ends_early {
+            plan.end_early();
+        }
         self.plan = plan;
         self.examples = examples;
         self.progress.counts.failed = survey.failed;

@@ -117,9 +117,8 @@ impl Linear {
                 None => return Ok(NextPoint::Evaluate(Box::new(candidate))),
             }
         }
-        if let Some(best) = self.incumbent.clone().filter(|_| !self.is_stuck)
-            && best.worth(known) == Worth::Unknown
-            && let Some(needed) = self.needed(best.candidate, known)
+        if let Some(unvalued) = self.unvalued(known).filter(|_| !self.is_stuck)
+            && let Some(needed) = self.needed(unvalued, known)
         {
             return Ok(self.complete(needed));
         }
@@ -136,14 +135,47 @@ impl Linear {
 
     /// The points read, and the best of them, even if one is missing. A best point without a value gives way to the best value.
     pub(super) fn best_known(&self, known: &impl PointResults) -> Choice {
-        let best = self.best.as_ref().filter(|best| self.beats_incumbent(best, known).unwrap_or(true));
-        let best = best.or(self.incumbent.as_ref());
+        let best = self.standing(known).ok().flatten();
         let valued = best.and_then(|best| Some((best.candidate.clone(), best.value(known)?)));
         Choice {
-            best: valued.or_else(|| best.and_then(|_| self.best_value(known))),
+            best: valued.or_else(|| self.best_value(known)),
             points: self.points.clone(),
             left_out: LeftOut::default(),
         }
+    }
+
+    /// The best point so far if its value is not asked for yet, or the point whose value has to be known to find it.
+    pub(super) fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
+        self.unvalued(known).filter(|point| known.whole(&point.id).is_none())
+    }
+
+    /// The same, also if no machine can determine the value.
+    fn unvalued(&self, known: &impl PointResults) -> Option<Candidate> {
+        match self.standing(known) {
+            Ok(best) => best.filter(|best| best.worth(known) == Worth::Unknown).map(|best| best.candidate),
+            Err(needed) => Some(needed),
+        }
+    }
+
+    /// The best point so far, or the point whose value has to be known to find it. An unfinished scan counts as if it were over.
+    fn standing(&self, known: &impl PointResults) -> Result<Option<Standing>, Candidate> {
+        let all = self.points.iter().enumerate();
+        let all = all.map(|(position, (candidate, result))| Standing { candidate: candidate.clone(), result: *result, position });
+        let has_failed = |point: &Standing| point.result == PointResult::Leader && point.worth(known) == Worth::Failed;
+        if !all.clone().any(|point| has_failed(&point)) {
+            let Some(best) = &self.best else { return Ok(self.incumbent.clone()) };
+            let is_best = self.beats_incumbent(best, known)?;
+            return Ok(if is_best { Some(best.clone()) } else { self.incumbent.clone() });
+        }
+        // What a failed leader replaced was better than all before it as well.
+        let mut standing: Option<Standing> = None;
+        for point in all.filter(|point| point.can_be_best() && !has_failed(point)) {
+            let is_better = standing.as_ref().map_or(Ok(true), |best| point.replaces(best, &self.ranking, known))?;
+            if is_better {
+                standing = Some(point);
+            }
+        }
+        Ok(standing)
     }
 
     /// The point with the best value.

@@ -81,7 +81,7 @@ async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
         store.remove_result(&job).await?;
         store.clear_failures(&job).await.map(drop)
     };
-    let ended = stream::iter(jobs.ended.iter().copied().map(remove_result));
+    let ended = stream::iter(jobs.ended.iter().chain(&jobs.slices).copied().map(remove_result));
     ended.buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
     for job in &jobs.artefacts {
         store.remove_artefact(job).await?;

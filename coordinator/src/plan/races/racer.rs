@@ -1,6 +1,6 @@
 use super::WantedJob;
 use crate::{
-    plan::{known::Known, results::JobStatus},
+    plan::known::Known,
     race::{Duel, DuelRules, DuelStep},
     strategy::{Candidate, PointResults},
 };
@@ -80,14 +80,6 @@ impl Racer {
         if !self.wanted.is_empty() && self.wanted.iter().all(|job| known.status(&job.id).is_none()) {
             return;
         }
-        // A slice without a result, whoever is to blame: the evaluation on all examples says what is wrong.
-        let is_slice_lost = |job: &WantedJob| {
-            let is_lost = matches!(known.status(&job.id), Some(JobStatus::Failed | JobStatus::Missing));
-            job.meaning.slice.is_some() && is_lost
-        };
-        if self.wanted.iter().any(is_slice_lost) {
-            self.state = State::Whole;
-        }
         self.wanted.clear();
         while self.verdict().is_none() && self.wanted.is_empty() {
             self.step(known, rules, others);
@@ -99,14 +91,13 @@ impl Racer {
         match (&mut self.state, rules) {
             (State::Decided(_), _) => {}
             (State::First(slice), _) => {
-                let job = known.wanted(&self.candidate, Some(slice.clone()));
                 // An evaluation on all examples shows the same as the slice.
                 if known.has_answers(&id, slice) {
                     self.state = State::Decided(Verdict::Leader);
-                } else if known.status(&job.id).is_some() {
-                    self.state = State::Whole;
-                } else {
+                } else if let Some(job) = known.answering(&self.candidate, slice.clone()) {
                     self.wanted.push(job);
+                } else {
+                    self.state = State::Whole;
                 }
             }
             (State::Duel { duel, incumbent }, Some(rules)) => {
@@ -116,12 +107,12 @@ impl Racer {
                     DuelStep::Undecided => self.state = State::Whole,
                     DuelStep::Needs { challenger, incumbent: of_incumbent } => {
                         let other = others.get(incumbent).map(|other| &other.candidate);
-                        let own = challenger.map(|slice| known.wanted(&self.candidate, Some(slice)));
-                        let theirs = of_incumbent.and_then(|slice| Some(known.wanted(other?, Some(slice))));
-                        self.wanted.extend(own.into_iter().chain(theirs));
-                        // An earlier run may have lost one of them already.
-                        if self.wanted.iter().any(|job| known.status(&job.id).is_some()) {
-                            self.lost();
+                        let own = challenger.map(|slice| known.answering(&self.candidate, slice));
+                        let theirs = of_incumbent.map(|slice| known.answering(other?, slice));
+                        let jobs: Option<Vec<WantedJob>> = own.into_iter().chain(theirs).collect();
+                        match jobs {
+                            Some(jobs) => self.wanted = jobs,
+                            None => self.state = State::Whole,
                         }
                     }
                 }
@@ -134,11 +125,5 @@ impl Racer {
                 }
             }
         }
-    }
-
-    /// A slice that it needs has ended without answers.
-    fn lost(&mut self) {
-        self.wanted.clear();
-        self.state = State::Whole;
     }
 }

@@ -128,8 +128,84 @@ fn a_slice_that_fails_leaves_its_point_to_the_evaluation_on_all_examples() {
         let whole = run(&[method, FINE], 4, &|_| false, &mut first);
         let raced = run(&[method, FINE, RACING], 4, &|job| job.is_slice(), &mut first);
         assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
-        assert!(raced.points().iter().all(|point| point.value.is_some()), "{method}");
+        assert!(!raced.points().iter().any(jobs::Point::is_failed), "{method}");
+        let of_all = |raced: Raced| raced.examples == raced.of;
+        assert!(raced.points().iter().filter_map(|point| point.raced).all(of_all), "{method}");
     }
+}
+
+#[test]
+fn a_leader_whose_evaluation_on_all_examples_fails_gives_way_to_the_best_point_before_it() {
+    let is_best = |job: &PlannedJob| job.phase == Phase::Search && !job.is_slice() && scaling(&job.job) == Some(0.3);
+    for method in ["method=linear", GRID] {
+        let raced = run(&[method, FINE, RACING], 4, &is_best, &mut first);
+        let scaling = chosen(&raced.outcome, "knots_ties").scaling;
+        assert!([Some(0.2), Some(0.4)].contains(&scaling), "{method}: {scaling:?}");
+        assert!(raced.outcome.rows.last().unwrap().jobs.values().all(|jobs| jobs.len() == 1), "{method}");
+        let failed = raced.points().iter().filter(|point| point.spec.scaling == Some(0.3) && point.is_failed());
+        assert!(failed.count() > 0, "{method}");
+    }
+}
+
+/// The outcome of a sweep that ends with the results of `stored`, and the jobs that its searches still need.
+fn ended_early(overrides: &[&str], stored: &BTreeMap<JobId, JobResult>) -> (Outcome, Vec<PlannedJob>) {
+    let mut survey = SweepPlan::new(frozen(overrides)).unwrap();
+    while let NextJobs::Publish(jobs) = survey.next(1000).unwrap() {
+        for result in jobs.iter().filter_map(|job| stored.get(&job.id)) {
+            survey.record(result.job, Completion::Result(result)).unwrap();
+        }
+    }
+    let mut plan = SweepPlan::with_results(frozen(overrides), survey.into_results()).unwrap();
+    plan.end_early();
+    let mut searched = Vec::new();
+    loop {
+        match plan.next(16).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                    searched.extend(Some(job).filter(|job| job.phase == Phase::Search));
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(outcome) => return (*outcome, searched),
+        }
+    }
+}
+
+#[test]
+fn a_race_that_is_ended_early_chooses_its_leader_and_evaluates_at_most_that() {
+    for method in ["method=linear", GRID] {
+        let overrides = [method, FINE, RACING];
+        let ordered = run(&overrides, 4, &|_| false, &mut first);
+        for kept in (0..ordered.issued.len()).step_by(3) {
+            let part = &ordered.issued[..kept];
+            let stored = part.iter().map(|job| (job.id, answered(&job.job))).collect();
+            let (outcome, searched) = ended_early(&overrides, &stored);
+            let has_begun = part.iter().any(|job| job.phase == Phase::Search);
+            let row = outcome.rows.last().unwrap();
+            assert_eq!(row.jobs.values().all(|jobs| jobs.len() == 1), has_begun, "{method}, {kept} jobs: {row:?}");
+            assert!(searched.len() <= 2 && !searched.iter().any(PlannedJob::is_slice), "{method}, {kept} jobs");
+        }
+    }
+}
+
+#[test]
+fn a_race_that_is_ended_while_its_leader_is_evaluated_waits_for_that_evaluation() {
+    let mut plan = SweepPlan::new(frozen(&["method=linear", FINE, RACING])).unwrap();
+    let is_leader = |job: &PlannedJob| job.phase == Phase::Search && !job.is_slice();
+    let leader = loop {
+        let NextJobs::Publish(jobs) = plan.next(1).unwrap() else { panic!("the leader is never evaluated") };
+        if let Some(job) = jobs.iter().find(|job| is_leader(job)) {
+            break job.clone();
+        }
+        jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap()));
+    };
+    assert_eq!(plan.end_early(), [leader.id]);
+    let NextJobs::Publish(again) = plan.next(1).unwrap() else { panic!("the leader is not evaluated") };
+    assert_eq!(again[0].id, leader.id);
+    plan.record(leader.id, Completion::Result(&answered(&leader.job))).unwrap();
+    let NextJobs::Publish(report) = plan.next(1).unwrap() else { panic!("nothing was chosen") };
+    assert_eq!(report[0].phase, Phase::Report);
 }
 
 #[test]
@@ -208,6 +284,35 @@ proptest! {
         };
         let shuffled = run(&overrides, window, &|_| false, &mut pick);
         prop_assert_eq!(shuffled.outcome, ordered.outcome);
+    }
+
+    /// Slices may fail, and results of compacted parts are known before any job is issued.
+    #[test]
+    fn a_resumed_sweep_that_has_lost_slices_has_the_same_table(lost in 1u8..200, is_linear: bool) {
+        let method = if is_linear { "method=linear" } else { GRID };
+        let overrides = [method, FINE, RACING];
+        let fails = |job: &PlannedJob| job.is_slice() && job.id.to_string().as_bytes() < format!("{lost:02x}").as_bytes();
+        let ordered = run(&overrides, 4, &fails, &mut first);
+        let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+        for _ in 0..2 {
+            for job in ordered.issued.iter().filter(|job| !job.is_slice()) {
+                plan.load(&answered(&job.job));
+            }
+        }
+        let outcome = loop {
+            match plan.next(16).unwrap() {
+                NextJobs::Publish(jobs) => for job in jobs {
+                    let errors = ["it is made up".to_owned()];
+                    let failed = Completion::Failed { errors: &errors, blame: Some(Blame::Job) };
+                    let result = answered(&job.job);
+                    let ended = if fails(&job) { failed } else { Completion::Result(&result) };
+                    plan.record(job.id, ended).unwrap();
+                },
+                NextJobs::Wait => unreachable!("every job that was issued has ended"),
+                NextJobs::Finished(outcome) => break *outcome,
+            }
+        };
+        prop_assert_eq!(outcome, ordered.outcome);
     }
 
     /// Whatever part of the results an interrupted run has left.

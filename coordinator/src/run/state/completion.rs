@@ -12,15 +12,29 @@ impl RunState {
     pub(super) fn complete(&mut self, job: PlannedJob, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => Ok(()),
+            Found::Failed(failed) if job.is_slice() => self.fail_slice(&job, &failed),
             Found::Failed(failed) => {
                 self.breaker.failed(job.id, &failed.errors, is_reused);
                 self.fail(job, failed, is_reused)
             }
             // A corrupt object says nothing about the recipe or the base model, so the circuit breaker ignores it.
+            Found::Corrupt(errors) if job.is_slice() => {
+                self.fail_slice(&job, &FinalFailure { errors, blame: Some(Blame::Machine) })
+            }
             Found::Corrupt(errors) => self.fail(job, FinalFailure { errors, blame: Some(Blame::Machine) }, is_reused),
             Found::Artefact(result) => self.written(job, &result, is_reused),
             Found::Result(result) => self.finished(job, *result, is_reused),
         }
+    }
+
+    /// A slice counts as no job, and so its failure as none: the point is evaluated on all examples, which shows whether it can be.
+    fn fail_slice(&mut self, job: &PlannedJob, failed: &FinalFailure) -> Result<(), CoordinatorError> {
+        let FinalFailure { errors, blame } = failed;
+        self.plan.record(job.id, Completion::Failed { errors, blame: *blame })?;
+        let label = &job.label;
+        let error = errors.join(": ");
+        tracing::warn!(job = %job.id.short(), %error, "a slice failed: {label}; the model is evaluated on all examples");
+        Ok(())
     }
 
     fn fail(&mut self, job: PlannedJob, failed: FinalFailure, is_reused: bool) -> Result<(), CoordinatorError> {
@@ -59,7 +73,6 @@ impl RunState {
         let PlannedJob { id, label, .. } = job;
         let recorded = self.plan.record(id, Completion::Result(&result))?;
         self.examples.add(&result.meaning, &result.scores);
-        self.breaker.succeeded();
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
@@ -68,6 +81,7 @@ impl RunState {
         if result.meaning.slice.is_some() {
             return Ok(());
         }
+        self.breaker.succeeded();
         if is_reused {
             self.progress.counts.reused += 1;
         } else {

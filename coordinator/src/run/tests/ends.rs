@@ -95,6 +95,40 @@ async fn a_search_that_ends_early_reports_the_best_so_far_and_can_be_resumed() {
     }
 }
 
+#[tokio::test]
+async fn a_race_that_ends_early_reports_its_leader_and_can_be_resumed() {
+    for method in ["method=linear", "method=grid"] {
+        let fixture = Fixture::new();
+        let overrides = [method, "racing={slice: 100}"];
+        fixture.run_with(&overrides, Settings::default(), 9, |_| false).await.unwrap();
+        let finish = Settings { finish: true, ..Settings::default() };
+        let ended = fixture.run_with(&overrides, finish, usize::MAX, |_| false).await.unwrap();
+        let table = outcome(&ended);
+        assert!(table.ended_early && table.missing == 0, "{method}");
+        assert!(table.rows[3].jobs.values().all(|jobs| jobs.len() == 1), "{method}: {:?}", table.rows[3]);
+        let searched = ended.computed.iter().filter(|job| scaling(job).is_some() && meaning(job).split != "test");
+        assert!(!searched.clone().any(|job| meaning(job).slice.is_some()), "no race continued: {method}");
+        let whole = fixture.run(&overrides).await;
+        assert_eq!(outcome(&whole), outcome(&Fixture::new().run(&overrides).await), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn slices_that_fail_count_as_no_failures_and_stop_no_sweep() {
+    let fixture = Fixture::new();
+    let overrides = ["method=grid", "racing={slice: 100}"];
+    let is_slice = |job: &Job| job.spec().as_evaluation().is_some_and(|meaning| meaning.slice.is_some());
+    let settings = Settings { max_failures: Some(0), failure_streak: Some(2), ..Settings::default() };
+    let ran = fixture.run_with(&overrides, settings.clone(), usize::MAX, is_slice).await.unwrap();
+    let table = outcome(&ran).clone();
+    assert_eq!((ran.end.counts.failed, table.missing), (0, 0));
+    assert!(!ran.events.iter().any(|event| matches!(event, Event::Failed { .. })));
+    let known = survey(&frozen(&overrides), &fixture.store, Retry::Nothing).await.unwrap();
+    assert_eq!(known.survey.failed, 0);
+    let again = fixture.run_with(&overrides, settings, usize::MAX, is_slice).await.unwrap();
+    assert_eq!((again.end.counts.failed, outcome(&again)), (0, &table));
+}
+
 /// The outcome of a run that receives a request to end the searches of `revision`.
 async fn requested_to_finish(revision: u32) -> Outcome {
     let fixture = Fixture::new();

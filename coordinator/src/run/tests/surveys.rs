@@ -56,3 +56,18 @@ async fn a_survey_counts_without_publishing() {
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
 }
+
+#[tokio::test]
+async fn the_stored_jobs_of_a_raced_sweep_are_all_that_it_has_left_in_the_store() {
+    for method in ["method=linear", "method=grid"] {
+        let fixture = Fixture::new();
+        let overrides = [method, "racing={slice: 100}"];
+        fixture.run(&overrides).await;
+        let stored = crate::stored_jobs(&frozen(&overrides), &fixture.store).await.unwrap();
+        let results = fixture.store.jobs_with_results().await.unwrap();
+        let left = results.iter().filter(|job| !stored.ended.contains(job) && !stored.slices.contains(job));
+        assert_eq!((left.count(), stored.slices.is_empty()), (0, false), "{method}");
+        let count = stored.count();
+        assert_eq!(count, fixture.run(&overrides).await.end.counts.reused as usize, "slices are no jobs: {method}");
+    }
+}

@@ -1,6 +1,6 @@
 use crate::strategy::{
     point::{Candidate, PointResult, PointResults},
-    ranking::Ranking,
+    ranking::{Ranking, Ties},
 };
 
 /// A point that is or was the best of a scan.
@@ -24,6 +24,14 @@ pub(super) enum Worth {
 }
 
 impl Standing {
+    /// Whether a search may choose the point.
+    pub(super) fn can_be_best(&self) -> bool {
+        match self.result {
+            PointResult::Value(_) | PointResult::Leader => true,
+            PointResult::Failed | PointResult::Missing | PointResult::Eliminated => false,
+        }
+    }
+
     pub(super) fn worth(&self, known: &impl PointResults) -> Worth {
         let result = match self.result {
             PointResult::Leader => known.whole(&self.candidate.id),
@@ -48,6 +56,10 @@ impl Standing {
     /// A leader is better than every point that was read before, whatever is known of the values: so the same evidence leads the same
     /// way, also after a resume that knows more values.
     pub(super) fn replaces(&self, old: &Self, ranking: &Ranking, known: &impl PointResults) -> Result<bool, Candidate> {
+        // A scan that passes over the best point again needs no value to know that the two are equal.
+        if self.candidate.id == old.candidate.id {
+            return Ok(ranking.ties == Ties::Last);
+        }
         if self.result == PointResult::Leader && self.position > old.position {
             return Ok(true);
         }

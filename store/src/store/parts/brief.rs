@@ -43,7 +43,10 @@ impl From<JobResult> for BriefResult {
     fn from(result: JobResult) -> Self {
         let JobResult { job, mut meaning, mut scores, merge: _, timings, mut run } = result;
         let subject = mem::replace(&mut meaning.subject, Subject::Base);
-        scores.iter_mut().for_each(|score| score.right = None);
+        for score in &mut scores {
+            score.right = None;
+            score.within.clear();
+        }
         run.commits.clear();
         let finished_ms = mem::take(&mut run.finished_ms);
         Self { job, subject, ground: Arc::new(meaning), scores, timings, run: Arc::new(run), finished_ms }
