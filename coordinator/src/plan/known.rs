@@ -28,6 +28,8 @@ pub(super) struct Known {
     statistics: Vec<StatisticsNeed>,
     /// The merges that recipes of the sweep need made layer by layer.
     layerwise: Vec<LayerwiseSettings>,
+    /// The jobs that make these merges. The plan asks for them in every step, and an id takes a hash.
+    layerwise_ids: Vec<JobId>,
     results: KnownResults,
 }
 
@@ -36,6 +38,8 @@ impl Known {
         let evaluation = frozen.sweep().evaluation.clone();
         let statistics = frozen.statistics_needs();
         let layerwise = frozen.sweep().layerwise_needs();
+        let specs = layerwise.iter().filter_map(|settings| frozen.layerwise_spec(settings, |_| true));
+        let layerwise_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -52,6 +56,7 @@ impl Known {
             artefacts: HashSet::new(),
             statistics,
             layerwise,
+            layerwise_ids,
             results,
         }
     }
@@ -187,6 +192,13 @@ impl Known {
         }
     }
 
+    /// What becomes of an evaluation of which a job has ended without the statistics that it merges by; `None` if they are there,
+    /// or may be. It is the status of that job.
+    pub(super) fn without_statistics(&self, meaning: &Meaning) -> Option<JobStatus> {
+        let lost = meaning.statistics.iter().find(|input| self.lacks_artefact(&input.job))?;
+        self.status(&lost.job)
+    }
+
     /// The metric's value of a job, if it has one.
     pub(super) fn value(&self, id: &JobId) -> Option<f64> {
         match self.status(id)? {
@@ -255,7 +267,8 @@ impl Known {
         (other * self.frozen.sweep().tasks.len()) as u64
     }
 
-    /// Whether all statistics that recipes merge by are there. Statistics that can never be made are an error.
+    /// Whether all statistics that recipes merge by are there, and all merges that are made layer by layer have ended. Statistics of
+    /// a task that can never be made are an error.
     pub(super) fn has_statistics(&self) -> Result<bool, CoordinatorError> {
         let mut is_complete = true;
         for spec in self.statistics() {
@@ -271,17 +284,8 @@ impl Known {
                 }
             }
         }
-        for spec in self.layerwise() {
-            let job = JobSpec::from(spec).id();
-            match self.status(&job) {
-                None => is_complete = false,
-                Some(JobStatus::Done(_)) => {}
-                Some(JobStatus::Failed | JobStatus::Missing) => {
-                    let source = self.results.errors.get(&job).cloned().map(Box::new);
-                    return Err(CoordinatorError::Layerwise { job, source });
-                }
-            }
-        }
+        // A merge that cannot be made layer by layer says something about its own settings alone: see `without_statistics`.
+        is_complete &= self.layerwise_ids.iter().all(|job| self.status(job).is_some());
         Ok(is_complete)
     }
 

@@ -400,12 +400,7 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
         return Err(SweepError::invalid("evaluation.benchmark", problem));
     }
     for search in &sweep.searches {
-        if let Some(parameter) = search.unlisted_of_layerwise() {
-            let problem = format!(
-                "decides what is merged layer by layer by `gram: merged_inputs` in `{}`, and all of it is made before the search: \
-                 list the `values`, or give a `step`",
-                search.name
-            );
+        if let Some((parameter, problem)) = search.unknown_layerwise(sweep.method) {
             return Err(SweepError::invalid(format!("parameters.{}", parameter.key), problem));
         }
     }
