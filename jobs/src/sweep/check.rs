@@ -15,8 +15,8 @@ use super::{
     read::typed,
 };
 use crate::{
-    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
-    RecipeSpec, StatisticsKind, Values,
+    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, PartWeight,
+    Precision, RecipeSpec, Space, StatisticsKind, Values,
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
@@ -391,6 +391,19 @@ fn check_ensemble(
     Ok(Ensemble { name: name.unwrap_or_else(|| ENSEMBLE.to_owned()), rule })
 }
 
+/// A row with weights of single directions that all tasks share, and a task that has some.
+fn shared_directions(sweep: &Sweep) -> Option<(&str, &str)> {
+    let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe, search.parameters.as_slice()));
+    let rows = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe, &[][..])));
+    let knots = |spec: &RecipeSpec| spec.resolve().is_ok_and(|recipe| matches!(recipe.space, Space::Knots { .. }));
+    let is_list = |weight: &PartWeight| matches!(weight, PartWeight::Directions(_));
+    rows.into_iter().find_map(|(name, spec, parameters)| {
+        let may_share = knots(spec) || parameters.iter().any(|parameter| parameter.key == "space");
+        let listed = spec.layer_weights.iter().find(|(_, parts)| parts.values().any(is_list));
+        listed.filter(|_| may_share).map(|(task, _)| (name.as_str(), task.as_str()))
+    })
+}
+
 /// What concerns several parts: rows of a table need names of their own, weights need tasks.
 fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
     let needs_heads = sweep.statistics_needs().iter().any(|need| need.what == StatisticsKind::Fisher);
@@ -398,6 +411,15 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
         let problem = "is `joint`, and a recipe with `combine: fisher` needs what every task's own model predicts with a head of its \
                        own: use `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
+    }
+    if sweep.subsets.is_some()
+        && let Some((name, task)) = shared_directions(sweep)
+    {
+        let problem = format!(
+            "merges subsets of the tasks, and `{name}` has a list of numbers in `layer_weights.{task}` for directions that all tasks \
+             share in `knots`: a subset has other directions; take `subsets` out, or give one number for each part"
+        );
+        return Err(SweepError::invalid("subsets", problem));
     }
     for search in &sweep.searches {
         if let Some((parameter, problem)) = search.unknown_layerwise(sweep.method) {
