@@ -42,5 +42,5 @@ pub use matrix::Matrix;
 pub use merge::working_memory;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
 pub use regmean::{InputMergeError, LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
-pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
+pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics, fisher_memory};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};
