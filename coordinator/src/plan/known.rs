@@ -28,7 +28,9 @@ pub(super) struct Known {
     statistics: Vec<StatisticsNeed>,
     /// The merges that recipes of the sweep need made layer by layer.
     layerwise: Vec<LayerwiseSettings>,
-    /// The jobs that make these merges. The plan asks for them in every step, and an id takes a hash.
+    /// The jobs that make these statistics, in their order. The plan asks for them in every step, and an id takes a hash.
+    statistics_ids: Vec<JobId>,
+    /// The jobs that make these merges.
     layerwise_ids: Vec<JobId>,
     results: KnownResults,
 }
@@ -37,6 +39,8 @@ impl Known {
     pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
         let statistics = frozen.statistics_needs();
+        let specs = statistics.iter().flat_map(|need| frozen.statistics_specs(*need));
+        let statistics_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
         let layerwise = frozen.sweep().layerwise_needs();
         let specs = layerwise.iter().filter_map(|settings| frozen.layerwise_spec(settings, |_| true));
         let layerwise_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
@@ -56,6 +60,7 @@ impl Known {
             artefacts: HashSet::new(),
             statistics,
             layerwise,
+            statistics_ids,
             layerwise_ids,
             results,
         }
@@ -267,14 +272,13 @@ impl Known {
         (other * self.frozen.sweep().tasks.len()) as u64
     }
 
-    /// Whether all statistics that recipes merge by are there, and all merges that are made layer by layer have ended. Statistics of
-    /// a task that can never be made are an error.
+    /// Whether all statistics that recipes merge by are there, and all jobs that merge layer by layer have ended. Statistics
+    /// of a task that can never be made are an error.
     pub(super) fn has_statistics(&self) -> Result<bool, CoordinatorError> {
         let mut is_complete = true;
-        for spec in self.statistics() {
+        for (spec, job) in self.statistics().zip(self.statistics_ids.iter().copied()) {
             let task = spec.adapter.task.clone();
             let what = spec.what.name();
-            let job = JobSpec::from(spec).id();
             match self.status(&job) {
                 None => is_complete = false,
                 Some(JobStatus::Done(_)) => {}

@@ -78,8 +78,8 @@ impl PendingJobs {
     }
 
     /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known,
-    /// is dropped, and so is one whose artefacts can never be stored: an evaluation then ends as the job that makes them has. A job whose
-    /// artefacts are not stored yet stays pending.
+    /// is dropped, and so is one whose artefacts can never be stored: an evaluation then ends as the job that makes them has.
+    /// A job whose artefacts are not stored yet stays pending.
     pub(super) fn issue(
         &mut self,
         phase: Phase,
