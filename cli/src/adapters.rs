@@ -3,7 +3,7 @@
 use crate::failure::{Failure, InputFailure};
 use files::FilesInUse;
 use inputs::Inputs;
-use jobs::InputRef;
+use jobs::{AdapterInput, Digest, InputRef};
 use merging::{Adapter, BaseHeader, origin_notes};
 use preflight::CheckError;
 
@@ -13,6 +13,10 @@ pub(crate) struct ReadAdapters {
     /// The files of the base as they were hashed.
     pub(crate) base_files: FilesInUse,
     pub(crate) adapters: Vec<Adapter>,
+    /// The content of the base.
+    pub(crate) base_digest: Digest,
+    /// The names and the contents of the adapters, in their order.
+    pub(crate) named: Vec<AdapterInput>,
     /// Notes on the origin of the adapters.
     pub(crate) notes: Vec<String>,
 }
@@ -28,21 +32,24 @@ impl ReadAdapters {
         let header = BaseHeader::open(&located.path);
         located.files_in_use.check()?;
         let header = header?;
-        let read = |(name, reference): &(String, InputRef)| {
+        let mut named = Vec::with_capacity(adapters.len());
+        let mut read = |(name, reference): &(String, InputRef)| {
             let located = inputs.adapter(reference).map_err(input(reference))?;
             let adapter = Adapter::read(name, &located.path, &header);
             // Checked even if reading failed: the change may be the cause of the error.
             located.files_in_use.check()?;
+            named.push(AdapterInput { task: name.clone(), digest: located.digest });
             adapter
                 .map_err(|source| Failure::from(CheckError::Adapter { name: name.clone(), source: Box::new(source) }))
         };
-        let adapters = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let adapters = adapters.iter().map(&mut read).collect::<Result<Vec<_>, _>>()?;
         let repository = match base {
             InputRef::Hub(hub) => Some(hub.repository.as_str()),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
         let origins: Vec<_> = adapters.iter().map(Adapter::origin).collect();
         let notes = origin_notes(&origins, repository);
-        Ok(Self { base: header, base_files: located.files_in_use, adapters, notes })
+        let base_digest = located.digest;
+        Ok(Self { base: header, base_files: located.files_in_use, adapters, base_digest, named, notes })
     }
 }

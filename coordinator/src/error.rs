@@ -46,14 +46,6 @@ pub enum CoordinatorError {
         /// Why the job failed, if that is stored.
         source: Option<Box<RecordedError>>,
     },
-    /// The job that makes a merge layer by layer failed.
-    #[error("the sweep needs a merge that is made layer by layer, and job {} that makes it failed", .job.short())]
-    Layerwise {
-        /// The job.
-        job: JobId,
-        /// Why the job failed, if that is stored.
-        source: Option<Box<RecordedError>>,
-    },
     /// The metric needs the accuracy of an adapter alone, and this accuracy is 0.
     #[error(
         "the adapter of task `{task}` has accuracy 0 on split `{split}` by job {}: nothing can be normalised by it; \
@@ -132,7 +124,6 @@ impl CoordinatorError {
             | Self::Denominator { .. }
             | Self::ZeroDenominator { .. }
             | Self::Statistics { .. }
-            | Self::Layerwise { .. }
             | Self::OtherSweep { .. }
             | Self::Superseded { .. }
             | Self::Removed { .. }

@@ -251,17 +251,29 @@ impl SweepPlan {
                 continue;
             }
             if phase == Phase::Search {
-                let issued = &mut self.issued;
-                self.searches.issue(Issue { known: &self.known, issued, jobs: &mut jobs, limit })?;
+                self.issue_points(&mut jobs, limit)?;
                 continue;
             }
             if !self.pending.has_begun(phase) {
                 let pending = self.pending_jobs(phase)?;
                 self.pending.begin(phase, pending);
             }
-            self.pending.issue(phase, &self.known, &mut self.issued, &mut jobs, limit);
+            self.pending.issue(phase, &mut self.known, &mut self.issued, &mut jobs, limit);
         }
         Ok(jobs)
+    }
+
+    /// Issues points of the searches. A point that can never be evaluated ends at once, and its search goes on.
+    fn issue_points(&mut self, jobs: &mut Vec<PlannedJob>, limit: usize) -> Result<(), CoordinatorError> {
+        loop {
+            let mut lost = Vec::new();
+            let issued = &mut self.issued;
+            self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
+            if lost.is_empty() {
+                return Ok(());
+            }
+            lost.into_iter().for_each(|(id, status)| self.known.set_status(id, status));
+        }
     }
 
     fn has(&self, needs: Needs) -> Result<bool, CoordinatorError> {

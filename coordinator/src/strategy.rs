@@ -137,8 +137,13 @@ impl SearchState {
     /// The best point so far whose value is not known, so that a search that ends now needs it.
     pub fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
         match &self.0 {
-            MethodState::Grid(_) | MethodState::Random(_) => None,
             MethodState::Linear(state) => state.leader(known),
+            MethodState::Grid(_)
+            | MethodState::Random(_)
+            | MethodState::Bracket(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => None,
         }
     }
 

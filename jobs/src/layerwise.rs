@@ -1,8 +1,8 @@
 //! Merges that are made layer by layer, by the inputs that modules take after the layers before them are merged.
 
 use crate::{
-    AdapterInput, BenchmarkInput, Combine, Digest, EVALUATION_SEMANTICS, Gram, Meaning, OtherSemantics, Parameter,
-    Precision, Recipe, RecipeSpec, STATISTICS_SEMANTICS, Search, Subject, Sweep, TaskInput,
+    AdapterInput, BenchmarkInput, Combine, Digest, EVALUATION_SEMANTICS, Gram, Meaning, Method, OtherSemantics,
+    Parameter, Precision, Recipe, RecipeSpec, STATISTICS_SEMANTICS, Search, Subject, Sweep, TaskInput,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -114,21 +114,55 @@ impl Recipe {
     }
 }
 
+/// The most merges that are made layer by layer before a search. Each takes a pass over the examples of all tasks.
+const MOST: usize = 64;
+
 impl Search {
-    /// A parameter without listed values on which merges that are made layer by layer depend; `None` if there are no such
-    /// merges, or all of them are known beforehand.
-    pub(crate) fn unlisted_of_layerwise(&self) -> Option<&Parameter> {
-        let deciding = self.parameters.iter().filter(|parameter| decides(&parameter.key));
-        let unlisted = deciding.into_iter().find(|parameter| parameter.values.listed().is_none())?;
-        recipes_by_layerwise(self).into_iter().next().map(|_| unlisted)
+    /// A parameter that keeps the merges which the search needs made layer by layer from being known before it, and why; `None`
+    /// if they are known, or there are none.
+    pub(crate) fn unknown_layerwise(&self, method: Method) -> Option<(&Parameter, String)> {
+        let name = &self.name;
+        let decides = format!("decides what is merged layer by layer by `gram: merged_inputs` in `{name}`");
+        let deciding: Vec<&Parameter> = self.parameters.iter().filter(|parameter| decides_any(parameter)).collect();
+        let last = *deciding.last()?;
+        let starts = starts_of_layerwise(self, method);
+        if starts.is_empty() {
+            return None;
+        }
+        if let Some(unlisted) = deciding.iter().find(|parameter| parameter.values.listed().is_none()) {
+            let problem =
+                format!("{decides}, and all of it is made before the search: list the `values`, or give a `step`");
+            return Some((*unlisted, problem));
+        }
+        if deciding.len() > 1 && follows_values(method) {
+            let problem = format!(
+                "{decides}, beside `parameters.{}`: which of their values the search combines is not known before it, and \
+                 all merges are made before: use `method: grid` or `random`, or fix all of these keys but one in the recipe",
+                deciding[0].key
+            );
+            return Some((last, problem));
+        }
+        let numbers = deciding.iter().filter(|parameter| !is_word(parameter));
+        let count = numbers.fold(starts.len(), |count, parameter| {
+            count.saturating_mul(parameter.values.listed().map_or(1, <[_]>::len))
+        });
+        (count > MOST).then(|| {
+            let problem = format!(
+                "{decides}, with {count} combinations of the values that do, and at most {MOST} are merged before a search: list \
+                 fewer values, or fix keys in the recipe"
+            );
+            (last, problem)
+        })
     }
 }
 
 impl Sweep {
     /// What decides each merge of all tasks that any recipe of the sweep may need made layer by layer, each once.
+    ///
+    /// For a random search these are all combinations of the values that it draws from.
     pub fn layerwise_needs(&self) -> Vec<LayerwiseSettings> {
         let of_baselines = self.baselines.iter().filter_map(|row| layerwise(&row.recipe));
-        let of_searches = self.searches.iter().flat_map(recipes_by_layerwise);
+        let of_searches = self.searches.iter().flat_map(|search| recipes_by_layerwise(search, self.method));
         let mut needs: Vec<LayerwiseSettings> = Vec::new();
         for need in of_baselines.chain(of_searches) {
             if !needs.contains(&need) {
@@ -143,20 +177,57 @@ fn layerwise(spec: &RecipeSpec) -> Option<LayerwiseSettings> {
     spec.resolve().ok()?.layerwise()
 }
 
-/// The settings of a search with every combination of those values that decide them.
-fn recipes_by_layerwise(search: &Search) -> Vec<LayerwiseSettings> {
-    // The word that makes a recipe one of these comes first: other searches have nothing to combine.
-    let is_word = |parameter: &&Parameter| ["preset", "combine", "gram"].contains(&parameter.key.as_str());
-    let words = search.parameters.iter().filter(is_word);
-    let mut specs = words.fold(vec![search.recipe.clone()], with_values);
-    specs.retain(|spec| layerwise(spec).is_some());
-    let numbers = search.parameters.iter().filter(|parameter| decides(&parameter.key) && !is_word(parameter));
-    numbers.fold(specs, with_values).iter().filter_map(layerwise).collect()
+/// Whether the next point of a search with this method depends on which points were best so far.
+fn follows_values(method: Method) -> bool {
+    match method {
+        Method::Grid | Method::Random { .. } | Method::Portfolio => false,
+        Method::Linear | Method::Bracket | Method::Tpe { .. } | Method::CmaEs { .. } => true,
+    }
 }
 
-/// The same recipes, and each with every listed value of a parameter.
-fn with_values(mut specs: Vec<RecipeSpec>, Parameter { key, values }: &Parameter) -> Vec<RecipeSpec> {
-    let mut with = Vec::new();
+/// Whether a parameter decides a merge which is made layer by layer.
+fn decides_any(parameter: &Parameter) -> bool {
+    decides(&parameter.key)
+}
+
+/// Whether a parameter says how is merged, and not by which number.
+fn is_word(parameter: &Parameter) -> bool {
+    ["preset", "combine", "gram"].contains(&parameter.key.as_str())
+}
+
+/// The settings of a search that are merged layer by layer, with every combination of the words that say so.
+fn starts_of_layerwise(search: &Search, method: Method) -> Vec<RecipeSpec> {
+    // The word that makes a recipe one of these comes first: other searches have nothing to combine.
+    let words = search.parameters.iter().filter(|parameter| is_word(parameter));
+    let mut specs =
+        words.fold(vec![search.recipe.clone()], |specs, word| with_values(specs, word, keeps_start(search, method)));
+    specs.retain(|spec| layerwise(spec).is_some());
+    specs
+}
+
+/// Whether a search visits values of the recipe as written beside the listed ones.
+fn keeps_start(search: &Search, method: Method) -> bool {
+    match method {
+        Method::Grid | Method::Random { .. } | Method::Portfolio => false,
+        // While it scans another parameter, and after a scan of which every point failed.
+        Method::Linear => search.parameters.len() > 1,
+        // The recipe itself is their first point.
+        Method::Bracket | Method::Tpe { .. } | Method::CmaEs { .. } => true,
+    }
+}
+
+/// The settings of a search with every combination of those values that decide them, as its method visits them.
+fn recipes_by_layerwise(search: &Search, method: Method) -> Vec<LayerwiseSettings> {
+    let numbers = search.parameters.iter().filter(|parameter| decides_any(parameter) && !is_word(parameter));
+    let specs = numbers.fold(starts_of_layerwise(search, method), |specs, number| {
+        with_values(specs, number, keeps_start(search, method))
+    });
+    specs.iter().filter_map(layerwise).collect()
+}
+
+/// Each of the recipes with every listed value of a parameter, after the recipes themselves where these are kept.
+fn with_values(specs: Vec<RecipeSpec>, Parameter { key, values }: &Parameter, keeps: bool) -> Vec<RecipeSpec> {
+    let mut with = if keeps { specs.clone() } else { Vec::new() };
     for spec in &specs {
         for value in values.listed().unwrap_or_default() {
             let mut spec = spec.clone();
@@ -165,8 +236,7 @@ fn with_values(mut specs: Vec<RecipeSpec>, Parameter { key, values }: &Parameter
             }
         }
     }
-    specs.append(&mut with);
-    specs
+    with
 }
 
 #[cfg(test)]

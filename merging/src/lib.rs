@@ -45,5 +45,5 @@ pub use output::{
     write_trained,
 };
 pub use regmean::{InputMergeError, LAYER_ENTRY_BYTES, LayerMerge, SolvedModule};
-pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
+pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics, fisher_memory};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

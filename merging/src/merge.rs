@@ -130,7 +130,8 @@ impl Aligned {
     ///
     /// `gram: inputs` (RegMean) merges by the inputs of the modules, and stays in factors: its rank is the sum of the adapters'
     /// ranks. `gram: merged_inputs` (RegMean++) takes the merge that a job has made [layer by layer](Self::begin_layer), in
-    /// factors as well; all tasks name that one. `combine: fisher` weighs entries by their Fisher information, and is dense unless a step after it truncates.
+    /// factors as well; all tasks name that one. `combine: fisher` weighs entries by their Fisher
+    /// information, and is dense unless a step after it truncates.
     ///
     /// # Errors
     /// As [`merge`](Self::merge); another recipe; statistics that are not there or cannot be read; Gram matrices whose sum
@@ -355,7 +356,8 @@ impl Aligned {
         1.0 / self.tasks.iter().map(|task| recipe.weight(task)).sum::<f64>()
     }
 
-    /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ], where wₜ may be a diagonal matrix:
+    /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ], where wₜ may be a diagonal
+    /// matrix:
     /// a weight for each direction.
     fn stacked(&self, matrix: &AlignedMatrix, recipe: &Recipe) -> UpdateMatrix {
         let [rows, cols] = matrix.shape;

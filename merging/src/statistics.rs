@@ -8,15 +8,24 @@ pub use error::StatisticsError;
 pub use read::TaskStatistics;
 pub use write::StatisticsWriter;
 
-use crate::Matrix;
+use crate::{BaseHeader, Matrix};
 use faer::Mat;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The file that names all others of a task's statistics.
 const INDEX: &str = "statistics.json";
 
 /// The version of the layout of these files.
 const VERSION: u32 = 1;
+
+/// The bytes that Fisher information of `modules` takes while it is made: the whole base once more in 32 bits, and sums in 64 bits.
+pub fn fisher_memory(header: &BaseHeader, modules: &BTreeSet<String>) -> u64 {
+    let count = |shape: &[usize]| shape.iter().map(|size| *size as u64).product::<u64>();
+    let all: u64 = header.tensors().values().map(|tensor| count(&tensor.shape)).sum();
+    let adapted = modules.iter().filter_map(|module| header.tensor(&format!("{module}.weight")));
+    4 * all + 8 * adapted.map(|tensor| count(&tensor.shape)).sum::<u64>()
+}
 
 /// Sums over the inputs x of one or more modules that take the same ones.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use crate::CheckError;
 use evaluation::{Configuration, LONGEST_TEXT, Placement, gram_memory};
 use jobs::{ByteSize, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
-use merging::{BaseHeader, LAYER_ENTRY_BYTES, working_memory};
+use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -87,20 +87,12 @@ fn statistics_bytes(
 ) -> u64 {
     let bytes = |what| match what {
         StatisticsKind::Grams => gram_memory(&base.input_sites(), modules, 0),
-        StatisticsKind::Fisher => header.map_or(0, |header| fisher_bytes(header, modules)),
+        StatisticsKind::Fisher => header.map_or(0, |header| fisher_memory(header, modules)),
     };
     let of_tasks = sweep.statistics_needs().into_iter().map(|need| bytes(need.what));
     let is_layerwise = !sweep.layerwise_needs().is_empty();
     let layerwise = is_layerwise.then(|| gram_memory(&base.input_sites(), modules, LAYER_ENTRY_BYTES));
     of_tasks.chain(layerwise).max().unwrap_or_default()
-}
-
-/// Fisher information is made with the whole base once more in 32 bits, and its sums are in 64 bits.
-fn fisher_bytes(header: &BaseHeader, modules: &BTreeSet<String>) -> u64 {
-    let count = |shape: &[usize]| shape.iter().map(|size| *size as u64).product::<u64>();
-    let all: u64 = header.tensors().values().map(|tensor| count(&tensor.shape)).sum();
-    let adapted = modules.iter().filter_map(|module| header.tensor(&format!("{module}.weight")));
-    4 * all + 8 * adapted.map(|tensor| count(&tensor.shape)).sum::<u64>()
 }
 
 /// What the largest merge of the sweep takes beside the model.

@@ -67,9 +67,7 @@ impl Summary {
                 )];
             }
             if *failed < *points || *points == 0 {
-                return vec![format!(
-                    "{name} chose nothing: no point has a value yet ({failed} of {points} failed)"
-                )];
+                return vec![format!("{name} chose nothing: no point has a value yet ({failed} of {points} failed)")];
             }
             return vec![format!("{name} chose nothing: all of its points failed ({failed} of {points})")];
         };

@@ -188,9 +188,7 @@ fn record(event: Event, progress: &Progress, failures: &mut Vec<String>) {
 fn of_evaluation(failure: Failure) -> Failure {
     match failure {
         Failure::Run(RunFailure::Coordinator(
-            error @ (CoordinatorError::Denominator { .. }
-            | CoordinatorError::Statistics { .. }
-            | CoordinatorError::Layerwise { .. }),
+            error @ (CoordinatorError::Denominator { .. } | CoordinatorError::Statistics { .. }),
         )) => Failure::Run(RunFailure::Evaluation(error)),
         other => other,
     }

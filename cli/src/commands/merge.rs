@@ -1,3 +1,5 @@
+mod measured;
+
 use crate::{
     adapters::ReadAdapters,
     args::{self, Format},
@@ -9,6 +11,7 @@ use crate::{
 use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
+use measured::{MeasuredStatistics, Merging};
 use merging::{Aligned, BaseHeader, Card, MergedUpdate, TaskStatistics};
 use std::{fs, path::Path};
 
@@ -53,14 +56,16 @@ impl Merged {
         base: &InputRef,
         adapters: &[(String, InputRef)],
         recipe: &Recipe,
-        statistics: &[TaskStatistics],
+        statistics: &[MeasuredStatistics],
     ) -> Result<Self, Failure> {
         let read = ReadAdapters::new(inputs, base, adapters)?;
+        Merging { base: read.base_digest, adapters: &read.named, recipe }.check(statistics)?;
         let aligned = Aligned::for_recipe(&read.adapters, recipe)?;
         let update = if statistics.is_empty() {
             aligned.merge(recipe)?
         } else {
-            aligned.merge_by_statistics(recipe, statistics).map_err(MergeFailure::ByStatistics)?
+            let statistics: Vec<TaskStatistics> = statistics.iter().map(|of_task| of_task.statistics.clone()).collect();
+            aligned.merge_by_statistics(recipe, &statistics).map_err(MergeFailure::ByStatistics)?
         };
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
@@ -111,7 +116,7 @@ impl Merged {
 
 /// The statistics that a run has measured of the tasks' own models. A recipe that merges by the adapters alone has no use
 /// for them.
-fn statistics(named: &[String], recipe: &Recipe) -> Result<Vec<TaskStatistics>, Failure> {
+fn statistics(named: &[String], recipe: &Recipe) -> Result<Vec<MeasuredStatistics>, Failure> {
     if let Some(first) = named.first().filter(|_| !recipe.merges_by_data()) {
         let expected = "left out: the recipe merges by the adapters alone";
         return Err(Failure::Argument { argument: "--statistics", value: first.clone(), expected });
@@ -120,8 +125,7 @@ fn statistics(named: &[String], recipe: &Recipe) -> Result<Vec<TaskStatistics>, 
         let wrong =
             || Failure::Argument { argument: "--statistics", value: text.clone(), expected: "of the form NAME=DIR" };
         let (name, folder) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
-        let opened = TaskStatistics::open(name, Path::new(folder));
-        opened.map_err(|source| MergeFailure::Statistics { task: name.to_owned(), source }.into())
+        MeasuredStatistics::open(name, Path::new(folder))
     };
     named.iter().map(open).collect()
 }

@@ -1,5 +1,6 @@
 use super::code;
 use merging::OutputError;
+use std::path::PathBuf;
 
 /// Why adapters cannot be merged, or the merge cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,16 @@ pub(crate) enum MergeFailure {
         /// What is wrong with them.
         source: merging::StatisticsError,
     },
+    /// Statistics are not those of the merge.
+    #[error("cannot use the statistics of `{task}` in `{}`: {problem}", .folder.display())]
+    OtherStatistics {
+        /// The task.
+        task: String,
+        /// The folder.
+        folder: PathBuf,
+        /// In what they are others.
+        problem: String,
+    },
     /// The merge cannot be written.
     #[error("cannot write the merge")]
     Output(#[from] OutputError),
@@ -29,7 +40,11 @@ pub(crate) enum MergeFailure {
 impl MergeFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Merge(_) | Self::Inputs(_) | Self::ByStatistics(_) | Self::Statistics { .. } => code::BAD_INPUT,
+            Self::Merge(_)
+            | Self::Inputs(_)
+            | Self::ByStatistics(_)
+            | Self::Statistics { .. }
+            | Self::OtherStatistics { .. } => code::BAD_INPUT,
             Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
             Self::Output(OutputError::Base(error)) => code::of_input(evaluation::may_pass(error)),
             Self::Output(
@@ -51,6 +66,9 @@ impl MergeFailure {
             }
             Self::Merge(merging::MergeError::NeedsStatistics) => Some(
                 "`--statistics NAME=DIR` names those of each task that a run has measured, `artefacts/JOB/DIGEST` in its store",
+            ),
+            Self::OtherStatistics { .. } => Some(
+                "`artefact.json` beside each folder `artefacts/JOB/DIGEST` names the task, the adapter and the settings in its `spec`",
             ),
             Self::Merge(_) | Self::Inputs(_) | Self::ByStatistics(_) | Self::Statistics { .. } | Self::Output(_) => {
                 None

@@ -107,7 +107,7 @@ impl RunFailure {
                 "correct the input, then run again (with `--repair` where a stored result is corrupt), or give `finetuned` \
                  accuracies in the sweep file",
             ),
-            Self::Evaluation(CoordinatorError::Statistics { .. } | CoordinatorError::Layerwise { .. }) => {
+            Self::Evaluation(CoordinatorError::Statistics { .. }) => {
                 Some("correct the input, then run again, with `--repair` where a stored artefact is corrupt")
             }
             Self::Coordinator(error) | Self::Evaluation(error) => coordinator_hint(error),
@@ -128,7 +128,6 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
         | CoordinatorError::Denominator { .. }
         | CoordinatorError::ZeroDenominator { .. }
         | CoordinatorError::Statistics { .. }
-        | CoordinatorError::Layerwise { .. }
         | CoordinatorError::Metric { .. }
         | CoordinatorError::OtherSweep { .. }
         | CoordinatorError::Superseded { .. }
@@ -155,7 +154,7 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
             "correct the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
              `finetuned` accuracies in the sweep file",
         ),
-        CoordinatorError::Statistics { .. } | CoordinatorError::Layerwise { .. } => Some(
+        CoordinatorError::Statistics { .. } => Some(
             "correct the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave \
              out the recipes that merge by statistics",
         ),

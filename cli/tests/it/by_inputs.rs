@@ -204,6 +204,28 @@ fn a_merge_by_fisher_information_is_written_as_a_model_from_the_statistics_of_a_
     merge("unnamed", "recipe.yaml", &["nowhere".to_owned()]).fails(2, &["NAME=DIR"]);
     place.write("ties.yaml", "{preset: ties}");
     merge("useless", "ties.yaml", &measured).fails(2, &["the recipe merges by the adapters alone"]);
+    let folder = |task: &str| {
+        let of = |named: &&String| named.starts_with(&format!("{task}="));
+        measured.iter().find(of).unwrap().split_once('=').unwrap().1.to_owned()
+    };
+    let [digits, mnist] = ["optdigits", "mnist"].map(folder);
+    merge("swapped", "recipe.yaml", &[format!("mnist={digits}"), format!("optdigits={mnist}")])
+        .fails(65, &["cannot use the statistics of `mnist`", "another adapter, that of `optdigits` in its sweep"]);
+    merge("twice", "recipe.yaml", &[format!("mnist={mnist}"), format!("mnist={mnist}")])
+        .fails(65, &["names `mnist` twice"]);
+    merge("unknown", "recipe.yaml", &[measured.clone(), vec![format!("svhn={mnist}")]].concat())
+        .fails(65, &["no `--adapter` has the name `svhn`"]);
+    place.write("more.yaml", "{preset: fisher, examples: 5}");
+    merge("other", "more.yaml", &measured).fails(65, &["over 4 examples, and the recipe merges by"]);
+    fs::create_dir(place.path("alone")).unwrap();
+    for file in fs::read_dir(&mnist).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), place.path("alone").join(file.file_name())).unwrap();
+    }
+    let alone = format!("mnist={}", place.path("alone").display());
+    merge("alone-model", "recipe.yaml", &[alone]).fails(65, &["artefact.json`, the record of the job that made them"]);
+    let refused = ["swapped", "twice", "unknown", "other", "alone-model"];
+    assert!(refused.iter().all(|out| !place.path(out).exists()));
     assert!(["none", "one", "nowhere", "useless"].iter().all(|out| !place.path(out).exists()));
 }
 
@@ -220,6 +242,28 @@ fn a_merge_that_is_made_layer_by_layer_is_planned_evaluated_and_written_as_an_ad
     let run = place.run(&["run", "sweep.yaml", "--input-cache", "cache", "-o", recipe, "-o", parameters]);
     assert!(run.succeeds().stderr.contains("is the PEFT adapter"), "{}", run.stderr);
     assert_eq!(artefacts(&place), 2, "the layers, and the winner: both points share the layers");
+    // `merge` takes the layers of the run: for every task the same folder, by whatever path, and with its own settings alone.
+    let layers = files(&place).into_iter().find(|file| file.ends_with("statistics.json")).unwrap();
+    let layers = layers.parent().unwrap().to_owned();
+    let base = format!("{}", mini8().join("base").display());
+    let adapters =
+        ["optdigits", "mnist"].map(|task| format!("{task}={}", mini8().join("adapters").join(task).display()));
+    let digest = layers.file_name().unwrap().to_string_lossy();
+    let by_another = layers.join("..").join(&*digest);
+    let named = [format!("mnist={}", layers.display()), format!("optdigits={}", by_another.display())];
+    let merge = |out: &str, recipe: &str| {
+        place.write("layers.yaml", recipe);
+        let [first, second] = &adapters;
+        let [one, other] = &named;
+        let mut args = vec!["merge", "--base", &base, "--recipe", "layers.yaml", "--out", out];
+        args.extend(["--adapter", first, "--adapter", second, "--statistics", one, "--statistics", other]);
+        place.run(&args)
+    };
+    merge("merged", "{preset: regmean_plus_plus, examples: 8}").succeeds();
+    merge("not", "{preset: regmean_plus_plus, examples: 8, off_diagonal: 0.5}")
+        .fails(65, &["made with examples 8, off_diagonal 0.9"]);
+    merge("not", "{preset: regmean_plus_plus, examples: 8, weights: {mnist: 0.5}}").fails(65, &["and weights {}"]);
+    merge("not", "{preset: regmean, examples: 8}").fails(65, &["merge that was made layer by layer"]);
     // Adapters of other modules are merged as well.
     let adapter = with_fewer_modules(&place, &["q_proj", "v_proj"]);
     place

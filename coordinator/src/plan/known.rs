@@ -28,6 +28,10 @@ pub(super) struct Known {
     statistics: Vec<StatisticsNeed>,
     /// The merges that recipes of the sweep need made layer by layer.
     layerwise: Vec<LayerwiseSettings>,
+    /// The jobs that make these statistics, in their order. The plan asks for them in every step, and an id takes a hash.
+    statistics_ids: Vec<JobId>,
+    /// The jobs that make these merges.
+    layerwise_ids: Vec<JobId>,
     results: KnownResults,
 }
 
@@ -35,7 +39,11 @@ impl Known {
     pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
         let statistics = frozen.statistics_needs();
+        let specs = statistics.iter().flat_map(|need| frozen.statistics_specs(*need));
+        let statistics_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
         let layerwise = frozen.sweep().layerwise_needs();
+        let specs = layerwise.iter().filter_map(|settings| frozen.layerwise_spec(settings, |_| true));
+        let layerwise_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -52,6 +60,8 @@ impl Known {
             artefacts: HashSet::new(),
             statistics,
             layerwise,
+            statistics_ids,
+            layerwise_ids,
             results,
         }
     }
@@ -187,6 +197,13 @@ impl Known {
         }
     }
 
+    /// What becomes of an evaluation of which a job has ended without the statistics that it merges by; `None` if they are there,
+    /// or may be. It is the status of that job.
+    pub(super) fn without_statistics(&self, meaning: &Meaning) -> Option<JobStatus> {
+        let lost = meaning.statistics.iter().find(|input| self.lacks_artefact(&input.job))?;
+        self.status(&lost.job)
+    }
+
     /// The metric's value of a job, if it has one.
     pub(super) fn value(&self, id: &JobId) -> Option<f64> {
         match self.status(id)? {
@@ -255,13 +272,13 @@ impl Known {
         (other * self.frozen.sweep().tasks.len()) as u64
     }
 
-    /// Whether all statistics that recipes merge by are there. Statistics that can never be made are an error.
+    /// Whether all statistics that recipes merge by are there, and all jobs that merge layer by layer have ended. Statistics
+    /// of a task that can never be made are an error.
     pub(super) fn has_statistics(&self) -> Result<bool, CoordinatorError> {
         let mut is_complete = true;
-        for spec in self.statistics() {
+        for (spec, job) in self.statistics().zip(self.statistics_ids.iter().copied()) {
             let task = spec.adapter.task.clone();
             let what = spec.what.name();
-            let job = JobSpec::from(spec).id();
             match self.status(&job) {
                 None => is_complete = false,
                 Some(JobStatus::Done(_)) => {}
@@ -271,17 +288,8 @@ impl Known {
                 }
             }
         }
-        for spec in self.layerwise() {
-            let job = JobSpec::from(spec).id();
-            match self.status(&job) {
-                None => is_complete = false,
-                Some(JobStatus::Done(_)) => {}
-                Some(JobStatus::Failed | JobStatus::Missing) => {
-                    let source = self.results.errors.get(&job).cloned().map(Box::new);
-                    return Err(CoordinatorError::Layerwise { job, source });
-                }
-            }
-        }
+        // A merge that cannot be made layer by layer says something about its own settings alone: see `without_statistics`.
+        is_complete &= self.layerwise_ids.iter().all(|job| self.status(job).is_some());
         Ok(is_complete)
     }
 

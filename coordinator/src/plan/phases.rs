@@ -78,11 +78,12 @@ impl PendingJobs {
     }
 
     /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known,
-    /// is dropped, and so is one whose artefacts can never be stored. A job whose artefacts are not stored yet stays pending.
+    /// is dropped, and so is one whose artefacts can never be stored: an evaluation then ends as the job that makes them has.
+    /// A job whose artefacts are not stored yet stays pending.
     pub(super) fn issue(
         &mut self,
         phase: Phase,
-        known: &Known,
+        known: &mut Known,
         issued: &mut IssuedJobs,
         jobs: &mut Vec<PlannedJob>,
         limit: usize,
@@ -100,6 +101,11 @@ impl PendingJobs {
                 continue;
             }
             let job = job.into_planned(&known.frozen, phase);
+            let lost = job.job.spec().as_evaluation().and_then(|meaning| known.without_statistics(meaning));
+            if let Some(status) = lost {
+                known.set_status(job.id, status);
+                continue;
+            }
             if known.status(&job.id).is_none() && issued.issue(job.id) {
                 if phase == Phase::Write {
                     issued.mark_as_write(job.id);

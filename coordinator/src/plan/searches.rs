@@ -5,12 +5,13 @@ use super::{
     known::Known,
     races::{RacedResults, Races, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
+    results::JobStatus,
 };
 use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, NextPoint, PointResult, Ranking, SearchState, StrategyError, Ties},
 };
-use jobs::{Benchmark, JobId, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
+use jobs::{Benchmark, JobId, Meaning, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
 use std::collections::{HashSet, VecDeque};
 
 /// The searches of a sweep.
@@ -53,6 +54,8 @@ pub(super) struct Issue<'a> {
     pub(super) jobs: &'a mut Vec<PlannedJob>,
     /// The largest number of jobs.
     pub(super) limit: usize,
+    /// Evaluations that are not issued since what they merge by cannot be made, with how they end.
+    pub(super) lost: &'a mut Vec<(JobId, JobStatus)>,
 }
 
 impl Searches {
@@ -248,6 +251,9 @@ impl Issue<'_> {
     /// Issues a job of a race, unless there are enough jobs or its result is known.
     fn raced(&mut self, index: usize, search: &Search, races: &Races, wanted: WantedJob) {
         let WantedJob { id, meaning, candidate } = wanted;
+        if self.known.status(&id).is_none() && self.loses(id, &meaning) {
+            return;
+        }
         let Some(candidate) = races.candidate(&candidate).filter(|_| self.jobs.len() < self.limit) else { return };
         if self.known.status(&id).is_some() {
             return;
@@ -264,6 +270,13 @@ impl Issue<'_> {
         }
     }
 
+    /// Notes an evaluation that can never be issued; whether it is one.
+    fn loses(&mut self, id: JobId, meaning: &Meaning) -> bool {
+        let status = self.known.without_statistics(meaning);
+        self.lost.extend(status.map(|status| (id, status)));
+        status.is_some()
+    }
+
     /// Issues a point of a search with one of its seeds, unless its result is known.
     fn replicate(&mut self, index: usize, search: &Search, waiting: WaitingReplicate) {
         let WaitingReplicate { candidate: Candidate { spec, id: point, .. }, replicate } = waiting;
@@ -271,7 +284,7 @@ impl Issue<'_> {
         let meaning = self.known.frozen.meaning(subject, &self.known.select);
         let id = meaning.id();
         // Another search may have computed some seeds of the point.
-        if self.known.status(&id).is_some() {
+        if self.known.status(&id).is_some() || self.loses(id, &meaning) {
             return;
         }
         if self.issued.issue(id) {

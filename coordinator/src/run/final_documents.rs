@@ -36,7 +36,6 @@ pub(super) fn final_documents(ended: &Result<Ended, CoordinatorError>, failed: u
             | CoordinatorError::Denominator { .. }
             | CoordinatorError::ZeroDenominator { .. }
             | CoordinatorError::Statistics { .. }
-            | CoordinatorError::Layerwise { .. }
             | CoordinatorError::Metric { .. }
             | CoordinatorError::Queue(_)
             | CoordinatorError::Store(_)),

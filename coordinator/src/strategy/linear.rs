@@ -160,7 +160,11 @@ impl Linear {
     /// The best point so far, or the point whose value has to be known to find it. An unfinished scan counts as if it were over.
     fn standing(&self, known: &impl PointResults) -> Result<Option<Standing>, Candidate> {
         let all = self.points.iter().enumerate();
-        let all = all.map(|(position, (candidate, result))| Standing { candidate: candidate.clone(), result: *result, position });
+        let all = all.map(|(position, (candidate, result))| Standing {
+            candidate: candidate.clone(),
+            result: *result,
+            position,
+        });
         let has_failed = |point: &Standing| point.result == PointResult::Leader && point.worth(known) == Worth::Failed;
         if !all.clone().any(|point| has_failed(&point)) {
             let Some(best) = &self.best else { return Ok(self.incumbent.clone()) };

@@ -119,3 +119,51 @@ fn numbers_that_are_drawn_from_a_range_cannot_decide_what_is_made_before_the_sea
     drawn("preset: regmean_plus_plus", "scaling: {min: 0.1, max: 0.9}").unwrap();
     drawn("preset: regmean", "off_diagonal: {min: 0.1, max: 0.9}").unwrap();
 }
+
+#[test]
+fn a_grid_needs_the_combinations_of_listed_values_alone() {
+    let needs = |parameters: &str| {
+        let text = format!("method: grid\nrecipe: {{preset: regmean_plus_plus}}\nparameters: {{{parameters}}}");
+        sweep(&text).unwrap().layerwise_needs()
+    };
+    let both = needs("off_diagonal: [0.2, 0.4], ridge: [0.1, 0.2, 0.3], scaling: [0.8, 1.0]");
+    assert_eq!(both.len(), 6);
+    assert!(both.iter().all(|need| need.off_diagonal < 0.5 && need.ridge > 0.05), "no value of the preset: {both:?}");
+    assert_eq!(needs("scaling: [0.8, 1.0]").len(), 1);
+}
+
+#[test]
+fn a_linear_search_needs_the_values_of_one_deciding_key_and_its_start() {
+    let of = |parameters: &str| sweep(&format!("recipe: {{preset: regmean_plus_plus}}\nparameters: {{{parameters}}}"));
+    let numbers = |parameters: &str| {
+        of(parameters).unwrap().layerwise_needs().iter().map(|need| need.off_diagonal).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("off_diagonal: [0.2, 0.4]"), [0.2, 0.4]);
+    // While λ is scanned, the recipe has its own value.
+    assert_eq!(numbers("scaling: [0.8, 1.0], off_diagonal: [0.2, 0.4]"), [0.9, 0.2, 0.4]);
+    let refused = of("off_diagonal: [0.2, 0.4], ridge: [0.1, 0.2]").unwrap_err().to_string();
+    let expected =
+        ["`parameters.ridge` decides what is merged", "beside `parameters.off_diagonal`", "use `method: grid`"];
+    assert!(expected.iter().all(|part| refused.contains(part)), "{refused}");
+}
+
+#[test]
+fn more_merges_than_the_limit_are_refused_before_they_are_listed() {
+    let of = |ridges: usize| {
+        let ridges: Vec<String> = (1..=ridges).map(|ridge| format!("0.{ridge:03}")).collect();
+        let text = format!(
+            "method: grid\nrecipe: {{preset: regmean_plus_plus}}\n\
+             parameters: {{off_diagonal: [0.2, 0.4], ridge: [{}]}}",
+            ridges.join(", ")
+        );
+        sweep(&text)
+    };
+    assert_eq!(of(32).unwrap().layerwise_needs().len(), 64);
+    let refused = of(33).unwrap_err().to_string();
+    assert!(refused.contains("with 66 combinations") && refused.contains("at most 64"), "{refused}");
+    let weights: Vec<String> =
+        ["a", "b"].map(|task| format!("weights.{task}: {{min: 0, max: 1, step: 0.00001}}")).into();
+    let text = format!("method: grid\nrecipe: {{preset: regmean_plus_plus}}\nparameters: {{{}}}", weights.join(", "));
+    let refused = sweep(&text).unwrap_err().to_string();
+    assert!(refused.contains("at most 64 are merged before a search"), "{refused}");
+}

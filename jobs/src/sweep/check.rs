@@ -21,8 +21,8 @@ use super::{
     training::check_training,
 };
 use crate::{
-    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeKey,
-    RecipeSpec, StatisticsKind, Values, statistics::decides_statistics,
+    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, PartWeight,
+    Precision, RecipeKey, RecipeSpec, Space, StatisticsKind, Values, statistics::decides_statistics,
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
@@ -455,6 +455,19 @@ fn check_ensemble(
     Ok(Ensemble { name: name.unwrap_or_else(|| ENSEMBLE.to_owned()), rule })
 }
 
+/// A row with weights of single directions that all tasks share, and a task that has some.
+fn shared_directions(sweep: &Sweep) -> Option<(&str, &str)> {
+    let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe, search.parameters.as_slice()));
+    let rows = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe, &[][..])));
+    let knots = |spec: &RecipeSpec| spec.resolve().is_ok_and(|recipe| matches!(recipe.space, Space::Knots { .. }));
+    let is_list = |weight: &PartWeight| matches!(weight, PartWeight::Directions(_));
+    rows.into_iter().find_map(|(name, spec, parameters)| {
+        let may_share = knots(spec) || parameters.iter().any(|parameter| parameter.key == "space");
+        let listed = spec.layer_weights.iter().find(|(_, parts)| parts.values().any(is_list));
+        listed.filter(|_| may_share).map(|(task, _)| (name.as_str(), task.as_str()))
+    })
+}
+
 /// What concerns several parts: rows of a table need names of their own, weights need tasks.
 fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
     let needs_heads = sweep.statistics_needs().iter().any(|need| need.what == StatisticsKind::Fisher);
@@ -463,13 +476,17 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
                        own: use `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
     }
+    if sweep.subsets.is_some()
+        && let Some((name, task)) = shared_directions(sweep)
+    {
+        let problem = format!(
+            "merges subsets of the tasks, and `{name}` has a list of numbers in `layer_weights.{task}` for directions that all tasks \
+             share in `knots`: a subset has other directions; take `subsets` out, or give one number for each part"
+        );
+        return Err(SweepError::invalid("subsets", problem));
+    }
     for search in &sweep.searches {
-        if let Some(parameter) = search.unlisted_of_layerwise() {
-            let problem = format!(
-                "decides what is merged layer by layer by `gram: merged_inputs` in `{}`, and all of it is made before the search: \
-                 list the `values`, or give a `step`",
-                search.name
-            );
+        if let Some((parameter, problem)) = search.unknown_layerwise(sweep.method) {
             return Err(SweepError::invalid(format!("parameters.{}", parameter.key), problem));
         }
     }

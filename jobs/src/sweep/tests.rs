@@ -203,6 +203,24 @@ fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
 }
 
 #[test]
+fn subsets_have_none_of_the_directions_that_all_tasks_share() {
+    let task = read(SMALL, &[]).unwrap().tasks[0].name.clone();
+    let of = |recipe: &str| {
+        [format!("baselines=[{{name: shared, combine: sum, {recipe}}}]"), "subsets={sizes: [2]}".to_owned()]
+    };
+    let refused = |recipe: &str| {
+        let all = of(recipe);
+        read(SMALL, &all.each_ref().map(String::as_str)).err().map(|error| error.to_string())
+    };
+    let weights = |weight: &str| format!("layer_weights: {{{task}: {{layers.0.q: {weight}}}}}");
+    let listed = weights("[1.0, 0.5]");
+    let problem = refused(&format!("space: knots, {listed}")).unwrap();
+    assert!(problem.contains("`subsets` merges subsets of the tasks, and `shared` has a list of numbers"), "{problem}");
+    assert_eq!(refused(&format!("space: full, {listed}")), None, "an adapter's own directions stay");
+    assert_eq!(refused(&format!("space: knots, {}", weights("0.5"))), None);
+}
+
+#[test]
 fn subsets_have_sizes_that_the_sweep_has_tasks_for() {
     let subsets = |keys: &str| read(SMALL, &[&format!("subsets={{{keys}}}")]).unwrap().subsets.unwrap();
     assert_eq!(subsets("sizes: [2, 1]"), crate::Subsets { sizes: vec![2, 1], samples: 28, seed: 0 });

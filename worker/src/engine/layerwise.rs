@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{Model, ModelError, ModelFamily, Observed, Watch, gram_memory};
-use jobs::{LayerwiseSpec, Space};
+use jobs::{LayerwiseSpec, Space, StatisticsKind};
 use merging::{Adapter, Aligned, LAYER_ENTRY_BYTES, SolvedModule, StatisticsWriter};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ impl<F: ModelFamily> FamilySession<F> {
         check_tasks(spec)?;
         let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
         let updated: BTreeSet<String> = adapters.iter().flat_map(|adapter| adapter.modules.keys().cloned()).collect();
-        check_statistics(gram_memory(&self.sites, &updated, LAYER_ENTRY_BYTES), self.free)?;
+        check_statistics(StatisticsKind::Grams, gram_memory(&self.sites, &updated, LAYER_ENTRY_BYTES), self.free)?;
         let aligned = Aligned::new(&adapters, Space::Full)?;
         let mut tasks = self.task_runs(attempt, spec)?;
         let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };

@@ -1,7 +1,7 @@
 use super::EngineSettings;
 use crate::JobError;
 use evaluation::{DeviceChoice, LONGEST_TEXT, Placement};
-use jobs::{Precision, Recipe};
+use jobs::{Precision, Recipe, StatisticsKind};
 use merging::Aligned;
 use std::path::Path;
 
@@ -39,10 +39,14 @@ pub(super) fn check_merge(recipe: &Recipe, aligned: &Aligned, available: Option<
     }
 }
 
-/// Refuses to make Gram matrices that take more memory than there is.
-pub(super) fn check_statistics(needed: u64, available: Option<u64>) -> Result<(), JobError> {
+/// Refuses to make statistics that take more memory than there is.
+pub(super) fn check_statistics(what: StatisticsKind, needed: u64, available: Option<u64>) -> Result<(), JobError> {
+    let what = match what {
+        StatisticsKind::Grams => "the Gram matrices of a layer",
+        StatisticsKind::Fisher => "the Fisher information and the copy of the base that it is made with",
+    };
     match available {
-        Some(available) if needed > available => Err(JobError::StatisticsTooLarge { needed, available }),
+        Some(available) if needed > available => Err(JobError::StatisticsTooLarge { what, needed, available }),
         Some(_) | None => Ok(()),
     }
 }
@@ -75,13 +79,20 @@ mod tests {
         );
         let refused = check_merge(&Preset::Regmean.recipe(), &aligned, Some(300 << 20)).unwrap_err().to_string();
         assert!(refused.starts_with("merging by `gram_merge` in `full` takes 306 MiB of memory"), "{refused}");
-        let refused = check_statistics(2 << 30, Some(1 << 30)).unwrap_err().to_string();
+        let refused = check_statistics(StatisticsKind::Grams, 2 << 30, Some(1 << 30)).unwrap_err().to_string();
         assert!(
             refused.starts_with("the Gram matrices of a layer take 2.0 GiB of memory beside the model"),
             "{refused}"
         );
-        check_statistics(2 << 30, Some(2 << 30)).unwrap();
-        check_statistics(2 << 30, None).unwrap();
+        let refused = check_statistics(StatisticsKind::Fisher, 2 << 30, Some(1 << 30)).unwrap_err().to_string();
+        assert!(
+            refused.starts_with(
+                "the Fisher information and the copy of the base that it is made with take 2.0 GiB of memory"
+            ),
+            "{refused}"
+        );
+        check_statistics(StatisticsKind::Grams, 2 << 30, Some(2 << 30)).unwrap();
+        check_statistics(StatisticsKind::Grams, 2 << 30, None).unwrap();
         for (recipe, available) in [
             (Preset::Pcb.recipe(), Some(704_000_000)),
             (Preset::Pcb.recipe(), None),

@@ -12,7 +12,7 @@ use evaluation::{
 };
 use files::FilesInUse;
 use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec, TaskInput};
-use merging::{Aligned, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
+use merging::{Aligned, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics, fisher_memory};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<F: ModelFamily> FamilySession<F> {
@@ -33,7 +33,7 @@ impl<F: ModelFamily> FamilySession<F> {
         match spec.what {
             StatisticsKind::Grams => {
                 let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
-                check_statistics(gram_memory(&self.sites, &modules, 0), self.free)?;
+                check_statistics(spec.what, gram_memory(&self.sites, &modules, 0), self.free)?;
                 let made = self.merges.model(attempt, self.base.model(), &self.header)?;
                 let run = Run { model: &made.model, examples: &examples, modules };
                 let Observations { inputs, tokens } = write_grams::<F>(attempt, run, &mut writer)?;
@@ -41,6 +41,8 @@ impl<F: ModelFamily> FamilySession<F> {
                 facts.insert("tokens".to_owned(), tokens as f64);
             }
             StatisticsKind::Fisher => {
+                let modules = self.merges.adapted(attempt, self.base.model(), &self.header)?;
+                check_statistics(spec.what, fisher_memory(&self.header, &modules), self.free)?;
                 let fisher = self.fisher(attempt, task, &examples)?;
                 facts.insert("modules".to_owned(), fisher.len() as f64);
                 for (module, values) in &fisher {

@@ -110,14 +110,16 @@ pub enum JobError {
         /// Bytes that are free.
         available: u64,
     },
-    /// Gram matrices do not fit into memory.
+    /// Statistics do not fit into memory while they are made.
     #[error(
-        "the Gram matrices of a layer take {} of memory beside the model, and {} are free: use a machine with more memory, or \
+        "{what} take {} of memory beside the model, and {} are free: use a machine with more memory, or \
          adapters that leave the widest modules alone",
         ByteSize(*needed),
         ByteSize(*available)
     )]
     StatisticsTooLarge {
+        /// What takes it.
+        what: &'static str,
         /// Bytes that they take.
         needed: u64,
         /// Bytes that are free.

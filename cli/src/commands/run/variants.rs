@@ -107,7 +107,6 @@ fn is_run_of_one_sweep(failure: &RunFailure) -> bool {
             | CoordinatorError::Denominator { .. }
             | CoordinatorError::ZeroDenominator { .. }
             | CoordinatorError::Statistics { .. }
-            | CoordinatorError::Layerwise { .. }
             | CoordinatorError::Metric { .. }
             | CoordinatorError::OtherSweep { .. }
             | CoordinatorError::Superseded { .. }

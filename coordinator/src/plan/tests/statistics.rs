@@ -122,17 +122,60 @@ fn merges_that_are_made_layer_by_layer_wait_for_one_job_of_all_tasks() {
 }
 
 #[test]
-fn layers_that_cannot_be_merged_end_the_sweep_by_name() {
+fn a_merge_whose_layers_cannot_be_merged_is_a_failed_point_or_a_row_without_numbers() {
+    for window in [1, 64] {
+        let place = std::cell::Cell::new(0);
+        // The second layer-by-layer merge is that of the search's first value.
+        let fails_second = |job: &PlannedJob| {
+            let is_layerwise =
+                matches!(job.job.spec(), jobs::JobSpec::Layerwise(spec) if spec.settings.off_diagonal < 0.7);
+            place.set(place.get() + usize::from(is_layerwise));
+            is_layerwise
+        };
+        let (outcome, issued) = finish(&LAYERWISE, window, &fails_second, &|_| 0).unwrap();
+        assert_eq!(place.get(), 1, "one merge failed");
+        assert!(
+            !issued.iter().any(|job| job.label.contains("off_diagonal=0.5")),
+            "nothing is evaluated without layers"
+        );
+        let row = outcome.rows.iter().find(|row| matches!(row.kind, RowKind::Search { .. })).unwrap();
+        let RowKind::Search { points, .. } = &row.kind else { panic!("a search") };
+        assert!(points.iter().any(|point| point.value.is_none()) && points.iter().any(|point| point.value.is_some()));
+        assert!(row.jobs.values().all(|jobs| !jobs.is_empty()), "the others decide: {row:?}");
+        assert_eq!(outcome.missing, 0);
+
+        let fails_first = |job: &PlannedJob| job.label == "layers of mnist, flags over 32 examples";
+        let (outcome, _) = finish(&LAYERWISE, window, &fails_first, &|_| 0).unwrap();
+        let fixed = outcome.rows.iter().find(|row| row.name == "fixed").unwrap();
+        assert!(fixed.jobs.values().all(Vec::is_empty), "{fixed:?}");
+    }
+}
+
+#[test]
+fn a_merge_whose_layers_no_machine_could_merge_is_a_missing_point() {
     let mut plan = SweepPlan::new(frozen(&LAYERWISE)).unwrap();
-    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("solutions are wanted") };
-    let job = jobs.iter().find(|job| job.phase == Phase::Statistics).unwrap();
-    let errors = ["the sum has no inverse".to_owned()];
-    plan.record(job.id, Completion::Failed { errors: &errors, blame: Some(Blame::Job) }).unwrap();
-    let error = plan.next(64).unwrap_err();
-    let text =
-        format!("the sweep needs a merge that is made layer by layer, and job {} that makes it failed", job.id.short());
-    assert_eq!(error.to_string(), text);
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), errors[0]);
+    loop {
+        match plan.next(64).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    let blame = Some(Blame::Machine);
+                    let evaluated = job.job.spec().as_evaluation().map(|_| result(&job.job));
+                    let written = artefact(&job.job);
+                    let answer = match (&evaluated, job.job.spec()) {
+                        (Some(result), _) => Completion::Result(result),
+                        (None, jobs::JobSpec::Layerwise(_)) => Completion::Failed { errors: &[], blame },
+                        (None, _) => Completion::Artefact(&written),
+                    };
+                    plan.record(job.id, answer).unwrap();
+                }
+            }
+            NextJobs::Wait => panic!("every job has ended"),
+            NextJobs::Finished(outcome) => {
+                assert!(outcome.missing > 0, "{outcome:?}");
+                return;
+            }
+        }
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn the_first_eleven_points_are_open_at_once_and_then_four() {
         let end = loop {
             match state.next(&known).unwrap() {
                 NextPoint::Evaluate(candidate) => open.push(*candidate),
+                NextPoint::Complete(_) => unreachable!("there are no races"),
                 NextPoint::Wait => break false,
                 NextPoint::Done(_) => break true,
             }

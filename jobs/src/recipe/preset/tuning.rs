@@ -167,6 +167,7 @@ mod tests {
             "wudi_closed 1",
             "actmerge 1",
             "regmean 1, off_diagonal 0..1 linear",
+            "regmean_plus_plus 1",
             "cart 1, rank_share 0.02..1 log",
             "svc 1, calibrate_spectrum 0..1 linear",
             "ctm 0.3, balance 0..1 linear",
