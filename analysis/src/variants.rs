@@ -122,7 +122,8 @@ impl<'a> Variants<'a> {
         let mut rows: Vec<&SummaryRow> = Vec::new();
         for row in self.columns.iter().flat_map(|of| &of.summary.rows) {
             let is_known = rows.iter().any(|known| known.name == row.name && known.kind == row.kind);
-            if !is_known && !(is_normalised && row.kind == Kind::Finetuned) {
+            let is_denominator = is_normalised && row.kind == Kind::Finetuned;
+            if !is_known && !is_denominator {
                 rows.push(row);
             }
         }

@@ -70,8 +70,8 @@ impl VariantValue {
 
     /// Whether `text` names the value: by its text, or by an equal number.
     pub fn is_named(&self, text: &str) -> bool {
-        let number = text.parse::<f64>().ok();
-        self.to_string() == text || self.number().is_some_and(|own| number.is_some_and(|number| own == number))
+        let numbers = self.number().zip(text.parse::<f64>().ok());
+        self.to_string() == text || numbers.is_some_and(|(own, number)| own.total_cmp(&number).is_eq())
     }
 
     /// Whether both stand for the same: equal numbers, however they are written, or the same text.

@@ -44,13 +44,8 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         let newest = resume.revision.number - 1;
         return Err(coordinator::CoordinatorError::Superseded { sweep, revision, newest }.into());
     }
-    let queue = match &args.publish.queue {
-        Some(url) => {
-            let settings = rabbit_settings(url, &args.publish.pool, args.sweep.store.s3.ca.as_ref(), None)?;
-            let name = format!("finish {}", args.sweep.name);
-            let settings = RabbitSettings { name, sweep: Some(args.sweep.name.clone()), ..settings };
-            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
-        }
+    let queue = match rabbit(args)? {
+        Some(settings) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?)),
         None => None,
     };
     let runner = match &queue {
@@ -88,4 +83,12 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let ended = conclude(&runner, &frozen, &ended?, &mut show, &mut Account::of(&args.sweep.name));
     runner.runtime.block_on(report::renew_beside(&runner.store, &args.sweep.name));
     ended
+}
+
+/// The settings of the broker, if there is one.
+fn rabbit(args: &args::Finish) -> Result<Option<RabbitSettings>, Failure> {
+    let Some(url) = &args.publish.queue else { return Ok(None) };
+    let settings = rabbit_settings(url, &args.publish.pool, args.sweep.store.s3.ca.as_ref(), None)?;
+    let name = format!("finish {}", args.sweep.name);
+    Ok(Some(RabbitSettings { name, sweep: Some(args.sweep.name.clone()), ..settings }))
 }

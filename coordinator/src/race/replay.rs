@@ -152,7 +152,6 @@ fn a_worse_challenger_is_eliminated_and_a_better_one_wins_on_few_examples() {
 /// The table of `docs/benchmarks.md`; `scripts/bench-racing` prints it.
 #[test]
 #[ignore = "prints a table, and takes a minute"]
-#[expect(clippy::print_stdout, reason = "the table is what it is for")]
 fn print_the_share_of_examples_by_gap() {
     println!("| gap, points | discordant | eliminated | examples, median | 90 % |\n|---|---|---|---|---|");
     for (gap, discordant, runs) in [

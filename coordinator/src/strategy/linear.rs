@@ -153,12 +153,12 @@ impl Linear {
     fn unvalued(&self, known: &impl PointResults) -> Option<Candidate> {
         match self.standing(known) {
             Ok(best) => best.filter(|best| best.worth(known) == Worth::Unknown).map(|best| best.candidate),
-            Err(needed) => Some(needed),
+            Err(needed) => Some(*needed),
         }
     }
 
     /// The best point so far, or the point whose value has to be known to find it. An unfinished scan counts as if it were over.
-    fn standing(&self, known: &impl PointResults) -> Result<Option<Standing>, Candidate> {
+    fn standing(&self, known: &impl PointResults) -> Result<Option<Standing>, Box<Candidate>> {
         let all = self.points.iter().enumerate();
         let all = all.map(|(position, (candidate, result))| Standing {
             candidate: candidate.clone(),
@@ -200,7 +200,7 @@ impl Linear {
         if self.completed.insert(candidate.id) { NextPoint::Complete(Box::new(candidate)) } else { NextPoint::Wait }
     }
 
-    fn beats_incumbent(&self, best: &Standing, known: &impl PointResults) -> Result<bool, Candidate> {
+    fn beats_incumbent(&self, best: &Standing, known: &impl PointResults) -> Result<bool, Box<Candidate>> {
         match &self.incumbent {
             Some(incumbent) => best.replaces(incumbent, &self.ranking, known),
             None => Ok(true),
@@ -233,7 +233,7 @@ impl Linear {
                 match point.replaces(best, &self.ranking, known) {
                     Ok(true) => self.best = Some(point),
                     Ok(false) => self.is_scan_over = true,
-                    Err(needed) => return self.needed(needed, known),
+                    Err(needed) => return self.needed(*needed, known),
                 }
             }
             (PointResult::Failed | PointResult::Eliminated, None) => {}
@@ -253,7 +253,7 @@ impl Linear {
                     self.incumbent = self.best.take();
                 }
                 Ok(false) => self.best = None,
-                Err(needed) => return self.needed(needed, known),
+                Err(needed) => return self.needed(*needed, known),
             }
         }
         self.parameter += 1;

@@ -200,7 +200,7 @@ impl Examples for TokenisedSplit {
     }
 
     fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
-        let TokenisedSplit { texts, masked, classes } = self;
+        let Self { texts, masked, classes } = self;
         Ok(Self { texts: texts.select(places), masked: masked.clone(), classes: classes.clone() })
     }
 

@@ -470,6 +470,14 @@ fn shared_directions(sweep: &Sweep) -> Option<(&str, &str)> {
 
 /// What concerns several parts: rows of a table need names of their own, weights need tasks.
 fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
+    check_data_of_merges(sweep)?;
+    check_names_of_rows(sweep)?;
+    check_tasks_of_weights(sweep)?;
+    check_layer_weights(sweep)
+}
+
+/// Refuses merges that cannot have the data that they need.
+fn check_data_of_merges(sweep: &Sweep) -> Result<(), SweepError> {
     let needs_heads = sweep.statistics_needs().iter().any(|need| need.what == StatisticsKind::Fisher);
     if needs_heads && sweep.evaluation.benchmark != Benchmark::PerTask {
         let problem = "is `joint`, and a recipe with `combine: fisher` needs what every task's own model predicts with a head of its \
@@ -490,6 +498,11 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
             return Err(SweepError::invalid(format!("parameters.{}", parameter.key), problem));
         }
     }
+    Ok(())
+}
+
+/// Refuses rows of the same name, and recipes with weights of tasks that are not listed.
+fn check_names_of_rows(sweep: &Sweep) -> Result<(), SweepError> {
     let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe));
     let rows: Vec<_> = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe))).collect();
     if rows.is_empty() && sweep.learned.is_empty() && sweep.ensembles.is_empty() {
@@ -520,6 +533,11 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
             return Err(SweepError::invalid(format!("layer_weights.{task}"), "names a task that is not listed"));
         }
     }
+    Ok(())
+}
+
+/// Refuses parameters that are weights of tasks that are not listed.
+fn check_tasks_of_weights(sweep: &Sweep) -> Result<(), SweepError> {
     for parameter in sweep.searches.iter().flat_map(|search| &search.parameters) {
         let maps = parameter.values.listed().unwrap_or_default().iter().filter_map(Value::as_object);
         let unknown = maps.flat_map(Map::keys).find(|task| sweep.task(task).is_none());
@@ -533,7 +551,7 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
             return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
         }
     }
-    check_layer_weights(sweep)
+    Ok(())
 }
 
 /// Refuses weights of layers of tasks that are not listed.

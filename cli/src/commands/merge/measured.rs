@@ -113,8 +113,8 @@ impl Merging<'_> {
         let is_weighted_so = weights.eq(self.adapters.iter().map(|adapter| settings.weight(&adapter.task)));
         let found = &spec.settings;
         let are_numbers_same = found.examples == settings.examples
-            && found.off_diagonal == settings.off_diagonal
-            && found.ridge == settings.ridge;
+            && found.off_diagonal.total_cmp(&settings.off_diagonal).is_eq()
+            && found.ridge.total_cmp(&settings.ridge).is_eq();
         (!is_weighted_so || !are_numbers_same).then(|| {
             format!(
                 "they were made with examples {}, off_diagonal {}, ridge {} and weights {:?}, and the recipe has {}, {}, {} \

@@ -55,7 +55,12 @@ impl Standing {
     ///
     /// A leader is better than every point that was read before, whatever is known of the values: so the same evidence leads the same
     /// way, also after a resume that knows more values.
-    pub(super) fn replaces(&self, old: &Self, ranking: &Ranking, known: &impl PointResults) -> Result<bool, Candidate> {
+    pub(super) fn replaces(
+        &self,
+        old: &Self,
+        ranking: &Ranking,
+        known: &impl PointResults,
+    ) -> Result<bool, Box<Candidate>> {
         // A scan that passes over the best point again needs no value to know that the two are equal.
         if self.candidate.id == old.candidate.id {
             return Ok(ranking.ties == Ties::Last);
@@ -67,8 +72,8 @@ impl Standing {
             return Ok(false);
         }
         match (self.worth(known), old.worth(known)) {
-            (Worth::Unknown, _) => Err(self.candidate.clone()),
-            (_, Worth::Unknown) => Err(old.candidate.clone()),
+            (Worth::Unknown, _) => Err(Box::new(self.candidate.clone())),
+            (_, Worth::Unknown) => Err(Box::new(old.candidate.clone())),
             (Worth::Failed, _) => Ok(false),
             (_, Worth::Failed) => Ok(true),
             (Worth::Value(new), Worth::Value(old)) => Ok(ranking.replaces(new, old)),
