@@ -86,6 +86,7 @@ tests! {
     damage_does_not_break_what_holds_of_cancellation: "cancellation",
     damage_does_not_break_what_holds_of_finish: "finish",
     damage_does_not_break_what_holds_of_worker_status: "worker-status",
+    damage_does_not_break_what_holds_of_similarity: "similarity",
     damage_does_not_break_what_holds_of_part: "part",
     damage_does_not_break_what_holds_of_clip_tensors: "clip-tensors",
     damage_does_not_break_what_holds_of_clip_config: "clip-config",

@@ -201,11 +201,17 @@ fn a_race_that_is_ended_while_its_leader_is_evaluated_waits_for_that_evaluation(
         jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap()));
     };
     assert_eq!(plan.end_early(), [leader.id]);
-    let NextJobs::Publish(again) = plan.next(1).unwrap() else { panic!("the leader is not evaluated") };
-    assert_eq!(again[0].id, leader.id);
-    plan.record(leader.id, Completion::Result(&answered(&leader.job))).unwrap();
-    let NextJobs::Publish(report) = plan.next(1).unwrap() else { panic!("nothing was chosen") };
-    assert_eq!(report[0].phase, Phase::Report);
+    let mut searched = Vec::new();
+    loop {
+        let NextJobs::Publish(jobs) = plan.next(1).unwrap() else { panic!("nothing was chosen") };
+        if jobs[0].phase == Phase::Report {
+            break;
+        }
+        plan.record(jobs[0].id, Completion::Result(&answered(&jobs[0].job))).unwrap();
+        searched.extend(jobs.into_iter().filter(|job| job.phase == Phase::Search));
+    }
+    assert!(searched.len() <= 2 && searched.iter().all(|job| is_leader(job)), "{searched:?}");
+    assert!(searched.iter().any(|job| job.id == leader.id), "the value that was asked for is needed");
 }
 
 #[test]

@@ -109,7 +109,10 @@ async fn a_race_that_ends_early_reports_its_leader_and_can_be_resumed() {
         let searched = ended.computed.iter().filter(|job| scaling(job).is_some() && meaning(job).split != "test");
         assert!(!searched.clone().any(|job| meaning(job).slice.is_some()), "no race continued: {method}");
         let whole = fixture.run(&overrides).await;
-        assert_eq!(outcome(&whole), outcome(&Fixture::new().run(&overrides).await), "{method}");
+        let undisturbed = Fixture::new().run(&overrides).await;
+        // The value of a leader that was evaluated for the early end is shown, and decides nothing.
+        let jobs = |ran: &Ran| outcome(ran).rows.iter().map(|row| row.jobs.clone()).collect::<Vec<_>>();
+        assert_eq!(jobs(&whole), jobs(&undisturbed), "{method}");
     }
 }
 
