@@ -6,8 +6,17 @@ use testbed::{
     chaos::{Fault, Settings, run},
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+/// The thread of a test has a quarter of the stack of a program's main thread, and unoptimised futures need more.
+const STACK_BYTES: usize = 8 << 20;
+
+#[test]
+fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+    let run = || tokio::runtime::Runtime::new().unwrap().block_on(faults());
+    thread.spawn(run).unwrap().join().unwrap();
+}
+
+async fn faults() {
     let folder = tempfile::tempdir().unwrap();
     // A private broker, since the test kills it.
     let Some(mut broker) = Broker::start(&folder.path().join("broker")).await.unwrap() else {

@@ -203,15 +203,15 @@ fn statistics_have_their_facts_and_are_the_same_when_made_again() {
 #[test]
 fn more_examples_than_a_split_has_are_refused_by_name() {
     let mut fixture = Fixture::new("mini8", &SUB4);
-    let job = fixture.job("mnist", 257, StatisticsKind::Grams);
+    let job = fixture.job("mnist", 100_000, StatisticsKind::Grams);
     let error = fixture.engine.compute(&job, &AttemptContext::default()).unwrap_err();
     assert_eq!(error.blame(), jobs::Blame::Job);
     let text = jobs::error_chain(&error);
     assert!(
-        text.starts_with("the data of `mnist` cannot be used for the split `train`: the first 257 examples"),
+        text.starts_with("the data of `mnist` cannot be used for the split `train`: the first 100000 examples"),
         "{text}"
     );
-    assert!(text.ends_with("that has 256: ask for 256 at most"), "{text}");
+    assert!(text.ends_with("that has 2000: ask for 2000 at most"), "{text}");
 }
 
 #[test]

@@ -211,7 +211,6 @@ fn a_race_that_is_ended_while_its_leader_is_evaluated_waits_for_that_evaluation(
         searched.extend(jobs.into_iter().filter(|job| job.phase == Phase::Search));
     }
     assert!(searched.len() <= 2 && searched.iter().all(|job| is_leader(job)), "{searched:?}");
-    assert!(searched.iter().any(|job| job.id == leader.id), "the value that was asked for is needed");
 }
 
 #[test]

@@ -92,16 +92,16 @@ fn layers_that_cannot_be_merged_fail_the_job_by_name() {
     let error = make(&mut fixture, exact.clone()).unwrap_err();
     assert_eq!(error.blame(), jobs::Blame::Job);
     let text = jobs::error_chain(&error);
-    assert!(text.contains("the sum of the Gram matrices of the inputs of `vision_model.encoder.layers.0"), "{text}");
+    assert!(text.contains("the sum of the Gram matrices of the inputs of `vision_model.encoder.layers."), "{text}");
     let mut mixed = exact.clone();
     mixed.tasks.swap(0, 1);
     let text = make(&mut fixture, mixed).unwrap_err().to_string();
     assert!(text.contains("its adapters are not those of its tasks, in their order"), "{text}");
     let mut many = exact;
-    many.settings.examples = 257;
+    many.settings.examples = 100_000;
     let text = jobs::error_chain(&make(&mut fixture, many).unwrap_err());
     assert!(
-        text.starts_with("the data of `mnist` cannot be used for the split `train`: the first 257 examples"),
+        text.starts_with("the data of `mnist` cannot be used for the split `train`: the first 100000 examples"),
         "{text}"
     );
 }
