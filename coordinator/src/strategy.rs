@@ -147,7 +147,7 @@ impl SearchState {
         }
     }
 
-    /// Whether the search goes on from a point that is better than all before, without its value. Others choose among values.
+    /// Whether the search continues from a point that is better than all before, without its value. Others choose among values.
     pub fn follows_leaders(&self) -> bool {
         match &self.0 {
             MethodState::Linear(_) => true,

@@ -321,12 +321,12 @@ impl Aligned {
 
     /// The number of directions of a task's update that can have weights: the adapter's own, or those that all tasks share.
     fn weighed_directions(&self, matrix: &AlignedMatrix, task: usize) -> usize {
-        let [shared, _] = matrix.entry_shape();
-        match matrix.ranks[task] {
-            0 => 0,
-            own if self.space == Space::Full => own,
-            _ => shared,
+        let own = matrix.ranks[task];
+        if own == 0 || self.space == Space::Full {
+            return own;
         }
+        let [shared, _] = matrix.entry_shape();
+        shared
     }
 
     /// The sum of the task matrices, the rows of each times the weights of its directions: Σ_t w_t·diag(c_t)·P_t.

@@ -72,11 +72,10 @@ impl<T: Real> GroupLoss<T> {
     /// The gradient by a trained tensor: A and B of every module, then the head.
     fn tensor(&self, place: usize, modules: usize) -> &[T] {
         let module = place / 2;
-        match place % 2 {
-            _ if module >= modules => self.head.as_deref().unwrap_or_default(),
-            0 => self.factors.a(module),
-            _ => self.factors.b(module),
+        if module >= modules {
+            return self.head.as_deref().unwrap_or_default();
         }
+        if place.is_multiple_of(2) { self.factors.a(module) } else { self.factors.b(module) }
     }
 }
 

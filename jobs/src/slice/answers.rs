@@ -32,7 +32,7 @@ impl KnownAnswers {
     /// Adds what a result says, on all examples or on a slice. Returns `false` if it does not hold single answers, or is of data of
     /// another size; nothing is added then.
     ///
-    /// Whether the result is one of the model, the caller knows.
+    /// The caller ensures that the result is of this model.
     pub fn add(&mut self, result: &JobResult) -> bool {
         match result.meaning.slice_examples() {
             Ok(Some(examples)) => self.add_slice(result, &examples),

@@ -5,7 +5,7 @@ use merging::{TrainedFactors, TrainedOutput, write_trained};
 use serde_json::json;
 use std::path::Path;
 
-/// A trained adapter and what is told of it.
+/// A trained adapter with the facts that its card states.
 pub(super) struct Finished<'a> {
     pub(super) adapter: &'a TrainedAdapter,
     pub(super) state: &'a TrainState,

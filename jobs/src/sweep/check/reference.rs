@@ -1,6 +1,6 @@
 //! Published figures, and the rows of the sweep that stand beside them.
 
-use super::ENSEMBLE;
+use super::baselines::ENSEMBLE;
 use crate::{PublishedFigures, Reference, Sweep, SweepError, published::figures_of, sweep::file::SearchFile};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

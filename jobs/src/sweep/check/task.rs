@@ -1,13 +1,21 @@
-//! A task whose adapter may still have to be trained.
+//! The tasks, whose adapters may still have to be trained.
 
-use super::reference;
+use super::{
+    check_name,
+    data::check_data,
+    head::{HeadKeys, image_head, text_head},
+    reference,
+};
 use crate::{
     DataSpec, HeadSpec, HubKind, InputRef, SweepError, Task,
-    sweep::{read::typed, training::TrainingFile},
+    sweep::{file::TaskFile, read::typed, training::TrainingFile},
 };
 use serde::Deserialize;
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// A checked task.
 pub(in crate::sweep) struct CheckedTask {
@@ -52,13 +60,61 @@ impl CheckedTask {
     }
 }
 
+/// Checks the tasks, in merge order.
+pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<CheckedTask>, SweepError> {
+    if files.is_empty() {
+        return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
+    }
+    let mut names = BTreeSet::new();
+    let mut tasks = Vec::with_capacity(files.len());
+    for (i, file) in files.into_iter().enumerate() {
+        let path = format!("tasks[{i}]");
+        check_name(&format!("{path}.name"), &file.name)?;
+        if !names.insert(file.name.clone()) {
+            return Err(SweepError::invalid(format!("{path}.name"), format!("is `{}` a second time", file.name)));
+        }
+        for (split, share) in &file.finetuned {
+            if !(*share > 0.0 && *share <= 1.0) {
+                let problem = format!("is {share}, outside (0, 1]; accuracies are shares");
+                return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
+            }
+        }
+        let Some(adapter) = file.adapter else {
+            return Err(SweepError::invalid(&path, "needs an `adapter`"));
+        };
+        let adapter = check_adapter(&format!("{path}.adapter"), adapter, folder)?;
+        let data = check_data(&format!("{path}.data"), file.data, folder)?;
+        let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
+        let head = match data.text {
+            Some(_) => text_head(&path, keys, adapter.given(), folder)?,
+            None => image_head(&path, keys, folder)?,
+        };
+        tasks.push(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned });
+    }
+    check_kinds(&tasks)?;
+    Ok(tasks)
+}
+
+/// One base model reads either images or texts.
+fn check_kinds(tasks: &[CheckedTask]) -> Result<(), SweepError> {
+    let texts = tasks.iter().position(|task| task.data.text.is_some());
+    let images = tasks.iter().position(|task| task.data.text.is_none());
+    match (texts, images) {
+        (Some(texts), Some(images)) => {
+            let problem = format!("has texts, and `tasks[{images}].data` images; a sweep is over one of them");
+            Err(SweepError::invalid(format!("tasks[{texts}].data"), problem))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ToTrain {
     train: Value,
 }
 
-pub(super) fn check_adapter(path: &str, value: Value, folder: &Path) -> Result<CheckedAdapter, SweepError> {
+fn check_adapter(path: &str, value: Value, folder: &Path) -> Result<CheckedAdapter, SweepError> {
     match value {
         Value::String(text) => reference(path, &text, folder, HubKind::Model).map(CheckedAdapter::Given),
         map @ Value::Object(_) => {

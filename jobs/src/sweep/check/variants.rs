@@ -4,7 +4,10 @@ use super::{check_name, reference};
 use crate::{
     HubKind, Sweep, SweepError, Variant, VariantValue,
     nearest::nearest,
-    sweep::file::{SweepFile, TaskFile, VariantFile, VariantsFile},
+    sweep::{
+        file::{SweepFile, TaskFile, VariantFile, VariantsFile},
+        read::typed,
+    },
 };
 use serde_json::{Number, Value};
 use std::{collections::BTreeMap, path::Path};
@@ -87,7 +90,7 @@ fn check_variants(file: VariantsFile, sweep: &SweepFile, folder: &Path) -> Resul
 /// An entry of `values`: a map, or the bare value.
 fn entry_of(entry: Value, path: &str) -> Result<VariantFile, SweepError> {
     match entry {
-        entry @ Value::Object(_) => super::typed(entry, path),
+        entry @ Value::Object(_) => typed(entry, path),
         value => Ok(VariantFile { value, adapter: None, adapters: None }),
     }
 }

@@ -1,0 +1,75 @@
+//! `evaluation` and `metric`.
+
+use super::{check_name, reference};
+use crate::{
+    Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, Precision, SweepError, Task,
+    sweep::file::{BenchmarkFile, EvaluationFile, GoalFile, MetricFile},
+};
+use std::path::Path;
+
+pub(super) fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
+    let EvaluationFile { benchmark, select, report, statistics, precision, head, map } = file;
+    let has_texts = tasks.iter().any(|task| task.data.text.is_some());
+    if has_texts && benchmark == BenchmarkFile::Joint {
+        let problem = "is `joint`, which is for images; tasks with texts have `per_task`";
+        return Err(SweepError::invalid("evaluation.benchmark", problem));
+    }
+    if !has_texts && precision != Precision::F32 {
+        let problem = "is for texts only; images are evaluated in `f32`";
+        return Err(SweepError::invalid("evaluation.precision", problem));
+    }
+    let benchmark = match (benchmark, head, map) {
+        (BenchmarkFile::PerTask, None, None) => Benchmark::PerTask,
+        (BenchmarkFile::PerTask, ..) => {
+            return Err(SweepError::invalid("evaluation", "has `head` or `map`, which only `benchmark: joint` reads"));
+        }
+        (BenchmarkFile::Joint, Some(head), Some(map)) => {
+            let head = reference("evaluation.head", &head, folder, HubKind::Model)?;
+            let map = reference("evaluation.map", &map, folder, HubKind::Model)?;
+            Benchmark::Joint { files: Some(JointHeadSpec { head, map }) }
+        }
+        (BenchmarkFile::Joint, None, None) => Benchmark::Joint { files: None },
+        (BenchmarkFile::Joint, ..) => {
+            return Err(SweepError::invalid("evaluation", "needs both `head` and `map`, or neither"));
+        }
+    };
+    for (i, task) in tasks.iter().enumerate() {
+        match (&benchmark, &task.head) {
+            (Benchmark::PerTask, None) => {
+                let problem = "needs a `head`, or `classes` and `templates`";
+                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
+            }
+            (Benchmark::Joint { files: None }, None | Some(HeadSpec::File(_) | HeadSpec::Adapter(_))) => {
+                let problem = "needs `classes` and `templates`: the joint head is built from them";
+                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
+            }
+            _ => {}
+        }
+    }
+    check_name("evaluation.select", &select)?;
+    check_name("evaluation.report", &report)?;
+    statistics.iter().try_for_each(|split| check_name("evaluation.statistics", split))?;
+    Ok(Evaluation { benchmark, select, report, statistics, precision })
+}
+
+pub(super) fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Result<Objective, SweepError> {
+    let is_joint = *benchmark != Benchmark::PerTask;
+    let default = if is_joint { "joint_hits@3" } else { "mean_normalised_accuracy" };
+    let path = "metric.name";
+    let metric = file.name.as_deref().unwrap_or(default).parse::<Metric>();
+    let metric = metric.map_err(|source| SweepError::Metric { path: path.to_owned(), source })?;
+    let problem = match &metric {
+        Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
+        Metric::MeanNormalisedAccuracy if is_joint => "has no denominators in a joint benchmark: use `joint_hits@3`",
+        Metric::Accuracy(task) if tasks.iter().all(|known| known.name != *task) => "names a task that is not listed",
+        Metric::MeanNormalisedAccuracy | Metric::MeanAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => "",
+    };
+    if !problem.is_empty() {
+        return Err(SweepError::invalid(path, problem));
+    }
+    let goal = match file.goal {
+        GoalFile::Maximize => Goal::Maximize,
+        GoalFile::Minimize => Goal::Minimize,
+    };
+    Ok(Objective { metric, goal })
+}
