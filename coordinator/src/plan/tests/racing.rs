@@ -210,7 +210,7 @@ fn a_race_that_is_ended_while_its_leader_is_evaluated_waits_for_that_evaluation(
         plan.record(jobs[0].id, Completion::Result(&answered(&jobs[0].job))).unwrap();
         searched.extend(jobs.into_iter().filter(|job| job.phase == Phase::Search));
     }
-    assert!(searched.len() <= 2 && searched.iter().all(|job| is_leader(job)), "{searched:?}");
+    assert!(searched.len() <= 2 && searched.iter().all(is_leader), "{searched:?}");
 }
 
 #[test]
