@@ -20,7 +20,7 @@ use rows::Rows;
 ///
 /// The columns: `sweep` and `row` (empty where no sweep names the job), `job`; `subject` (`base`, `adapter`, `merge`),
 /// `adapter`, `method`, the keys of a recipe ([`jobs::RecipeKey::resolved`], `weights` as JSON); `split`, `benchmark`,
-/// `precision`; `n`, `mean_accuracy`, `mean_normalised`, `hits_1`, `hits_3`, `hits_5`, `hits_10`; `load_s`, `align_s`,
+/// `precision`; `n`, `mean_accuracy`, `mean_normalised`, `worst_accuracy`, `worst_normalised`, `hits_1`, `hits_3`, `hits_5`, `hits_10`; `load_s`, `align_s`,
 /// `merge_s`, `evaluate_s`; `worker`, `device`, `attempt`, `finished_ms`, `versions` (JSON); and for every task, in the
 /// order of their names, `n.<task>`, `correct.<task>`, `accuracy.<task>`, `normalised.<task>`, and in joint benchmarks
 /// `hits_3.<task>`, `hits_5.<task>`, `hits_10.<task>`.

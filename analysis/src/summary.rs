@@ -20,7 +20,7 @@ pub use replicates::{ReplicatesSummary, SeedSpread};
 pub(crate) use subsets::shown_metric;
 pub use subsets::{Spread, SubsetSize};
 
-use jobs::{Digest, Interval, MergeFacts, Objective, Recipe, RecipeSpec, Variant};
+use jobs::{Digest, Interval, MergeFacts, Metric, Objective, Recipe, RecipeSpec, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -38,6 +38,9 @@ pub struct Summary {
     pub revision: u32,
     /// What was searched by: `metric` and `goal`.
     pub objective: Objective,
+    /// The metrics of which the searches sought the best trade-offs, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Metric>,
     /// The two splits.
     pub splits: Splits,
     /// The tasks, in table order.
@@ -267,6 +270,34 @@ pub struct TaskSummary {
     /// How many texts were longer than they may be, and were cut.
     #[serde(skip_serializing_if = "is_zero")]
     pub truncated: u64,
+}
+
+impl SplitSummary {
+    /// The value of a metric, with its 95 % interval where one is known; `None` if the numbers do not hold it.
+    pub(crate) fn value(&self, metric: &Metric) -> Option<(f64, Option<Interval>)> {
+        match metric {
+            Metric::MeanNormalisedAccuracy => Some((self.mean_normalised?, self.normalised_interval)),
+            Metric::MeanAccuracy => Some((self.mean_accuracy?, self.interval)),
+            // Where a task is missing, its mean is, and the worst is not known. The least of several has no simple interval.
+            Metric::WorstNormalisedAccuracy => {
+                self.mean_normalised?;
+                let normalised = self.tasks.iter().map(|task| task.normalised).collect::<Option<Vec<_>>>()?;
+                Some((normalised.into_iter().min_by(f64::total_cmp)?, None))
+            }
+            Metric::WorstAccuracy => {
+                self.mean_accuracy?;
+                Some((self.tasks.iter().map(|task| task.accuracy).min_by(f64::total_cmp)?, None))
+            }
+            Metric::JointHits(k) => {
+                let hits = *self.hits.get(k)?;
+                Some((hits, Some(Interval::wilson((hits * self.n as f64).round() as u64, self.n))))
+            }
+            Metric::Accuracy(task) => {
+                let task = self.tasks.iter().find(|of| of.task == *task)?;
+                Some((task.accuracy, task.interval))
+            }
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

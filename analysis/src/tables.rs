@@ -3,6 +3,7 @@ mod cost;
 mod csv;
 mod differences;
 mod failed;
+mod front;
 mod html;
 mod importance;
 mod latex;

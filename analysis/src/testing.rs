@@ -22,6 +22,7 @@ impl Made {
             sweep: "small".to_owned(),
             revision: 1,
             objective: Objective { metric: Metric::MeanNormalisedAccuracy, goal: Goal::Maximize },
+            goals: Vec::new(),
             select: SPLITS[0].to_owned(),
             report: SPLITS[1].to_owned(),
             tasks: tasks.iter().map(|&task| task.to_owned()).collect(),

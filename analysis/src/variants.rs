@@ -118,7 +118,7 @@ impl<'a> Variants<'a> {
     /// The rows that are compared, by name, in the order in which they first appear. The adapters alone are none of them if the
     /// metric is normalised by these.
     pub(crate) fn rows(&self) -> Vec<&'a SummaryRow> {
-        let is_normalised = self.metric() == &Metric::MeanNormalisedAccuracy;
+        let is_normalised = self.metric().is_normalised();
         let mut rows: Vec<&SummaryRow> = Vec::new();
         for row in self.columns.iter().flat_map(|of| &of.summary.rows) {
             let is_known = rows.iter().any(|known| known.name == row.name && known.kind == row.kind);
@@ -176,15 +176,7 @@ impl OfVariant<'_> {
 
 /// The value of a metric on a split, with its interval.
 fn shown(split: &SplitSummary, metric: &Metric) -> Option<Shown> {
-    let (value, interval) = match metric {
-        Metric::MeanNormalisedAccuracy => (split.mean_normalised?, split.normalised_interval),
-        Metric::MeanAccuracy => (split.mean_accuracy?, split.interval),
-        Metric::JointHits(k) => (*split.hits.get(k)?, None),
-        Metric::Accuracy(task) => {
-            let of_task = split.tasks.iter().find(|of| of.task == *task)?;
-            (of_task.accuracy, of_task.interval)
-        }
-    };
+    let (value, interval) = split.value(metric)?;
     value.is_finite().then_some(Shown { value, interval, n: split.n })
 }
 

@@ -47,6 +47,7 @@ mod status;
 mod stored;
 mod subsets;
 mod sweep;
+mod trade_off;
 mod train;
 mod tune;
 mod variant;
@@ -100,6 +101,7 @@ pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Search, Sweep,
     SweepError, Task, TrainingKeys, is_name, overridden, recipe_schema, sweep_schema,
 };
+pub use trade_off::{dominates, front, hypervolume, trade_off_gains};
 pub use train::{
     Augmentation, RateSchedule, TRAIN_SEMANTICS, TrainFamily, TrainLength, TrainSettings, TrainSettingsError,
     TrainTargets, Warmup,

@@ -34,7 +34,8 @@ impl Objective {
 
 /// A number computed from the scores of one model, in [0, 1] except where it is normalised.
 ///
-/// Written as `mean_normalised_accuracy`, `mean_accuracy`, `joint_hits@3`, `accuracy:mnist`.
+/// Written as `mean_normalised_accuracy`, `mean_accuracy`, `worst_normalised_accuracy`, `worst_accuracy`, `joint_hits@3`,
+/// `accuracy:mnist`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Metric {
@@ -42,6 +43,10 @@ pub enum Metric {
     MeanNormalisedAccuracy,
     /// The mean over tasks of accuracy.
     MeanAccuracy,
+    /// The least, over tasks, of accuracy over the accuracy of the task's own adapter.
+    WorstNormalisedAccuracy,
+    /// The accuracy of the task with the least accuracy.
+    WorstAccuracy,
     /// The share of all examples whose true class is among the first k of the joint labels.
     JointHits(u32),
     /// The accuracy on one task.
@@ -51,8 +56,8 @@ pub enum Metric {
 /// A text that names no metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a metric; use `mean_normalised_accuracy`, `mean_accuracy`, `joint_hits@K` with K one of 1, 3, 5, 10, \
-     or `accuracy:TASK`"
+    "`{0}` is not a metric; use `mean_normalised_accuracy`, `mean_accuracy`, `worst_normalised_accuracy`, `worst_accuracy`, \
+     `joint_hits@K` with K one of 1, 3, 5, 10, or `accuracy:TASK`"
 )]
 pub struct MetricError(String);
 
@@ -63,16 +68,42 @@ impl Metric {
     /// 0, leaves the normalised mean undefined.
     pub fn value(&self, scores: &[TaskScore], denominators: &BTreeMap<String, f64>) -> Option<f64> {
         match self {
-            Self::MeanNormalisedAccuracy => {
-                let normalised =
-                    scores.iter().map(|score| normalised(score, denominators)).collect::<Option<Vec<_>>>()?;
-                (!normalised.is_empty()).then(|| mean(normalised))
-            }
+            Self::MeanNormalisedAccuracy => all_normalised(scores, denominators).map(mean),
             Self::MeanAccuracy => (!scores.is_empty()).then(|| mean_accuracy(scores)),
+            Self::WorstNormalisedAccuracy => least(all_normalised(scores, denominators)?),
+            Self::WorstAccuracy => least(scores.iter().map(TaskScore::accuracy)),
             Self::JointHits(k) => joint_hits(scores, *k),
             Self::Accuracy(task) => scores.iter().find(|score| score.task == *task).map(TaskScore::accuracy),
         }
     }
+}
+
+impl Metric {
+    /// Whether the metric needs the accuracy of each task's own adapter.
+    pub fn is_normalised(&self) -> bool {
+        match self {
+            Self::MeanNormalisedAccuracy | Self::WorstNormalisedAccuracy => true,
+            Self::MeanAccuracy | Self::WorstAccuracy | Self::JointHits(_) | Self::Accuracy(_) => false,
+        }
+    }
+
+    /// Whether the metric is a weighted sum of the tasks' accuracies, with weights that do not depend on the model.
+    pub fn is_linear(&self) -> bool {
+        match self {
+            Self::MeanNormalisedAccuracy | Self::MeanAccuracy | Self::JointHits(_) | Self::Accuracy(_) => true,
+            Self::WorstNormalisedAccuracy | Self::WorstAccuracy => false,
+        }
+    }
+}
+
+/// The normalised accuracies of all tasks; `None` if there is no task, or one is without a usable denominator.
+fn all_normalised(scores: &[TaskScore], denominators: &BTreeMap<String, f64>) -> Option<Vec<f64>> {
+    let all = scores.iter().map(|score| normalised(score, denominators)).collect::<Option<Vec<_>>>();
+    all.filter(|all| !all.is_empty())
+}
+
+fn least(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    values.into_iter().min_by(f64::total_cmp)
 }
 
 /// The accuracy over that of the task's own adapter; `None` without a usable denominator.
@@ -85,6 +116,8 @@ impl fmt::Display for Metric {
         match self {
             Self::MeanNormalisedAccuracy => f.write_str("mean_normalised_accuracy"),
             Self::MeanAccuracy => f.write_str("mean_accuracy"),
+            Self::WorstNormalisedAccuracy => f.write_str("worst_normalised_accuracy"),
+            Self::WorstAccuracy => f.write_str("worst_accuracy"),
             Self::JointHits(k) => write!(f, "joint_hits@{k}"),
             Self::Accuracy(task) => write!(f, "accuracy:{task}"),
         }
@@ -103,6 +136,8 @@ impl FromStr for Metric {
         match (text, text.strip_prefix("accuracy:")) {
             ("mean_normalised_accuracy", _) => Ok(Self::MeanNormalisedAccuracy),
             ("mean_accuracy", _) => Ok(Self::MeanAccuracy),
+            ("worst_normalised_accuracy", _) => Ok(Self::WorstNormalisedAccuracy),
+            ("worst_accuracy", _) => Ok(Self::WorstAccuracy),
             (_, Some(task)) if !task.is_empty() => Ok(Self::Accuracy(task.to_owned())),
             _ => Err(unknown()),
         }
@@ -149,8 +184,26 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_task_differs_by_whether_it_is_normalised() {
+        let scores = [score("a", 40), score("b", 50)];
+        let denominators = BTreeMap::from([("a".to_owned(), 0.5), ("b".to_owned(), 0.8)]);
+        assert_eq!(Metric::WorstAccuracy.value(&scores, &denominators), Some(0.4));
+        assert_eq!(Metric::WorstNormalisedAccuracy.value(&scores, &denominators), Some(0.5 / 0.8));
+        let only_one = BTreeMap::from([("a".to_owned(), 0.5)]);
+        assert_eq!(Metric::WorstNormalisedAccuracy.value(&scores, &only_one), None);
+        assert_eq!(Metric::WorstAccuracy.value(&[], &denominators), None);
+    }
+
+    #[test]
     fn names_read_back() {
-        for name in ["mean_normalised_accuracy", "mean_accuracy", "joint_hits@3", "accuracy:mnist"] {
+        for name in [
+            "mean_normalised_accuracy",
+            "mean_accuracy",
+            "worst_normalised_accuracy",
+            "worst_accuracy",
+            "joint_hits@3",
+            "accuracy:mnist",
+        ] {
             assert_eq!(name.parse::<Metric>().unwrap().to_string(), name);
         }
         for name in ["accuracy", "accuracy:", "joint_hits@4", "joint_hits"] {

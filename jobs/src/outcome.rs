@@ -1,4 +1,6 @@
-use crate::{Digest, EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, Variant, stored::StoredOutcome};
+use crate::{
+    Digest, EnsembleRule, JobId, Metric, Objective, Recipe, RecipeSpec, Reference, Variant, stored::StoredOutcome,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,6 +14,8 @@ pub struct Outcome {
     pub revision: u32,
     /// The objective of the searches.
     pub objective: Objective,
+    /// The metrics of which the searches sought the best trade-offs; empty if the objective alone counted.
+    pub goals: Vec<Metric>,
     /// The split that recipes were chosen on.
     pub select: String,
     /// The split that the chosen recipes are reported on.
@@ -38,7 +42,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates, races or a variant are
+    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates, races, goals or a variant are
     /// written as version 4, others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 4;
 

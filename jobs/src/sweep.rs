@@ -25,8 +25,8 @@ pub(crate) use {
 };
 
 use crate::{
-    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, Racing, RecipeSpec,
-    Reference, Replicates, Subsets, TuneSettings, Variant,
+    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, Racing,
+    RecipeSpec, Reference, Replicates, Subsets, TuneSettings, Variant,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +47,10 @@ pub struct Sweep {
     pub method: Method,
     /// What the search maximises or minimises.
     pub objective: Objective,
+    /// The metrics of which the searches seek the best trade-offs; the first is that of the objective. Empty if the objective alone
+    /// counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Metric>,
     /// The searches, side by side; at least one, or a baseline.
     pub searches: Vec<Search>,
     /// Recipes that are evaluated as they are.

@@ -3,7 +3,7 @@ use super::{
     caption::{examples, short, shown},
     points::{MEAN, METHOD, Points, VALUE, WORST, look_of, numbers, sampled, words},
 };
-use crate::Summary;
+use crate::{Summary, metric::in_words};
 use polars::prelude::{DataFrame, IntoLazy, NamedFrom, PolarsResult, Series, SortMultipleOptions, col, not};
 
 /// Points beside the front that are drawn.
@@ -12,7 +12,7 @@ const MOST_OTHERS: u32 = 1500;
 const FEWEST_POINTS: usize = 3;
 const IN_FRONT: &str = "in front";
 
-/// The worst task over the mean of tasks, with the points that no other beats in both.
+/// The worst task over the mean of tasks, or the second goal over the first one, with the points that no other beats in both.
 pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<Chart>> {
     let descending = SortMultipleOptions::default().with_order_descending(true).with_maintain_order(true);
     let mut table = points
@@ -42,7 +42,10 @@ pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<C
     let [x, y] = points.of_tasks.clone();
     Ok(Some(Chart {
         slug: "pareto".to_owned(),
-        title: "Worst task against mean".to_owned(),
+        title: match summary.goals.as_slice() {
+            [first, second, ..] => format!("Trade-off: {} against {}", in_words(second), in_words(first)),
+            _ => "Worst task against mean".to_owned(),
+        },
         caption: format!(
             "{} {n}, {}.",
             match front.height() as u64 {

@@ -29,7 +29,7 @@ pub(super) struct Points {
     pub(super) methods: Vec<(String, u64)>,
     /// The axis of [`VALUE`].
     pub(super) objective: Axis,
-    /// The axes of [`MEAN`] and [`WORST`].
+    /// The axes of [`MEAN`] and [`WORST`], which are the first two goals if the sweep has goals.
     pub(super) of_tasks: [Axis; 2],
     pub(super) goal: Goal,
 }
@@ -40,8 +40,10 @@ impl Points {
         let has = |name: &str| frame.table().column(name).is_ok();
         let metric = column_of(&summary.objective.metric);
         let (prefix, mean) = match &summary.objective.metric {
-            Metric::MeanNormalisedAccuracy => ("normalised", "mean_normalised"),
-            _ => ("accuracy", "mean_accuracy"),
+            Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy => ("normalised", "mean_normalised"),
+            Metric::MeanAccuracy | Metric::WorstAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => {
+                ("accuracy", "mean_accuracy")
+            }
         };
         let tasks: Vec<Expr> = summary
             .tasks
@@ -52,11 +54,19 @@ impl Points {
             .collect();
         let none = || lit(f64::NAN);
         let worst = if tasks.is_empty() { none() } else { min_horizontal(&tasks)? };
+        let of_goal = |goal: &Metric| {
+            let name = column_of(goal);
+            if has(&name) { col(name.as_str()) } else { none() }
+        };
+        let [first, second] = match summary.goals.as_slice() {
+            [first, second, ..] => [of_goal(first), of_goal(second)],
+            _ => [if has(mean) { col(mean) } else { none() }, worst],
+        };
         let mut columns = vec![
             method(summary).alias(METHOD),
             if has(&metric) { col(metric.as_str()) } else { none() }.alias(VALUE),
-            if has(mean) { col(mean) } else { none() }.alias(MEAN),
-            worst.alias(WORST),
+            first.alias(MEAN),
+            second.alias(WORST),
             col("job"),
             col("finished_ms"),
             col("weights"),
@@ -77,10 +87,13 @@ impl Points {
             parameters,
             methods,
             objective: share(format!("{} on {split}", in_words(&summary.objective.metric))),
-            of_tasks: [
-                share(format!("mean {normalised} on {split}")),
-                share(format!("worst task's {normalised} on {split}")),
-            ],
+            of_tasks: match summary.goals.as_slice() {
+                [first, second, ..] => [first, second].map(|goal| share(format!("{} on {split}", in_words(goal)))),
+                _ => [
+                    share(format!("mean {normalised} on {split}")),
+                    share(format!("worst task's {normalised} on {split}")),
+                ],
+            },
             goal: summary.objective.goal,
         })
     }

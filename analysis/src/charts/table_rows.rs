@@ -106,13 +106,7 @@ fn capitalised(text: &str) -> String {
 }
 
 fn value(split: &SplitSummary, metric: &Metric) -> Option<f64> {
-    let value = match metric {
-        Metric::MeanNormalisedAccuracy => split.mean_normalised,
-        Metric::MeanAccuracy => split.mean_accuracy,
-        Metric::JointHits(k) => split.hits.get(k).copied(),
-        Metric::Accuracy(task) => split.tasks.iter().find(|of| of.task == *task).map(|of| of.accuracy),
-    };
-    value.filter(|value| value.is_finite())
+    split.value(metric).map(|(value, _)| value).filter(|value| value.is_finite())
 }
 
 fn share(name: String) -> Axis {

@@ -105,6 +105,10 @@ impl Rows {
                 "mean_accuracy" => {
                     let means: Vec<Option<f64>> = sums.iter().map(Sum::mean).collect();
                     columns.push(Column::new("mean_normalised".into(), means));
+                    let worst: Vec<Option<f64>> = sums.iter().map(|sum| sum.worst_accuracy).collect();
+                    columns.push(Column::new("worst_accuracy".into(), worst));
+                    let worst: Vec<Option<f64>> = sums.iter().map(Sum::worst).collect();
+                    columns.push(Column::new("worst_normalised".into(), worst));
                 }
                 _ => {}
             }
@@ -130,16 +134,20 @@ impl Rows {
     }
 }
 
-/// The normalised accuracies of a row's tasks.
+/// The accuracies of a row's tasks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     normalised: f64,
     with: u32,
     without: u32,
+    worst_normalised: Option<f64>,
+    worst_accuracy: Option<f64>,
 }
 
 impl Sum {
-    fn add(&mut self, normalised: Option<f64>) {
+    fn add(&mut self, accuracy: Option<f64>, normalised: Option<f64>) {
+        self.worst_accuracy = least(self.worst_accuracy, accuracy);
+        self.worst_normalised = least(self.worst_normalised, normalised);
         match normalised {
             Some(normalised) => (self.normalised, self.with) = (self.normalised + normalised, self.with + 1),
             None => self.without += 1,
@@ -150,6 +158,15 @@ impl Sum {
     fn mean(&self) -> Option<f64> {
         (self.with > 0 && self.without == 0).then(|| self.normalised / f64::from(self.with))
     }
+
+    /// The least normalised accuracy, unless a task lacks what it is normalised by.
+    fn worst(&self) -> Option<f64> {
+        self.worst_normalised.filter(|_| self.without == 0)
+    }
+}
+
+fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).min_by(f64::total_cmp)
 }
 
 impl OfTask {
@@ -187,7 +204,7 @@ impl OfTask {
         };
         let normalised: Vec<Option<f64>> = accuracy.iter().enumerate().map(normalise).collect();
         for (row, sum) in sums.iter_mut().enumerate().filter(|(row, _)| self.n[*row].is_some()) {
-            sum.add(normalised[row]);
+            sum.add(accuracy[row], normalised[row]);
         }
         let mut columns: Vec<Column> =
             self.hits.iter().map(|(k, hits)| Column::new(format!("hits_{k}.{task}").into(), share(hits))).collect();

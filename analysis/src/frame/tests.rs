@@ -74,6 +74,8 @@ async fn there_is_one_row_per_job_with_numbers_that_one_can_check_by_hand() {
     near(number(&frame, "mean_accuracy", row), 0.425);
     // 0.4 / 0.8 and 0.45 / 0.5.
     near(number(&frame, "mean_normalised", row), 0.7);
+    near(number(&frame, "worst_normalised", row), 0.5);
+    near(number(&frame, "worst_accuracy", row), 0.4);
     near(number(&frame, "scaling", row), 0.3);
     near(number(&frame, "density", row), 0.2);
     near(number(&frame, "drop_rate", row), 0.0);

@@ -1,5 +1,5 @@
-use crate::{Kind, SplitSummary, Summary, SummaryRow, fixed, metric::in_words, number::without_negative_zero};
-use jobs::{Interval, Metric, RecipeSpec};
+use crate::{Kind, Summary, SummaryRow, fixed, metric::in_words, number::without_negative_zero};
+use jobs::RecipeSpec;
 use serde::Serialize;
 
 /// What was chosen, how good it is, and beside what.
@@ -53,7 +53,7 @@ impl<'a> Headline<'a> {
         let metric = &summary.objective.metric;
         let on_split = |&(name, role): &(&'a str, &'static str)| {
             let split = chosen.splits.get(name)?;
-            let (value, interval) = value_of(split, metric)?;
+            let (value, interval) = split.value(metric)?;
             let low = interval.map(|of| of.low);
             let high = interval.map(|of| of.high);
             Some(OnSplit { name, role, value, low, high, n: split.n })
@@ -107,7 +107,7 @@ fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Ve
     ];
     let other = |(role, row): (&str, Option<&'a SummaryRow>)| {
         let row = row?;
-        let (value, _) = value_of(row.splits.get(on.name)?, &objective.metric)?;
+        let (value, _) = row.splits.get(on.name)?.value(&objective.metric)?;
         Some(Other {
             role: role.to_owned(),
             name: &row.name,
@@ -116,22 +116,6 @@ fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Ve
         })
     };
     rows.into_iter().filter_map(other).collect()
-}
-
-/// The metric on a split, with its 95 % interval where one is known.
-fn value_of(split: &SplitSummary, metric: &Metric) -> Option<(f64, Option<Interval>)> {
-    match metric {
-        Metric::MeanNormalisedAccuracy => Some((split.mean_normalised?, split.normalised_interval)),
-        Metric::MeanAccuracy => Some((split.mean_accuracy?, split.interval)),
-        Metric::JointHits(k) => {
-            let hits = *split.hits.get(k)?;
-            Some((hits, Some(Interval::wilson((hits * split.n as f64).round() as u64, split.n))))
-        }
-        Metric::Accuracy(task) => {
-            let task = split.tasks.iter().find(|of| of.task == *task)?;
-            Some((task.accuracy, task.interval))
-        }
-    }
 }
 
 /// The recipe as it stands in a sweep file.

@@ -54,6 +54,7 @@ impl Summary {
             sweep: outcome.sweep.clone(),
             revision: outcome.revision,
             objective: outcome.objective.clone(),
+            goals: outcome.goals.clone(),
             splits: Splits { select: outcome.select.clone(), report: outcome.report.clone() },
             tasks: outcome.tasks.clone(),
             counts,

@@ -42,8 +42,10 @@ impl SubsetSize {
     /// The values of the objective, if that is a mean over tasks, or else the mean accuracies.
     pub(crate) fn shown(&self, metric: &Metric) -> Option<Spread> {
         match metric {
-            Metric::MeanNormalisedAccuracy => self.mean_normalised,
-            Metric::MeanAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => self.mean_accuracy,
+            Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy => self.mean_normalised,
+            Metric::MeanAccuracy | Metric::WorstAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => {
+                self.mean_accuracy
+            }
         }
     }
 }
@@ -51,8 +53,10 @@ impl SubsetSize {
 /// The metric that [`SubsetSize::shown`] shows for an objective.
 pub(crate) fn shown_metric(objective: &Metric) -> Metric {
     match objective {
-        Metric::MeanNormalisedAccuracy => Metric::MeanNormalisedAccuracy,
-        Metric::MeanAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => Metric::MeanAccuracy,
+        Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy => Metric::MeanNormalisedAccuracy,
+        Metric::MeanAccuracy | Metric::WorstAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => {
+            Metric::MeanAccuracy
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 use super::{
     Column, ColumnKind,
+    front::goal_column,
     uncertainty::Uncertainty,
     values::{number, text},
 };
 use crate::{Frame, FrameError, Summary, metric::column_of};
-use jobs::{BelongsTo, Goal, Interval, JobId, KeyKind, Outcome, RecipeKey, RowKind};
+use jobs::{BelongsTo, Goal, Interval, JobId, KeyKind, Metric, Outcome, RecipeKey, RowKind};
 use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, NULL, SortMultipleOptions, col, lit, when};
 use std::collections::HashMap;
 
@@ -33,7 +34,8 @@ pub(super) struct Merges<'a> {
 }
 
 impl Merges<'_> {
-    /// The merges of all tasks that have a value on `split`: their keys, `method`, `row`, `job`, `n`, the value as `value`, and the
+    /// The merges of all tasks that have a value on `split`: their keys, `method`, `row`, `job`, `n`, the value as `value`, the
+    /// [goals](goal_column), and the
     /// [counts](Self::counts) of the tasks.
     pub(super) fn on(&self, split: &str) -> LazyFrame {
         let is_ours = col("sweep").eq(lit(self.outcome.sweep.as_str()));
@@ -45,7 +47,13 @@ impl Merges<'_> {
         self.frame
             .lazy()
             .filter(is_ours.and(is_merge))
-            .select(columns.chain([value]).chain(self.counts().into_iter().map(col)).collect::<Vec<Expr>>())
+            .select(
+                columns
+                    .chain([value])
+                    .chain(self.goals())
+                    .chain(self.counts().into_iter().map(col))
+                    .collect::<Vec<Expr>>(),
+            )
             .filter(col("value").is_not_null().and(col("value").is_finite()))
     }
 
@@ -124,9 +132,19 @@ impl Merges<'_> {
         Ok(all.into_iter().filter(|name| varies(&in_all, name) || varies(&within, name)).collect())
     }
 
+    /// The values of the goals, under their [`goal_column`].
+    fn goals(&self) -> Vec<Expr> {
+        let goals = self.summary.goals.iter().enumerate();
+        goals.map(|(place, goal)| self.metric(goal).alias(goal_column(place))).collect()
+    }
+
     /// The number that the sweep searched by.
     fn value(&self) -> Expr {
-        let name = column_of(&self.outcome.objective.metric);
+        self.metric(&self.outcome.objective.metric)
+    }
+
+    fn metric(&self, metric: &Metric) -> Expr {
+        let name = column_of(metric);
         // A task that no result is of has no column.
         let is_there = self.frame.table().get_column_index(&name).is_some();
         let value = if is_there { col(name) } else { lit(NULL) };

@@ -24,7 +24,7 @@ pub struct Tables<'a> {
 
 impl Tables<'_> {
     /// All tables of the sweep: `accuracy`, `normalised`, `hits` and `published` of the report split and the first three of the
-    /// selection split, `best`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of
+    /// selection split, `best`, `front`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of
     /// one split have its name behind their own. `normalised`, `hits`, `published`, `differences`, `replicates`, `subsets` and
     /// `seeds` are left out where they would be empty.
     ///
@@ -50,6 +50,7 @@ impl Tables<'_> {
         let mut best = merges.best(chosen)?;
         best.notes.extend(summary.choices());
         tables.push(best);
+        tables.extend(merges.front(chosen)?);
         tables.extend(splits.iter().filter_map(|split| Table::differences(summary, outcome, results, split)));
         tables.extend(Table::replicates(summary));
         tables.extend(Table::subsets(summary));

@@ -5,7 +5,7 @@ use super::{
     values::{cell, number, text},
 };
 use crate::{Frame, FrameError};
-use jobs::{JobId, Metric};
+use jobs::JobId;
 use polars::prelude::{Expr, col, len};
 
 impl Merges<'_> {
@@ -79,7 +79,7 @@ impl Merges<'_> {
         let mut notes = Vec::new();
         if rows.is_empty() {
             notes.push(format!("no merge has a value of {} on {select}", self.outcome.objective.metric));
-        } else if self.outcome.objective.metric == Metric::MeanNormalisedAccuracy {
+        } else if self.outcome.objective.metric.is_normalised() {
             notes.push("values are means over tasks of accuracy over that of the task's own adapter".to_owned());
         }
         if self.summary.rows.iter().any(|row| row.replicates.is_some()) && !rows.is_empty() {

@@ -53,6 +53,8 @@ impl<'a> Uncertainty<'a> {
             Metric::MeanNormalisedAccuracy => normalised_interval(&scores()?, &self.own),
             Metric::MeanAccuracy => Some(mean_interval(&scores()?)),
             Metric::Accuracy(task) => score(task).map(|score| score.interval()),
+            // The least of several is biased, and has no simple interval.
+            Metric::WorstNormalisedAccuracy | Metric::WorstAccuracy => None,
             // Hits are counted over the examples of all tasks.
             Metric::JointHits(_) => {
                 let share = number(found, "value", row)?;

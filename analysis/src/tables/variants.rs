@@ -4,7 +4,6 @@ use crate::{
     metric::in_words,
     variants::{OfVariant, Shown},
 };
-use jobs::Metric;
 
 impl Variants<'_> {
     /// What each recipe reaches on the report split with the adapters of each variant.
@@ -17,7 +16,7 @@ impl Variants<'_> {
         let mut rows = Vec::new();
         let mut notes =
             vec![format!("each search is searched for each {key}, on the adapters of this {key}, and reported once")];
-        if *metric == Metric::MeanNormalisedAccuracy {
+        if metric.is_normalised() {
             let cell = |of: &OfVariant<'_>| measured(of.own_accuracy(), false);
             rows.push(row("adapters alone", self.columns().iter().map(cell)));
             notes.push(format!(

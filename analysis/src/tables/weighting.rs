@@ -16,11 +16,12 @@ pub(crate) enum Weighting {
 impl Weighting {
     /// The weights in `metric`, with the accuracies of the tasks' `own` adapters on the split.
     ///
-    /// Hits of the joint benchmark are compared by accuracies: results record the examples whose first label is right.
+    /// Hits of the joint benchmark are compared by accuracies: results record the examples whose first label is right. Where the
+    /// metric is the worst task, models are compared by the mean: which task is the worst differs between models.
     pub(crate) fn by(metric: &Metric, own: &BTreeMap<String, f64>) -> Self {
         match metric {
-            Metric::MeanNormalisedAccuracy => Self::Normalised(own.clone()),
-            Metric::MeanAccuracy | Metric::JointHits(_) => Self::Mean,
+            Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy => Self::Normalised(own.clone()),
+            Metric::MeanAccuracy | Metric::WorstAccuracy | Metric::JointHits(_) => Self::Mean,
             Metric::Accuracy(task) => Self::Task(task.clone()),
         }
     }

@@ -32,6 +32,8 @@ pub(crate) enum TableName {
     Published,
     /// The best merge of each method, with its parameters
     Best,
+    /// The best trade-offs between the goals of the sweep file, and the volume below them
+    Front,
     /// The difference of each merge to the chosen one on the same examples, and which are a tie
     Differences,
     /// Mean and standard deviation of the rows with replicates, beside their best seed

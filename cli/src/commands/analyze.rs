@@ -80,7 +80,7 @@ impl Analysed {
         let is_reported = self.summary.rows.iter().any(|row| row.splits.contains_key(&self.summary.splits.report));
         let split = if is_reported { &self.summary.splits.report } else { &self.summary.splits.select };
         let first = |table: &&Table| match kind(table) {
-            kind @ ("accuracy" | "hits" | "differences") => table.name == Table::name_of(kind, split),
+            kind @ ("accuracy" | "hits" | "differences" | "front") => table.name == Table::name_of(kind, split),
             "failures" => !table.rows.is_empty(),
             kind => matches!(kind, "best" | "replicates" | "subsets" | Variants::TABLE),
         };
@@ -110,6 +110,7 @@ fn why_not(name: TableName) -> &'static str {
         TableName::Differences => "it chose no recipe, or the chosen one has no result",
         TableName::Seeds => "no recipe was computed with two seeds",
         TableName::Replicates => "no search and no baseline of its file has `replicates`",
+        TableName::Front => "its file has no `goals`",
         TableName::Subsets => "its file has no `subsets`",
         TableName::Variants => "its file has no `variants`",
         TableName::Similarity => "`bowline check --similarity` did not measure it for this sweep",

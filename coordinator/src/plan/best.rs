@@ -41,4 +41,8 @@ impl PointResults for BestRead<'_> {
         }
         Some(result)
     }
+
+    fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        self.results.goals(id)
+    }
 }

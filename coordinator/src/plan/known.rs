@@ -166,6 +166,11 @@ impl Known {
             // The metric is a mean over all tasks; an adapter alone has one task.
             return JobStatus::Done(None);
         }
+        let goals = &self.frozen.sweep().goals;
+        let values: Option<Vec<f64>> = goals.iter().map(|goal| goal.value(&result.scores, denominators)).collect();
+        if let Some(values) = values.filter(|values| !values.is_empty() && *split == self.select) {
+            self.results.goals.insert(result.job, values);
+        }
         JobStatus::Done(self.frozen.sweep().objective.metric.value(&result.scores, denominators))
     }
 
@@ -232,7 +237,8 @@ impl Known {
 
     /// Whether the metric can be computed on the selection split. An accuracy that can never be known is an error.
     pub(super) fn has_denominators(&self) -> Result<bool, CoordinatorError> {
-        if !is_normalised(&self.frozen.sweep().objective.metric) {
+        let sweep = self.frozen.sweep();
+        if !sweep.objective.metric.is_normalised() && !sweep.goals.iter().any(Metric::is_normalised) {
             return Ok(true);
         }
         let own = self.results.denominators.get(&self.select);
@@ -311,6 +317,10 @@ impl PointResults for Known {
             JobStatus::Missing => Some(PointResult::Missing),
         }
     }
+
+    fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        self.results.goals.get(id).cloned()
+    }
 }
 
 /// Whether two meanings differ in the subject only.
@@ -332,9 +342,4 @@ fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
 pub(super) fn measured<'a>(sweep: &'a Sweep, split: &'a str) -> impl Iterator<Item = &'a Task> {
     let is_needed = sweep.has_denominators();
     sweep.tasks.iter().filter(move |task| is_needed && !task.finetuned.contains_key(split))
-}
-
-/// Whether the metric needs the accuracy of every adapter alone.
-fn is_normalised(metric: &Metric) -> bool {
-    *metric == Metric::MeanNormalisedAccuracy
 }

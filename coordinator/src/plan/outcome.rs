@@ -37,6 +37,7 @@ impl OutcomeTable<'_> {
             sweep: sweep.name.clone(),
             revision: self.known.frozen.revision(),
             objective: sweep.objective.clone(),
+            goals: sweep.goals.clone(),
             select: sweep.evaluation.select.clone(),
             report: sweep.evaluation.report.clone(),
             tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),

@@ -72,6 +72,15 @@ impl PointResults for ReplicatedResults<'_> {
             None => self.known.of(id),
         }
     }
+
+    /// The means over the seeds.
+    fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        let groups = self.groups.borrow();
+        let Some(jobs) = groups.get(id) else { return self.known.goals(id) };
+        let all: Vec<Vec<f64>> = jobs.iter().map(|job| self.known.goals(job)).collect::<Option<_>>()?;
+        let mean = |goal: usize| all.iter().map(|values| values[goal]).sum::<f64>() / all.len() as f64;
+        Some((0..all.first()?.len()).map(mean).collect())
+    }
 }
 
 /// The result of a point whose seeds have these jobs.

@@ -19,6 +19,8 @@ pub struct KnownResults {
     pub(super) answers: HashMap<JobId, KnownAnswers>,
     /// The slices of these jobs that have results.
     pub(super) slices: HashMap<JobId, Vec<JobId>>,
+    /// The values of the goals of merges on the selection split, if the sweep has goals.
+    pub(super) goals: HashMap<JobId, Vec<f64>>,
     /// The coefficients that jobs have learned.
     pub(super) learned: HashMap<JobId, LearnedWeights>,
 }

@@ -62,7 +62,8 @@ impl Searches {
     /// The searches of `sweep`, each at its beginning.
     pub(super) fn new(sweep: &Sweep) -> Result<Self, StrategyError> {
         let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
-        let ranking = Ranking { objective: sweep.objective.clone(), ties };
+        let seeks_trade_offs = !sweep.goals.is_empty();
+        let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
         let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
             let races = sweep.racing.clone().map(|racing| Races::new(racing, state.follows_leaders(), state.bound()));

@@ -39,6 +39,7 @@ impl Keys {
             evaluation,
             method,
             objective,
+            goals,
             searches,
             baselines,
             learned,
@@ -56,6 +57,9 @@ impl Keys {
         keys.method(*method);
         keys.put("metric.name", &objective.metric);
         keys.put("metric.goal", objective.goal);
+        if !goals.is_empty() {
+            keys.put("goals", goals);
+        }
         keys.list("searches", searches.iter().map(|search| &search.name));
         searches.iter().for_each(|search| keys.search(search));
         let names = baselines.iter().map(|baseline| &baseline.name);

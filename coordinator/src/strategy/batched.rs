@@ -17,6 +17,12 @@ pub(super) trait Batches {
     /// How good the asked points are, in the same order: more is better; `None` is worse than every number.
     fn tell(&mut self, gains: &[Option<f64>]) -> Result<(), StrategyError>;
 
+    /// How good all points are that were asked for so far, in order. Where several goals are sought, a later point changes how good
+    /// the earlier ones are. A method that learns from the last batch alone needs no more than [`tell`](Self::tell).
+    fn revise(&mut self, gains: &[Option<f64>]) {
+        let _ = gains;
+    }
+
     /// The largest number of points that it asks for.
     fn bound(&self) -> u64;
 }
@@ -38,6 +44,8 @@ pub(super) struct Batched<B> {
     batch: Vec<Option<Candidate>>,
     /// The points of the batch before this position are requested, or were known.
     requested: usize,
+    /// The values of the goals of all points of the earlier batches, in the order in which the method asked for them.
+    goals: Vec<Option<Vec<f64>>>,
     /// The points of the earlier batches, each once, in order.
     points: Vec<(Candidate, PointResult)>,
     /// The jobs of these points.
@@ -70,6 +78,7 @@ impl<B: Batches> Batched<B> {
             batches,
             batch: Vec::new(),
             requested: 0,
+            goals: Vec::new(),
             points: Vec::new(),
             listed: HashSet::new(),
             seen: HashSet::new(),
@@ -109,6 +118,9 @@ impl<B: Batches> Batched<B> {
         let batch = std::mem::take(&mut self.batch);
         self.requested = 0;
         let is_first = batch.is_empty();
+        if self.ranking.seeks_trade_offs {
+            self.goals.extend(batch.iter().map(|point| known.goals(&point.as_ref()?.id)));
+        }
         let gains: Vec<Option<f64>> = results.iter().map(|result| self.gain(*result)).collect();
         self.add_points(batch, results);
         if results.contains(&PointResult::Missing) {
@@ -121,7 +133,7 @@ impl<B: Batches> Batched<B> {
             return Ok(());
         }
         if !is_first {
-            self.batches.tell(&gains)?;
+            self.tell(&gains)?;
         }
         let specs = self.batches.ask()?;
         if specs.is_empty() {
@@ -139,6 +151,17 @@ impl<B: Batches> Batched<B> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Tells the method how good the points of a batch are: by their values, or as trade-offs.
+    fn tell(&mut self, gains: &[Option<f64>]) -> Result<(), StrategyError> {
+        if !self.ranking.seeks_trade_offs {
+            return self.batches.tell(gains);
+        }
+        let all = jobs::trade_off_gains(&self.goals);
+        self.batches.tell(&all[all.len() - gains.len()..])?;
+        self.batches.revise(&all);
         Ok(())
     }
 

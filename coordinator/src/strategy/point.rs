@@ -24,6 +24,12 @@ pub trait PointResults {
     /// The result of the job; `None` while it is unknown.
     fn of(&self, id: &JobId) -> Option<PointResult>;
 
+    /// The values of the sweep's goals, in their order; `None` if the sweep has none, or these have no value.
+    fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        let _ = id;
+        None
+    }
+
     /// The result of the job on all examples, whatever a race has decided of it; `None` while it is unknown.
     fn whole(&self, id: &JobId) -> Option<PointResult> {
         self.of(id)

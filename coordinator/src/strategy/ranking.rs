@@ -18,6 +18,8 @@ pub enum Ties {
 pub struct Ranking {
     /// The metric and its direction.
     pub objective: Objective,
+    /// A search that learns from results seeks the best trade-offs between the sweep's goals, not the best value.
+    pub seeks_trade_offs: bool,
     /// The linear search's preference among equal values. Grid and random searches keep the first in their order.
     pub ties: Ties,
 }

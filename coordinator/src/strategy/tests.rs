@@ -1,5 +1,6 @@
 mod laws;
 mod listed;
+mod trade_offs;
 
 use super::*;
 use jobs::{Digest, Goal, JobId, Metric, Objective, Parameter, Recipe, RecipeSpec, Values};
@@ -45,7 +46,11 @@ pub(super) fn search(parameters: Vec<Parameter>) -> Search {
 }
 
 pub(super) fn ranking(ties: Ties) -> Ranking {
-    Ranking { objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize }, ties }
+    Ranking {
+        objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize },
+        seeks_trade_offs: false,
+        ties,
+    }
 }
 
 /// Runs a search to its end; results arrive in the order that `pick` chooses among the open requests.

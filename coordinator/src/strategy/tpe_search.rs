@@ -130,6 +130,12 @@ impl Batches for Tpe {
         Ok(())
     }
 
+    fn revise(&mut self, gains: &[Option<f64>]) {
+        for (point, gain) in self.points.iter_mut().zip(gains) {
+            point.gain = *gain;
+        }
+    }
+
     fn bound(&self) -> u64 {
         self.trials
     }

@@ -1,6 +1,6 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
-    Digest, EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Raced, Recipe, RecipeSpec, Reference, Row,
+    Digest, EnsembleRule, JobId, LeftOut, Metric, Objective, Outcome, Point, Raced, Recipe, RecipeSpec, Reference, Row,
     RowKind, RowReplicates, SeedRun, SubsetJob, Variant, version::known,
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub(crate) struct StoredOutcome {
     #[serde(default = "first_revision")]
     revision: u32,
     objective: Objective,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    goals: Vec<Metric>,
     select: String,
     report: String,
     tasks: Vec<String>,
@@ -122,6 +124,7 @@ impl From<Outcome> for StoredOutcome {
             sweep: outcome.sweep,
             revision: outcome.revision,
             objective: outcome.objective,
+            goals: outcome.goals,
             select: outcome.select,
             report: outcome.report,
             tasks: outcome.tasks,
@@ -143,7 +146,8 @@ fn version_of(outcome: &Outcome) -> u32 {
         RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
     };
     let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || is_raced(row);
-    if outcome.reference.is_some() || outcome.variant.is_some() || outcome.rows.iter().any(has_axes) {
+    let is_extended = outcome.reference.is_some() || outcome.variant.is_some() || !outcome.goals.is_empty();
+    if is_extended || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
     if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -155,6 +159,7 @@ impl From<StoredOutcome> for Outcome {
             sweep: stored.sweep,
             revision: stored.revision,
             objective: stored.objective,
+            goals: stored.goals,
             select: stored.select,
             report: stored.report,
             tasks: stored.tasks,

@@ -111,7 +111,7 @@ impl Sweep {
         let has_method = !self.method.is_first() || self.searches.iter().any(|search| search.trials.is_some());
         let has_replicates = searched.chain(fixed).any(Option::is_some);
         let has_axis = self.subsets.is_some() || self.variant.is_some();
-        has_axis || self.racing.is_some() || has_replicates || has_method
+        has_axis || self.racing.is_some() || !self.goals.is_empty() || has_replicates || has_method
     }
 }
 

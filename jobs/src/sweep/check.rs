@@ -1,6 +1,7 @@
 mod baselines;
 mod data;
 mod evaluation;
+mod goals;
 mod head;
 mod learned;
 mod method;
@@ -26,7 +27,8 @@ use super::{
 };
 use crate::{HubKind, InputRef};
 use baselines::check_baselines;
-use evaluation::{check_evaluation, check_metric};
+use evaluation::{check_evaluation, check_fits, check_metric};
+use goals::{check_goals, require_searches};
 use learned::check_learned;
 use method::check_method;
 use racing::check_racing;
@@ -53,7 +55,12 @@ impl SweepFile {
         // A file that names no recipe at all asks for the best merge there is.
         let usual = if is_bare { MethodFile::Portfolio } else { MethodFile::Linear };
         let method = check_method(self.method.unwrap_or(usual), self.trials, self.seed)?;
+        let goals =
+            self.goals.map(|goals| check_goals(&goals, &mut self.metric, method)).transpose()?.unwrap_or_default();
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
+        for (place, goal) in goals.iter().enumerate() {
+            check_fits(&format!("goals.{place}"), goal, &evaluation.benchmark, &tasks)?;
+        }
         let searches = SearchFiles {
             recipe: self.recipe,
             parameters: self.parameters,
@@ -64,7 +71,8 @@ impl SweepFile {
         let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
-        let racing = self.racing.map(|file| check_racing(file, method, &searches)).transpose()?;
+        require_searches(&goals, &searches)?;
+        let racing = self.racing.map(|file| check_racing(file, method, &objective.metric, &searches)).transpose()?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
         let sweep = Sweep {
             name: self.name,
@@ -73,6 +81,7 @@ impl SweepFile {
             evaluation,
             method,
             objective,
+            goals,
             searches,
             baselines,
             learned,

@@ -17,6 +17,7 @@ pub(super) struct SweepFile {
     pub(super) seed: Option<u64>,
     #[serde(default)]
     pub(super) metric: MetricFile,
+    pub(super) goals: Option<Vec<String>>,
     pub(super) recipe: Option<RecipeSpec>,
     pub(super) parameters: Option<Map<String, Value>>,
     pub(super) replicates: Option<Value>,

@@ -30,6 +30,7 @@ pub fn sweep_schema() -> Value {
             ("trials", count("How many points `method: random`, `tpe` or `cma_es` takes for each search.", 1)),
             ("seed", count("The seed of the draws of `method: random`, `tpe` and `cma_es`.", 0)),
             ("metric", evaluation::metric()),
+            ("goals", evaluation::goals()),
             ("recipe", referring("recipe")),
             ("parameters", referring("parameters")),
             ("replicates", referring("replicates")),

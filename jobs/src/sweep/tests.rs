@@ -5,6 +5,7 @@ use serde_json::json;
 use std::path::Path;
 
 mod finetune;
+mod goals;
 mod methods;
 mod reference;
 mod texts;
@@ -276,14 +277,14 @@ fn races_have_defaults_and_are_refused_by_name() {
     assert_eq!(read(SMALL, &["racing={}"]).unwrap().racing, Some(crate::Racing::default()));
     let all = "racing={error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7}";
     let racing = crate::Racing { error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7 };
-    assert_eq!(read(SMALL, &[all]).unwrap().racing, Some(racing));
+    assert_eq!(read(SMALL, &["method=grid", all]).unwrap().racing, Some(racing));
     for (value, expected) in [
         ("{error_rate: 0}", "`racing.error_rate` is 0, outside (0, 0.5]"),
         ("{slice: 0}", "`racing.slice` is 0, expected 1 to 1048576 examples"),
         ("{indifference: 1}", "`racing.indifference` is 1, outside [0, 1): 0.005 is half a point"),
         ("{round: 0}", "`racing.round` is 0, expected 1 to 1000 points"),
     ] {
-        assert_eq!(message(&[&format!("racing={value}")]), expected);
+        assert_eq!(message(&["method=grid", &format!("racing={value}")]), expected);
     }
     let unknown = message(&["racing={rate: 0.1}"]);
     assert!(unknown.starts_with("unknown key `racing.rate`"), "{unknown}");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Cell, Comparison, Failures, Side, Style, Sweep, testing::Made, wrap::WIDTH};
-use jobs::{Bitmap, FailureKind, JobId, Point, RecipeSpec, Row, RowKind, Subject};
+use jobs::{Bitmap, FailureKind, JobId, Metric, Point, RecipeSpec, Row, RowKind, Subject};
 use store::Store;
 use tempfile::TempDir;
 
@@ -324,4 +324,25 @@ async fn subsets_have_a_table_and_are_no_merges_of_the_other_tables() {
         assert_eq!(with.table(name).rows, plain.table(name).rows, "{name}");
     }
     insta::assert_snapshot!(with.table("subsets-test").render(Style::Plain));
+}
+
+#[tokio::test]
+async fn the_front_has_the_merges_that_nothing_beats_in_every_goal() {
+    let mut made = Made::new(&["mnist", "flags"]);
+    made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
+    made.baseline("high mean", 0.1, &[90, 30]);
+    made.baseline("high worst", 0.2, &[50, 48]);
+    made.baseline("beaten", 0.3, &[49, 48]);
+    made.outcome.objective.metric = Metric::MeanAccuracy;
+    made.outcome.goals = vec![Metric::MeanAccuracy, Metric::WorstAccuracy];
+    let of = of(made).await;
+    let front = of.table("front-validation");
+    let names: Vec<&Cell> = front.rows.iter().map(|row| &row.cells[1]).collect();
+    assert_eq!(names, [&Cell::text("high mean"), &Cell::text("high worst")]);
+    let place = |name: &str| front.columns.iter().position(|column| column.name == name).unwrap();
+    near(&front.rows[0].cells[place("mean accuracy")], 0.6);
+    near(&front.rows[1].cells[place("accuracy of the worst task")], 0.48);
+    // Two rectangles: 0.6 · 0.3, and 0.49 · 0.18 above it.
+    assert!(front.notes.iter().any(|note| note.starts_with("hypervolume: 0.2682")), "{:?}", front.notes);
+    assert!(front.rows[0].is_chosen, "the first goal chooses");
 }

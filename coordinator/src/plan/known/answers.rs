@@ -8,7 +8,11 @@ impl Known {
     fn rank(&self) -> u32 {
         match self.frozen.sweep().objective.metric {
             Metric::JointHits(rank) => rank,
-            Metric::MeanNormalisedAccuracy | Metric::MeanAccuracy | Metric::Accuracy(_) => 1,
+            Metric::MeanNormalisedAccuracy
+            | Metric::MeanAccuracy
+            | Metric::WorstNormalisedAccuracy
+            | Metric::WorstAccuracy
+            | Metric::Accuracy(_) => 1,
         }
     }
 
@@ -82,6 +86,8 @@ impl Known {
             let weight = match &sweep.objective.metric {
                 Metric::MeanNormalisedAccuracy => 1.0 / (count * own?.get(&task.name)?),
                 Metric::MeanAccuracy => 1.0 / count,
+                // A sweep by the worst task has no races: see `Metric::is_linear`.
+                Metric::WorstNormalisedAccuracy | Metric::WorstAccuracy => return None,
                 Metric::JointHits(_) => examples as f64 / all as f64,
                 Metric::Accuracy(name) if *name == task.name => 1.0,
                 Metric::Accuracy(_) => 0.0,

@@ -27,6 +27,10 @@ impl PointResults for RacedResults<'_> {
         }
     }
 
+    fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        self.results.goals(id)
+    }
+
     fn whole(&self, id: &JobId) -> Option<PointResult> {
         self.results.of(id)
     }

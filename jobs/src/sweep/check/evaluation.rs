@@ -58,18 +58,32 @@ pub(super) fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Tas
     let path = "metric.name";
     let metric = file.name.as_deref().unwrap_or(default).parse::<Metric>();
     let metric = metric.map_err(|source| SweepError::Metric { path: path.to_owned(), source })?;
-    let problem = match &metric {
-        Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
-        Metric::MeanNormalisedAccuracy if is_joint => "has no denominators in a joint benchmark: use `joint_hits@3`",
-        Metric::Accuracy(task) if tasks.iter().all(|known| known.name != *task) => "names a task that is not listed",
-        Metric::MeanNormalisedAccuracy | Metric::MeanAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => "",
-    };
-    if !problem.is_empty() {
-        return Err(SweepError::invalid(path, problem));
-    }
+    check_fits(path, &metric, benchmark, tasks)?;
     let goal = match file.goal {
         GoalFile::Maximize => Goal::Maximize,
         GoalFile::Minimize => Goal::Minimize,
     };
     Ok(Objective { metric, goal })
+}
+
+/// Whether the metric has a value in the benchmark.
+pub(super) fn check_fits(path: &str, metric: &Metric, benchmark: &Benchmark, tasks: &[Task]) -> Result<(), SweepError> {
+    let is_joint = *benchmark != Benchmark::PerTask;
+    let problem = match metric {
+        Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
+        Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy if is_joint => {
+            "has no denominators in a joint benchmark: use `joint_hits@3`"
+        }
+        Metric::Accuracy(task) if tasks.iter().all(|known| known.name != *task) => "names a task that is not listed",
+        Metric::MeanNormalisedAccuracy
+        | Metric::MeanAccuracy
+        | Metric::WorstNormalisedAccuracy
+        | Metric::WorstAccuracy
+        | Metric::JointHits(_)
+        | Metric::Accuracy(_) => "",
+    };
+    if !problem.is_empty() {
+        return Err(SweepError::invalid(path, problem));
+    }
+    Ok(())
 }

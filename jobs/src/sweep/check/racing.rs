@@ -1,8 +1,13 @@
 //! Races of the points of searches.
 
-use crate::{Method, Racing, Search, SweepError, sweep::file::RacingFile};
+use crate::{Method, Metric, Racing, Search, SweepError, sweep::file::RacingFile};
 
-pub(super) fn check_racing(file: RacingFile, method: Method, searches: &[Search]) -> Result<Racing, SweepError> {
+pub(super) fn check_racing(
+    file: RacingFile,
+    method: Method,
+    metric: &Metric,
+    searches: &[Search],
+) -> Result<Racing, SweepError> {
     let usual = Racing::default();
     let racing = Racing {
         error_rate: file.error_rate.unwrap_or(usual.error_rate),
@@ -24,6 +29,16 @@ pub(super) fn check_racing(file: RacingFile, method: Method, searches: &[Search]
     }
     if round == 0 || round > Racing::MOST_POINTS {
         return refuse(".round", format!("is {round}, expected 1 to {} points", Racing::MOST_POINTS));
+    }
+    if !metric.is_linear() {
+        let problem = format!(
+            "compares models by a mean over examples, and `{metric}` is none; use another metric, or evaluate all points on all \
+             examples"
+        );
+        return refuse("", problem);
+    }
+    if method == Method::Linear && file.round.is_some() {
+        return refuse(".round", "has no effect with `method: linear`, which compares one point at a time".to_owned());
     }
     if searches.is_empty() {
         return refuse("", "has no effect: nothing is searched".to_owned());

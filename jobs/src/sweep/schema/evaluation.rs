@@ -21,12 +21,30 @@ pub(super) fn evaluation() -> Value {
 
 /// `metric`.
 pub(super) fn metric() -> Value {
-    let mut names = vec!["mean_normalised_accuracy".to_owned(), "mean_accuracy".to_owned()];
-    names.extend(HITS_AT.iter().map(|k| format!("joint_hits@{k}")));
-    let name = json!({
-        "description": "The number that searches compare: a mean over tasks, `joint_hits@K`, or `accuracy:TASK`.",
-        "anyOf": [{"enum": names}, {"type": "string", "pattern": "^accuracy:."}],
-    });
+    let name = metric_name(
+        "The number that searches compare: a mean over tasks, the worst task, `joint_hits@K`, or `accuracy:TASK`.",
+    );
     let goal = words("Which way is better; `maximize` by default.", &["maximize", "minimize"]);
     object("What searches compare.", &[], [("name", name), ("goal", goal)])
+}
+
+/// `goals`.
+pub(super) fn goals() -> Value {
+    json!({
+        "description": "The metrics of which searches seek the best trade-offs. The first one chooses the recipe.",
+        "type": "array",
+        "items": metric_name("A metric."),
+        "minItems": 2,
+        "maxItems": 3,
+        "uniqueItems": true,
+    })
+}
+
+fn metric_name(description: &str) -> Value {
+    let mut names: Vec<String> =
+        ["mean_normalised_accuracy", "mean_accuracy", "worst_normalised_accuracy", "worst_accuracy"]
+            .map(String::from)
+            .into();
+    names.extend(HITS_AT.iter().map(|k| format!("joint_hits@{k}")));
+    json!({"description": description, "anyOf": [{"enum": names}, {"type": "string", "pattern": "^accuracy:."}]})
 }
