@@ -33,6 +33,8 @@ pub struct Settings {
     pub job: Duration,
     /// How often each fault is injected into a sweep that lasts long enough.
     pub repeats: u32,
+    /// Whether the points of the searches race, so that most jobs are evaluations on slices of the examples.
+    pub racing: bool,
     /// The number of densities of a sweep.
     pub densities: u32,
     /// The number of scalings of a sweep.
@@ -70,7 +72,7 @@ fn sweep(settings: &Settings, number: u64) -> SweepSpec {
         densities: settings.densities,
         scalings: settings.scalings,
         linear: number.is_multiple_of(3),
-        racing: false,
+        racing: settings.racing,
         poison: true,
         metric: "mean_normalised_accuracy".to_owned(),
     }

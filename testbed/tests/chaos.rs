@@ -25,6 +25,7 @@ fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
                 workers: 4,
                 job: Duration::from_millis(200),
                 repeats: 1,
+                racing: false,
                 densities: 20,
                 scalings: 20,
                 limit: Duration::from_secs(300),

@@ -29,6 +29,9 @@ struct Args {
     /// How often each fault is injected into a sweep that lasts long enough
     #[arg(long, alias = "deals", default_value_t = 1)]
     repeats: u32,
+    /// Let the points of the searches race: most jobs are then evaluations on slices of the examples
+    #[arg(long)]
+    racing: bool,
     /// Folder for logs and data; by default a temporary one, kept if a guarantee is broken
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -71,6 +74,7 @@ async fn run_chaos(args: &Args) -> Result<bool, Failure> {
         workers: args.workers,
         job: Duration::from_millis(args.job_ms),
         repeats: args.repeats,
+        racing: args.racing,
         densities: 20,
         scalings: 20,
         limit: Duration::from_secs(600) + args.repeats * Duration::from_secs(120),
