@@ -1,9 +1,9 @@
 use crate::{
     Failure,
-    sim::{Poison, SweepSpec, undisturbed},
+    sim::{Poison, SweepSpec, computed, undisturbed},
 };
 use coordinator::{Coordinator, Ended, Frozen, Resume, Settings};
-use jobs::{Job, JobId, JobResult, Outcome};
+use jobs::{Job, JobId, JobResult, Meaning, Outcome};
 use queue::MemoryQueue;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 use store::{Store, testing::MemoryBackend};
-use worker::{DeviceThread, Worker};
+use worker::{DeviceThread, Output, Scores, Worker};
 
 /// The results of a sweep without faults: one process, a queue and a store in memory.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub(super) struct Reference {
     pub(super) results: BTreeMap<JobId, String>,
     /// The jobs that fail for good.
     pub(super) failures: BTreeSet<JobId>,
+    /// The compared part of the result on all examples of each point that is evaluated on slices, by job. A race may need it in place
+    /// of slices: if the result of the base model, which has the sizes of the tasks, was changed, or a slice was lost.
+    pub(super) whole: BTreeMap<JobId, String>,
     jobs: Vec<Job>,
 }
 
@@ -58,7 +61,23 @@ impl Reference {
         }
         // A store lists them in any order.
         jobs.sort_unstable_by_key(Job::id);
-        Ok(Self { outcome, results, failures, jobs })
+        let mut whole = BTreeMap::new();
+        for meaning in
+            jobs.iter().filter_map(|job| job.spec().as_evaluation()).filter(|meaning| meaning.slice.is_some())
+        {
+            let job = frozen.job(Meaning { slice: None, ..meaning.clone() });
+            whole.insert(job.id(), expected(&job)?);
+        }
+        Ok(Self { outcome, results, failures, whole, jobs })
+    }
+
+    /// The jobs that are slices, with the jobs on all examples that may answer in their place.
+    pub(super) fn slices(&self) -> BTreeMap<JobId, JobId> {
+        let meanings = self.jobs.iter().filter_map(|job| Some((job.id(), job.spec().as_evaluation()?)));
+        meanings
+            .filter(|(_, meaning)| meaning.slice.is_some())
+            .map(|(job, meaning)| (job, meaning.whole_id()))
+            .collect()
     }
 
     /// The number of poison jobs.
@@ -70,6 +89,14 @@ impl Reference {
     pub(super) fn jobs(&self) -> &[Job] {
         &self.jobs
     }
+}
+
+/// The compared part of the result of a job without faults.
+fn expected(job: &Job) -> Result<String, Failure> {
+    let Output::Scores(Scores { scores, merge }) = computed(job).output else {
+        return Err("a job of a race has no scores".into());
+    };
+    Ok(serde_json::to_string(&(job.id(), job.spec().as_evaluation(), scores, merge))?)
 }
 
 /// The compared part of a result: what was computed and its scores, without worker and times.
@@ -107,6 +134,9 @@ mod tests {
             assert!(points.iter().any(|point| point.raced.is_some()), "linear: {linear}");
             let slices = raced.jobs().iter().filter_map(|job| job.spec().as_evaluation()?.slice.as_ref()).count();
             assert!(slices > points.len() / 2, "linear: {linear}: {slices}");
+            let whole: Vec<_> =
+                raced.whole.iter().filter_map(|(job, expected)| Some((raced.results.get(job)?, expected))).collect();
+            assert!(!whole.is_empty() && whole.iter().all(|(found, expected)| found == expected), "linear: {linear}");
         }
     }
 }

@@ -111,12 +111,15 @@ fn says_corrupt(failure: &FailureRecord) -> bool {
 }
 
 fn of_results(reference: &Reference, results: &BTreeMap<JobId, String>) -> Vec<Violation> {
-    let compare = |(job, found): (&JobId, &String)| match reference.results.get(job) {
-        Some(expected) if expected == found => None,
-        Some(expected) => Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() }),
-        // A poison job that must not succeed, or a job that is not of the sweep.
-        None => Some(Violation::Unknown(*job)),
-    };
+    let compare =
+        |(job, found): (&JobId, &String)| match reference.results.get(job).or_else(|| reference.whole.get(job)) {
+            Some(expected) if expected == found => None,
+            Some(expected) => {
+                Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() })
+            }
+            // A poison job that must not succeed, or a job that is not of the sweep.
+            None => Some(Violation::Unknown(*job)),
+        };
     results.iter().filter_map(compare).collect()
 }
 
@@ -142,8 +145,11 @@ fn of_all(
     failures: &BTreeMap<JobId, Vec<FailureRecord>>,
 ) -> Vec<Violation> {
     let jobs: BTreeSet<JobId> = reference.results.keys().chain(&reference.failures).copied().collect();
+    let slices = reference.slices();
     let count = |job: JobId| {
-        let answers = usize::from(results.contains_key(&job)) + failures.get(&job).map_or(0, Vec::len);
+        let has_whole = slices.get(&job).is_some_and(|whole| results.contains_key(whole));
+        let own = usize::from(results.contains_key(&job)) + failures.get(&job).map_or(0, Vec::len);
+        let answers = if has_whole { own.max(1) } else { own };
         match answers {
             0 => Some(Violation::Lost(job)),
             1 => None,
