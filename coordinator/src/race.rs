@@ -2,7 +2,8 @@
 //!
 //! A *duel* is between a challenger and an incumbent. Both answer the examples of a random sequence that belongs to the challenger
 //! ([`ExampleSequence`](jobs::ExampleSequence)), slice by slice, and after each slice the [evidence](evidence) is held against
-//! a limit. The challenger is eliminated, or it wins, or the examples are used up and the values on all examples decide.
+//! a limit. The challenger is eliminated, or it wins, or the values on all examples decide: once the examples are used up, or where
+//! winning is no end and it leads clearly.
 //!
 //! # Why this is sound
 //! What a duel decides about is the difference θ of the metric on the whole split: a fixed number, once both models are fixed. Draws

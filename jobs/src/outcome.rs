@@ -66,6 +66,16 @@ pub struct Row {
     pub replicates: Option<RowReplicates>,
 }
 
+impl Row {
+    /// Whether points of the row's search were decided about by races.
+    pub fn is_raced(&self) -> bool {
+        match &self.kind {
+            RowKind::Search { points, .. } => points.iter().any(|point| point.raced.is_some()),
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
+        }
+    }
+}
+
 /// The jobs of a recipe that is evaluated with several seeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowReplicates {

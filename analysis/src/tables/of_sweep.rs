@@ -3,7 +3,7 @@ mod tests;
 
 use super::{Table, cost::cost, merges::Merges};
 use crate::{Frame, FrameError, Results, Summary};
-use jobs::{FailureKind, Outcome};
+use jobs::{FailureKind, Outcome, Row};
 
 /// What the tables of one sweep are made of.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,13 @@ impl Tables<'_> {
         for split in &splits {
             tables.extend(merges.seeds(split, self.top)?);
         }
-        tables.extend([merges.importance()?, cost(self.frame, &outcome.sweep)?, Table::failures(self.failures)]);
+        let mut cost = cost(self.frame, &outcome.sweep)?;
+        if outcome.rows.iter().any(Row::is_raced) {
+            cost.notes.push(
+                "evaluations on slices of the examples, by which races are decided, are not counted here".to_owned(),
+            );
+        }
+        tables.extend([merges.importance()?, cost, Table::failures(self.failures)]);
         Ok(tables)
     }
 }

@@ -48,9 +48,12 @@ pub(crate) enum DuelStep {
     Eliminated,
     /// The challenger is better.
     Won,
-    /// The sequence is used up: the values on all examples decide.
+    /// The sequence is used up, or a challenger that cannot win leads clearly: the values on all examples decide.
     Undecided,
 }
+
+/// The evidence for a challenger at which it leads clearly.
+const CLEAR_LEAD: f64 = 20.0;
 
 impl DuelRules {
     /// The size of the slice behind `from` distinct examples: a quarter of what is there, so that a long duel takes few jobs and
@@ -67,6 +70,12 @@ impl DuelRules {
             against(counts)
         };
         evidence >= self.to_eliminate
+    }
+
+    /// Whether a challenger that cannot win leads so clearly that its value will be needed: more slices would only take time. It is
+    /// evaluated whole, as after a sequence that is used up, which is no decision by evidence.
+    fn ends_for(&self, counts: Counts) -> bool {
+        self.to_win.is_none() && against(counts.exchanged()) >= CLEAR_LEAD
     }
 
     fn promotes(&self, counts: Counts) -> bool {
@@ -122,6 +131,9 @@ impl Duel {
             }
             if rules.promotes(self.counts) {
                 return DuelStep::Won;
+            }
+            if rules.ends_for(self.counts) {
+                return DuelStep::Undecided;
             }
             self.look_ahead(rules);
         }

@@ -138,6 +138,19 @@ fn a_margin_has_its_own_error_rate() {
 }
 
 #[test]
+fn a_challenger_that_leads_clearly_and_cannot_win_is_evaluated_whole_soon() {
+    let pair = Pair { sizes: &VISION, discordant: 0.25, gap: -5.0 };
+    let rules = pair.rules(0.05 / 20.0, false);
+    for number in 0..20 {
+        let [challenger, incumbent] = pair.answers(number);
+        let id = JobId::from(Digest::of(&number.to_le_bytes()));
+        let mut duel = Duel::new(id, &rules).unwrap();
+        assert_eq!(duel.step(&rules, Some(&challenger), Some(&incumbent)), DuelStep::Undecided);
+        assert!(duel.examples() < 26_190 / 5, "{}", duel.examples());
+    }
+}
+
+#[test]
 fn a_worse_challenger_is_eliminated_and_a_better_one_wins_on_few_examples() {
     for (gap, ending) in [(5.0, Ending::Eliminated), (-5.0, Ending::Won)] {
         let pair = Pair { sizes: &VISION, discordant: 0.25, gap };

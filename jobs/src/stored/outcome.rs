@@ -141,11 +141,7 @@ impl From<Outcome> for StoredOutcome {
 
 /// The oldest version that can hold the outcome.
 fn version_of(outcome: &Outcome) -> u32 {
-    let is_raced = |row: &Row| match &row.kind {
-        RowKind::Search { points, .. } => points.iter().any(|point| point.raced.is_some()),
-        RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
-    };
-    let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || is_raced(row);
+    let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || row.is_raced();
     let is_extended = outcome.reference.is_some() || outcome.variant.is_some() || !outcome.goals.is_empty();
     if is_extended || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;

@@ -65,6 +65,11 @@ const GRID: &str = "method=grid";
 const RACING: &str = "racing={slice: 100, round: 2}";
 const FINE: &str = "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5], density: [0.1, 0.3, 0.5, 0.7]}";
 
+/// The override that lets the points of a method race.
+fn racing(method: &str) -> &'static str {
+    if method == GRID { RACING } else { "racing={slice: 100}" }
+}
+
 fn first(_: usize) -> usize {
     0
 }
@@ -73,7 +78,7 @@ fn first(_: usize) -> usize {
 fn a_raced_search_chooses_the_same_point_on_a_part_of_the_examples() {
     for (method, most) in [("method=linear", 0.85), (GRID, 0.5)] {
         let whole = run(&[method, FINE], 4, &|_| false, &mut first);
-        let raced = run(&[method, FINE, RACING], 4, &|_| false, &mut first);
+        let raced = run(&[method, FINE, racing(method)], 4, &|_| false, &mut first);
         assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
         assert_eq!(raced.outcome.rows.last().unwrap().jobs, whole.outcome.rows.last().unwrap().jobs, "{method}");
         let share = raced.examples() as f64 / whole.examples() as f64;
@@ -126,7 +131,7 @@ fn the_evaluation_of_a_point_that_stays_is_made_of_its_slices() {
 fn a_slice_that_fails_leaves_its_point_to_the_evaluation_on_all_examples() {
     for method in ["method=linear", GRID] {
         let whole = run(&[method, FINE], 4, &|_| false, &mut first);
-        let raced = run(&[method, FINE, RACING], 4, &|job| job.is_slice(), &mut first);
+        let raced = run(&[method, FINE, racing(method)], 4, &|job| job.is_slice(), &mut first);
         assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
         assert!(!raced.points().iter().any(jobs::Point::is_failed), "{method}");
         let of_all = |raced: Raced| raced.examples == raced.of;
@@ -138,7 +143,7 @@ fn a_slice_that_fails_leaves_its_point_to_the_evaluation_on_all_examples() {
 fn a_leader_whose_evaluation_on_all_examples_fails_gives_way_to_the_best_point_before_it() {
     let is_best = |job: &PlannedJob| job.phase == Phase::Search && !job.is_slice() && scaling(&job.job) == Some(0.3);
     for method in ["method=linear", GRID] {
-        let raced = run(&[method, FINE, RACING], 4, &is_best, &mut first);
+        let raced = run(&[method, FINE, racing(method)], 4, &is_best, &mut first);
         let scaling = chosen(&raced.outcome, "knots_ties").scaling;
         assert!([Some(0.2), Some(0.4)].contains(&scaling), "{method}: {scaling:?}");
         assert!(raced.outcome.rows.last().unwrap().jobs.values().all(|jobs| jobs.len() == 1), "{method}");
@@ -175,7 +180,7 @@ fn ended_early(overrides: &[&str], stored: &BTreeMap<JobId, JobResult>) -> (Outc
 #[test]
 fn a_race_that_is_ended_early_chooses_its_leader_and_evaluates_at_most_that() {
     for method in ["method=linear", GRID] {
-        let overrides = [method, FINE, RACING];
+        let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         for kept in (0..ordered.issued.len()).step_by(3) {
             let part = &ordered.issued[..kept];
@@ -191,7 +196,7 @@ fn a_race_that_is_ended_early_chooses_its_leader_and_evaluates_at_most_that() {
 
 #[test]
 fn a_race_that_is_ended_while_its_leader_is_evaluated_waits_for_that_evaluation() {
-    let mut plan = SweepPlan::new(frozen(&["method=linear", FINE, RACING])).unwrap();
+    let mut plan = SweepPlan::new(frozen(&["method=linear", FINE, racing("method=linear")])).unwrap();
     let is_leader = |job: &PlannedJob| job.phase == Phase::Search && !job.is_slice();
     let leader = loop {
         let NextJobs::Publish(jobs) = plan.next(1).unwrap() else { panic!("the leader is never evaluated") };
@@ -218,7 +223,7 @@ fn points_that_fail_are_no_incumbents() {
     let is_low = |job: &PlannedJob| job.phase == Phase::Search && scaling(&job.job) < Some(0.25);
     for method in ["method=linear", GRID] {
         let whole = run(&[method, FINE], 4, &is_low, &mut first);
-        let raced = run(&[method, FINE, RACING], 4, &is_low, &mut first);
+        let raced = run(&[method, FINE, racing(method)], 4, &is_low, &mut first);
         assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
         assert!(raced.points()[0].is_failed() && raced.examples() < whole.examples(), "{method}");
     }
@@ -280,7 +285,7 @@ proptest! {
     #[test]
     fn the_order_of_results_changes_nothing(seed: u64, window in 1usize..12, is_linear: bool) {
         let method = if is_linear { "method=linear" } else { GRID };
-        let overrides = [method, FINE, RACING];
+        let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         let mut state = seed | 1;
         let mut pick = |open: usize| {
@@ -295,7 +300,7 @@ proptest! {
     #[test]
     fn a_resumed_sweep_that_has_lost_slices_has_the_same_table(lost in 1u8..200, is_linear: bool) {
         let method = if is_linear { "method=linear" } else { GRID };
-        let overrides = [method, FINE, RACING];
+        let overrides = [method, FINE, racing(method)];
         let fails = |job: &PlannedJob| job.is_slice() && job.id.to_string().as_bytes() < format!("{lost:02x}").as_bytes();
         let ordered = run(&overrides, 4, &fails, &mut first);
         let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
@@ -324,7 +329,7 @@ proptest! {
     #[test]
     fn a_resumed_sweep_has_the_same_table_and_computes_what_is_missing(kept: Vec<bool>, is_linear: bool) {
         let method = if is_linear { "method=linear" } else { GRID };
-        let overrides = [method, FINE, RACING];
+        let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         let all = stored(&ordered);
         let is_kept = |place: usize| kept.get(place % kept.len().max(1)).copied().unwrap_or(false);
@@ -339,7 +344,7 @@ proptest! {
 #[test]
 fn a_resumed_sweep_that_knows_every_value_makes_the_same_decisions() {
     for method in ["method=linear", GRID] {
-        let overrides = [method, FINE, RACING];
+        let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         // All points were evaluated on all examples, by a sweep without races.
         let whole = run(&[method, FINE], 4, &|_| false, &mut first);
