@@ -25,7 +25,7 @@ pub(crate) use weights::{DecoderWeights, LayerWeights, LinearWeights};
 
 use crate::model::weights::WeightFile;
 use crate::{
-    Delta, Features, ModelError, Module, Sequences, Texts, Watch,
+    Delta, Features, HostBytes, ModelError, Module, Sequences, Texts, Watch,
     observe::{Observation, Observed},
 };
 use candle_core::{Device, Tensor};
@@ -274,6 +274,15 @@ impl DecoderModel {
 pub struct TextStates {
     base: Arc<Base>,
     values: StateValues,
+}
+
+impl HostBytes for TextStates {
+    fn host_bytes(&self) -> u64 {
+        match &self.values {
+            StateValues::Host(steps) => steps.iter().map(HostBytes::host_bytes).sum(),
+            StateValues::Device(_) => 0,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -148,7 +148,7 @@ pub trait Model: Clone + Send + Sync + 'static {
     /// What the model takes.
     type Examples;
     /// What examples are between two layers.
-    type States: Clone + Send;
+    type States: Clone + Send + HostBytes;
 
     /// Every linear layer that can take an update, in the model's order.
     fn modules(&self) -> Vec<Module>;
@@ -203,6 +203,12 @@ pub trait Model: Clone + Send + Sync + 'static {
 
     /// What the model is, in words with its sizes.
     fn describe(&self) -> String;
+}
+
+/// What takes memory of the processor.
+pub trait HostBytes {
+    /// The bytes of it that lie in the memory of the processor; 0 for what lies on another device.
+    fn host_bytes(&self) -> u64;
 }
 
 /// One split of a task: its files, what the sweep file says of them, the rows taken, and where it is kept.

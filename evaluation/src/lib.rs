@@ -49,9 +49,9 @@ pub use decoder::{
 };
 pub use device::{DeviceChoice, open_device};
 pub use family::{
-    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, LONGEST_TEXT,
-    MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit,
-    TriedOut, configuration, gram_memory, outline,
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes, InputSite,
+    LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits,
+    TokenisedSplit, TriedOut, configuration, gram_memory, outline,
 };
 pub use gradient::{
     AdaptedModule, Dropout, FactorGradients, Fisher, GradientTower, ModuleGradient, Real, Recorded, Recording, Scales,

@@ -14,7 +14,7 @@ pub use patch::{Delta, Module};
 pub use watch::Watch;
 
 use crate::{
-    Sequences, StepAugmentation,
+    HostBytes, Sequences, StepAugmentation,
     images::Images,
     observe::{Observation, Observed},
 };
@@ -336,6 +336,15 @@ impl ImageModel {
 pub struct ImageStates {
     base: Arc<Base>,
     tokens: StateValues,
+}
+
+impl HostBytes for ImageStates {
+    fn host_bytes(&self) -> u64 {
+        match &self.tokens {
+            StateValues::Host(tokens) => size_of_val(tokens.as_slice()) as u64,
+            StateValues::Device(_) => 0,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -137,8 +137,11 @@ fn statistics(sweep: &Sweep) -> Vec<String> {
     let layerwise = sweep.layerwise_needs().into_iter().map(|need| {
         format!(
             "the layers of a merge of {tasks} tasks, one after the other, over the first {} examples of `{split}` (off_diagonal {}, \
-             ridge {})",
-            need.examples, need.off_diagonal, need.ridge
+             ridge {}{})",
+            need.examples,
+            need.off_diagonal,
+            need.ridge,
+            if need.weights.is_empty() { String::new() } else { format!(", weights {}", jobs::canonical_json(&need.weights)) }
         )
     });
     sweep.statistics_needs().into_iter().map(in_words).chain(layerwise).collect()

@@ -1,6 +1,6 @@
 use super::job::{Phase, PlannedJob};
 use crate::Frozen;
-use jobs::{JobId, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
+use jobs::{JobId, LayerwiseSettings, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -55,7 +55,14 @@ impl PendingJob {
     /// The job that merges layer by layer. It needs no artefact.
     pub(super) fn layerwise(spec: LayerwiseSpec) -> Self {
         let tasks: Vec<&str> = spec.adapters.iter().map(|adapter| adapter.task.as_str()).collect();
-        let label = format!("layers of {} over {} examples", tasks.join(", "), spec.settings.examples);
+        let LayerwiseSettings { examples, off_diagonal, ridge, weights } = &spec.settings;
+        let mut label = format!(
+            "layers of {} over {examples} examples, off_diagonal {off_diagonal}, ridge {ridge}",
+            tasks.join(", ")
+        );
+        if !weights.is_empty() {
+            label = format!("{label}, weights {}", jobs::canonical_json(weights));
+        }
         Self { spec: PendingSpec::Layerwise(spec), label, artefacts: Vec::new() }
     }
 

@@ -15,7 +15,7 @@ use super::{
     updates::Updates,
     weights::DecoderWeights,
 };
-use crate::{ModelError, Texts, Watch, model::host::kernels::rms_norm, observe::Observation};
+use crate::{HostBytes, ModelError, Texts, Watch, model::host::kernels::rms_norm, observe::Observation};
 use jobs::Precision;
 use layer::{Buffers, Layer, Packed};
 use rayon::prelude::*;
@@ -34,6 +34,12 @@ pub(crate) struct Step {
     lengths: Vec<usize>,
     /// `[tokens of all, width]`
     x: Vec<f32>,
+}
+
+impl HostBytes for Step {
+    fn host_bytes(&self) -> u64 {
+        size_of_val(self.x.as_slice()) as u64
+    }
 }
 
 /// The language model on the processor; a clone shares every matrix.

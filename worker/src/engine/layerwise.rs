@@ -4,12 +4,12 @@ use super::{
     attempt::Attempt,
     factors::Factors,
     family::FamilySession,
-    memory::check_statistics,
+    memory::{check_states, check_statistics},
     merges::delta,
     statistics::{LayerSums, count_examples},
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{Model, ModelError, ModelFamily, Observed, Watch, gram_memory};
+use evaluation::{HostBytes, Model, ModelError, ModelFamily, Observed, Watch, gram_memory};
 use jobs::{LayerwiseSpec, Space, StatisticsKind};
 use merging::{Adapter, Aligned, LAYER_ENTRY_BYTES, SolvedModule, StatisticsWriter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,10 +68,16 @@ impl<F: ModelFamily> FamilySession<F> {
     fn task_runs(&mut self, attempt: &mut Attempt<'_>, spec: &LayerwiseSpec) -> Result<Vec<TaskRun<F>>, JobError> {
         let job = attempt.job;
         let mut runs = Vec::with_capacity(job.meaning.tasks.len());
+        let mut held = 0;
+        let mut largest = 0;
         for task in &job.meaning.tasks {
             let examples = self.splits.first(attempt, &self.base, task, spec.settings.examples)?;
             let states = attempt.evaluating(|watch| self.base.model().states(&examples, watch))?;
             count_examples(attempt, &examples);
+            held += states.host_bytes();
+            largest = largest.max(states.host_bytes());
+            // One task's states are copied while its own layer runs.
+            check_states(held + largest, self.free)?;
             runs.push(TaskRun { states });
         }
         Ok(runs)

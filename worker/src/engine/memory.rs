@@ -45,6 +45,15 @@ pub(super) fn check_statistics(what: StatisticsKind, needed: u64, available: Opt
         StatisticsKind::Grams => "the Gram matrices of a layer",
         StatisticsKind::Fisher => "the Fisher information and the copy of the base that it is made with",
     };
+    check_fits(what, needed, available)
+}
+
+/// Refuses to keep what all examples are between two layers, if that takes more memory than there is.
+pub(super) fn check_states(needed: u64, available: Option<u64>) -> Result<(), JobError> {
+    check_fits("the values between two layers, of the examples of all tasks,", needed, available)
+}
+
+fn check_fits(what: &'static str, needed: u64, available: Option<u64>) -> Result<(), JobError> {
     match available {
         Some(available) if needed > available => Err(JobError::StatisticsTooLarge { what, needed, available }),
         Some(_) | None => Ok(()),
@@ -89,6 +98,11 @@ mod tests {
             refused.starts_with(
                 "the Fisher information and the copy of the base that it is made with take 2.0 GiB of memory"
             ),
+            "{refused}"
+        );
+        let refused = check_states(2 << 30, Some(1 << 30)).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("the values between two layers, of the examples of all tasks, take 2.0 GiB"),
             "{refused}"
         );
         check_statistics(StatisticsKind::Grams, 2 << 30, Some(2 << 30)).unwrap();

@@ -105,7 +105,7 @@ fn merges_that_are_made_layer_by_layer_wait_for_one_job_of_all_tasks() {
     let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("solutions are wanted") };
     let labels = labels(&jobs, Phase::Statistics);
     assert_eq!(labels.len(), 3, "{labels:?}");
-    assert_eq!(labels[0], "layers of mnist, flags over 32 examples");
+    assert_eq!(labels[0], "layers of mnist, flags over 32 examples, off_diagonal 0.9, ridge 0");
     let solutions: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Statistics).collect();
     let jobs::JobSpec::Layerwise(spec) = solutions[0].job.spec() else { panic!("it merges layer by layer") };
     assert_eq!((spec.split.as_str(), spec.settings.examples, spec.adapters.len()), ("train", 32, 2));
@@ -144,7 +144,8 @@ fn a_merge_whose_layers_cannot_be_merged_is_a_failed_point_or_a_row_without_numb
         assert!(row.jobs.values().all(|jobs| !jobs.is_empty()), "the others decide: {row:?}");
         assert_eq!(outcome.missing, 0);
 
-        let fails_first = |job: &PlannedJob| job.label == "layers of mnist, flags over 32 examples";
+        let fails_first =
+            |job: &PlannedJob| job.label == "layers of mnist, flags over 32 examples, off_diagonal 0.9, ridge 0";
         let (outcome, _) = finish(&LAYERWISE, window, &fails_first, &|_| 0).unwrap();
         let fixed = outcome.rows.iter().find(|row| row.name == "fixed").unwrap();
         assert!(fixed.jobs.values().all(Vec::is_empty), "{fixed:?}");
