@@ -1,9 +1,40 @@
-//! The analysis of a sweep.
+//! The analysis of the sweeps of a store.
 
-use crate::failure::Failure;
-use analysis::{Chart, Failures, Frame, Results, SoFar, Summary, Table, Tables};
+use crate::{failed, failure::Failure, similarity, unfinished, variants};
+use analysis::{Chart, Failures, Frame, Results, SoFar, Summary, Sweeps, Table, Tables};
 use jobs::{FailureRecord, Outcome};
 use serde::Serialize;
+use store::Store;
+
+/// Sweeps of a store with their results.
+pub(crate) struct AnalysedStore {
+    pub(crate) frame: Frame,
+    pub(crate) failures: Failures,
+    pub(crate) sweeps: Vec<Analysed>,
+    /// What people should know of sweeps that have not finished.
+    pub(crate) notes: Vec<String>,
+}
+
+impl AnalysedStore {
+    /// Reads the results of `sweeps`, also of those that have not finished; `top` of the best merges are listed.
+    pub(crate) async fn read(store: &Store, mut sweeps: Sweeps, top: u32) -> Result<Self, Failure> {
+        let unfinished = unfinished::add(store, &mut sweeps).await?;
+        let frame = sweeps.frame(store).await?;
+        let failures = Failures::of_store(store).await?;
+        let mut analysed = Vec::with_capacity(sweeps.outcomes.len());
+        for outcome in sweeps.outcomes {
+            let results = Results::of(&outcome, store).await;
+            let so_far = unfinished.progress.get(&outcome.sweep).copied();
+            let failed = failed::of_outcome(store, &outcome, &failures).await?;
+            analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failed, top)?);
+        }
+        variants::add(&mut analysed);
+        for sweep in &mut analysed {
+            similarity::add(store, sweep).await;
+        }
+        Ok(Self { frame, failures, sweeps: analysed, notes: unfinished.notes })
+    }
+}
 
 /// A sweep with its results.
 #[derive(Debug, Serialize)]

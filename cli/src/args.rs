@@ -5,6 +5,7 @@ mod authoring;
 mod cluster;
 mod failures;
 mod finetune;
+mod serve;
 mod shared;
 mod sweeps;
 
@@ -13,6 +14,7 @@ pub(crate) use authoring::{Completions, Man, Schema, SchemaOf};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use finetune::Finetune;
+pub(crate) use serve::Serve;
 pub(crate) use shared::{
     BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
     StoredSweepArgs, SweepArgs, VariantArgs,
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Follow a sweep: progress, workers and failures
     Watch(Watch),
+    /// Show the reports of a store in a browser, also of sweeps that run, and keep them up to date
+    Serve(Serve),
     /// Cancel a sweep: drop its remaining jobs
     Cancel(Cancel),
     /// List the sweeps in a store, or remove one

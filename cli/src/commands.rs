@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod sweeps;
 pub(crate) mod watch;

@@ -22,6 +22,7 @@ mod sweep_file;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod unfinished;
 mod variants;
 mod watching;
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Plan(_)
         | Command::Status(_)
         | Command::Watch(_)
+        | Command::Serve(_)
         | Command::Cancel(_)
         | Command::Sweeps(_)
         | Command::Finish(_)
@@ -96,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Worker(args) => commands::worker::run(&args),
         Command::Status(args) => commands::status::run(&args),
         Command::Watch(args) => commands::watch::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
         Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Finish(args) => commands::finish::run(&args),

@@ -1,16 +1,14 @@
 pub(crate) mod files;
-mod unfinished;
 
 use crate::{
-    analysed::Analysed,
+    analysed::{Analysed, AnalysedStore},
     args::{self, Output, TableName},
-    failed,
     failure::Failure,
     local::runtime,
     remote::existing_store_at,
-    revised, similarity, terminal, variants,
+    revised, terminal, variants,
 };
-use analysis::{Comparison, Failures, Frame, Problem, Results, Side, Style, Sweeps, Table, Variants};
+use analysis::{Comparison, Failures, Frame, Problem, Side, Style, Sweeps, Table, Variants};
 use clap::ValueEnum;
 use std::io::{IsTerminal, stdout};
 use store::Store;
@@ -24,7 +22,7 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 }
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
-    let mut sweeps = if args.compare.is_empty() {
+    let sweeps = if args.compare.is_empty() {
         Sweeps::open(store, &args.sweeps).await?
     } else {
         // A comparison is of two sweeps, and not of the variants of a file.
@@ -36,20 +34,9 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
             "warning: {name} cannot be shown: {why}; run `bowline run` on it again to correct this"
         ));
     }
-    let unfinished = unfinished::add(store, &mut sweeps).await?;
-    let frame = sweeps.frame(store).await?;
-    let failures = Failures::of_store(store).await?;
-    let mut analysed = Vec::with_capacity(sweeps.outcomes.len());
-    for outcome in sweeps.outcomes {
-        let results = Results::of(&outcome, store).await;
-        let so_far = unfinished.get(&outcome.sweep).copied();
-        let failed = failed::of_outcome(store, &outcome, &failures).await?;
-        analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failed, args.top)?);
-    }
-    variants::add(&mut analysed);
-    for sweep in &mut analysed {
-        similarity::add(store, sweep).await;
-    }
+    let AnalysedStore { frame, failures, sweeps: analysed, notes } =
+        AnalysedStore::read(store, sweeps, args.top).await?;
+    notes.iter().for_each(terminal::note);
     warn(&frame, &failures, &analysed);
     if analysed.is_empty() {
         terminal::note(format_args!("the store {} holds no sweep to show", store.place()));

@@ -1,6 +1,6 @@
 //! `bowline sweeps`: lists the sweeps in a store, and removes them.
 
-mod list;
+pub(crate) mod list;
 mod remove;
 
 use crate::{

@@ -25,6 +25,7 @@ mod pools;
 mod process;
 mod published;
 mod revisions;
+mod serve;
 mod signals;
 mod stored;
 mod sweeps;

@@ -19,7 +19,7 @@ const CONCURRENT: usize = 16;
 
 /// A sweep of a store, as `sweeps list --json` prints it.
 #[derive(Debug, Serialize)]
-struct Listed {
+pub(crate) struct Listed {
     sweep: String,
     /// The newest revision.
     revision: u32,
@@ -66,16 +66,7 @@ fn first() -> u32 {
 /// `bowline sweeps list`
 pub(super) async fn list(args: &args::SweepsList) -> Result<(), Failure> {
     let store = existing_store(&args.store).await?;
-    let names = store.sweeps().await?;
-    let look = |name: String| {
-        let store = &store;
-        async move { listed(store, name).await }
-    };
-    let mut found = stream::iter(names.into_iter().map(look)).buffered(CONCURRENT);
-    let mut sweeps = Vec::new();
-    while let Some(listed) = found.next().await {
-        sweeps.push(listed?);
-    }
+    let sweeps = all(&store).await?;
     if args.output.json {
         terminal::data(serde_json::to_string_pretty(&sweeps).expect("a list is plain data"));
     } else if sweeps.is_empty() {
@@ -84,6 +75,17 @@ pub(super) async fn list(args: &args::SweepsList) -> Result<(), Failure> {
         aligned(&rows(&sweeps)).iter().for_each(terminal::data);
     }
     Ok(())
+}
+
+/// All sweeps of a store.
+pub(crate) async fn all(store: &Store) -> Result<Vec<Listed>, Failure> {
+    let look = |name: String| async move { listed(store, name).await };
+    let mut found = stream::iter(store.sweeps().await?.into_iter().map(look)).buffered(CONCURRENT);
+    let mut sweeps = Vec::new();
+    while let Some(listed) = found.next().await {
+        sweeps.push(listed?);
+    }
+    Ok(sweeps)
 }
 
 /// A sweep. Errors of what cannot be read are part of it.
@@ -167,7 +169,7 @@ fn chosen(summary: &Value, revision: u32) -> Option<Chosen> {
 }
 
 /// A head and a line for each sweep.
-fn rows(sweeps: &[Listed]) -> Vec<[String; 6]> {
+pub(crate) fn rows(sweeps: &[Listed]) -> Vec<[String; 6]> {
     let head = ["sweep", "rev.", "state", "jobs", "last (UTC)", "chosen"].map(str::to_owned);
     let row = |listed: &Listed| {
         let jobs = listed.jobs.zip(listed.jobs_at_most);

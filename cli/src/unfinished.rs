@@ -1,24 +1,30 @@
-use crate::{
-    failure::{Failure, RunFailure, StoredFailure},
-    terminal,
-};
+//! Sweeps that have not finished.
+
+use crate::failure::{Failure, RunFailure, StoredFailure};
 use analysis::{SoFar, Sweeps};
 use coordinator::{CoordinatorError, FreezeError, Frozen};
 use jobs::{Manifest, Outcome};
 use std::collections::HashMap;
 use store::{Store, StoreError};
 
-/// Adds the results so far of sweeps that have not finished, and prints their progress by name.
+/// The progress of sweeps that have not finished, by name, and notes for people.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    pub(crate) progress: HashMap<String, SoFar>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Adds the results so far of sweeps that have not finished.
 ///
-/// A sweep that cannot be read is a warning. The others are shown.
-pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<String, SoFar>, Failure> {
-    let mut states = HashMap::new();
+/// A sweep that cannot be read is a note. The others are shown.
+pub(crate) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<Unfinished, Failure> {
+    let mut unfinished = Unfinished::default();
     for name in sweeps.unfinished.clone() {
         match look(store, &name).await {
             Ok((outcome, state)) => {
-                terminal::note(format_args!("{name} has not finished: `bowline run` resumes it"));
+                unfinished.notes.push(format!("{name} has not finished: `bowline run` resumes it"));
                 sweeps.add(outcome);
-                states.insert(name, state);
+                unfinished.progress.insert(name, state);
             }
             Err(Failure::Store(error @ StoreError::Backend(_)))
             | Err(Failure::Run(RunFailure::Coordinator(CoordinatorError::Store(error @ StoreError::Backend(_))))) => {
@@ -26,11 +32,12 @@ pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<St
             }
             Err(failure) => {
                 let why = jobs::error_line(&failure);
-                terminal::note(format_args!("warning: {name} has not finished, and cannot be summed up: {why}"));
+                let note = format!("warning: {name} has not finished, and cannot be summed up: {why}");
+                unfinished.notes.push(note);
             }
         }
     }
-    Ok(states)
+    Ok(unfinished)
 }
 
 async fn look(store: &Store, name: &str) -> Result<(Outcome, SoFar), Failure> {
