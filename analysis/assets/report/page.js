@@ -40,7 +40,7 @@ function summary() {
     ? element("ul", { class: "notices" }, notices.map((notice) => element("li", { class: `notice ${notice.level}` }, element("strong", {}, `${LEVELS[notice.level]}: `), notice.text)))
     : null;
   if (!headline) return section("summary", "Summary", element("p", { class: "lead" }, "No recipe was chosen: nothing has a value to choose by."), list);
-  const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` was chosen: ${headline.why}.`);
+  const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` ${headline.leads ? "leads so far" : "was chosen"}: ${headline.why}.`);
   const beaten = headline.beaten ? element("p", { class: "notice warning" }, element("strong", {}, `${LEVELS.warning}: `), `${headline.beaten}.`) : null;
   const tiles = element("div", { class: "tiles" }, headline.splits.map((split) => tile(split, headline.metric)));
   const facts = element("div", { class: "facts" }, tiles, comparison(headline));

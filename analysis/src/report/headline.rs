@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(super) struct Headline<'a> {
     name: &'a str,
     metric: String,
+    /// Whether it leads in a sweep that has not finished.
+    leads: bool,
     why: String,
     /// Which rows are better than the chosen one, and were not chosen from.
     beaten: Option<String>,
@@ -63,6 +65,7 @@ impl<'a> Headline<'a> {
         Some(Self {
             name: &chosen.name,
             metric: in_words(metric),
+            leads: summary.so_far.is_some(),
             why: why(summary, chosen),
             beaten: summary.beaten(&in_words(metric), |value| format!("{}\u{a0}%", fixed(value * 100.0, 1))),
             others: splits.last().map_or_else(Vec::new, |on| others(summary, chosen, on)),

@@ -22,7 +22,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut tell = |level, text| notices.push(Notice { level, text });
     if let Some(so_far) = summary.so_far {
-        tell(Level::Problem, so_far.to_string());
+        tell(Level::Warning, so_far.to_string());
     }
     if summary.missing > 0 {
         tell(Level::Problem, format!("finished with failures: {}", summary.undecided()));

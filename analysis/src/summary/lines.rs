@@ -107,7 +107,7 @@ impl Summary {
 impl fmt::Display for SoFar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stored, jobs_at_most } = self;
-        write!(f, "not finished: {stored} of at most {jobs_at_most} jobs are done, and this is what they came to")
+        write!(f, "not finished: {stored} of at most {jobs_at_most} jobs are done; these are the results so far")
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{Failure, args::Cluster, sim::Poison};
 use coordinator::OUTCOME;
-use jobs::{FailureRecord, JobId, Outcome};
+use jobs::{FailureRecord, JobId, JobResult, Outcome};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -66,10 +66,13 @@ pub(super) async fn check(
 ) -> Result<Vec<Violation>, Failure> {
     let store = cluster.store().await?;
     let mut violations = unrepaired(edited, cluster).await?;
-    let mut results = BTreeMap::new();
+    let mut results = BTreeSet::new();
     for result in store.results().await?.collect().await? {
         match result {
-            Ok(result) => drop(results.insert(result.job, deciding(&result)?)),
+            Ok(result) => {
+                violations.extend(of_result(reference, &result)?);
+                results.insert(result.job);
+            }
             Err(error) => violations.push(Violation::Unreadable(error.to_string())),
         }
     }
@@ -83,7 +86,6 @@ pub(super) async fn check(
             Err(error) => violations.push(Violation::Unreadable(error.to_string())),
         }
     }
-    violations.extend(of_results(reference, &results));
     violations.extend(of_failures(reference, &failures));
     violations.extend(of_all(reference, &results, &failures));
     let found: Option<Outcome> = store.document(&reference.outcome.sweep, OUTCOME).await?;
@@ -110,17 +112,15 @@ fn says_corrupt(failure: &FailureRecord) -> bool {
     failure.errors.iter().any(|error| error.contains("the stored result of the job is corrupt"))
 }
 
-fn of_results(reference: &Reference, results: &BTreeMap<JobId, String>) -> Vec<Violation> {
-    let compare =
-        |(job, found): (&JobId, &String)| match reference.results.get(job).or_else(|| reference.whole.get(job)) {
-            Some(expected) if expected == found => None,
-            Some(expected) => {
-                Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() })
-            }
-            // A poison job that must not succeed, or a job that is not of the sweep.
-            None => Some(Violation::Unknown(*job)),
-        };
-    results.iter().filter_map(compare).collect()
+fn of_result(reference: &Reference, result: &JobResult) -> Result<Option<Violation>, Failure> {
+    let job = result.job;
+    let found = deciding(result)?;
+    Ok(match reference.expected(result)? {
+        Some(expected) if expected == found => None,
+        Some(expected) => Some(Violation::Different { job, expected, found }),
+        // A poison job that must not succeed, or a job that is not of the sweep.
+        None => Some(Violation::Unknown(job)),
+    })
 }
 
 fn of_failures(reference: &Reference, failures: &BTreeMap<JobId, Vec<FailureRecord>>) -> Vec<Violation> {
@@ -141,14 +141,14 @@ fn of_failures(reference: &Reference, failures: &BTreeMap<JobId, Vec<FailureReco
 
 fn of_all(
     reference: &Reference,
-    results: &BTreeMap<JobId, String>,
+    results: &BTreeSet<JobId>,
     failures: &BTreeMap<JobId, Vec<FailureRecord>>,
 ) -> Vec<Violation> {
     let jobs: BTreeSet<JobId> = reference.results.keys().chain(&reference.failures).copied().collect();
     let slices = reference.slices();
     let count = |job: JobId| {
-        let has_whole = slices.get(&job).is_some_and(|whole| results.contains_key(whole));
-        let own = usize::from(results.contains_key(&job)) + failures.get(&job).map_or(0, Vec::len);
+        let has_whole = slices.get(&job).is_some_and(|whole| results.contains(whole));
+        let own = usize::from(results.contains(&job)) + failures.get(&job).map_or(0, Vec::len);
         let answers = if has_whole { own.max(1) } else { own };
         match answers {
             0 => Some(Violation::Lost(job)),
