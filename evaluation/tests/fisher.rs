@@ -34,7 +34,8 @@ fn the_fisher_information_of_an_image_tower_is_the_references() {
     let goldens = tensors(&root().join("testdata/statistics/fisher_mnist_32_layer0.safetensors"));
     assert_eq!(goldens.len(), 4);
     for (name, want) in &goldens {
-        let (got, want) = (&found[&format!("vision_model.{name}")], values(want));
+        let got = &found[&format!("vision_model.{name}")];
+        let want = values(want);
         assert_eq!(got.len(), want.len());
         let off: f64 = got.iter().zip(&want).map(|(x, y)| (x - f64::from(*y)).powi(2)).sum();
         let norm: f64 = want.iter().map(|y| f64::from(*y).powi(2)).sum();
@@ -45,7 +46,9 @@ fn the_fisher_information_of_an_image_tower_is_the_references() {
 
 #[test]
 fn fisher_information_does_not_depend_on_the_number_of_threads() {
-    let (tower, sequences, readout) = (tower(), first_of_mnist(20), Readout::of_units(&head("mnist")));
+    let tower = tower();
+    let sequences = first_of_mnist(20);
+    let readout = Readout::of_units(&head("mnist"));
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| tower.fisher(0, &sequences, &readout, &Watch::default()).unwrap())
@@ -86,7 +89,8 @@ fn the_fisher_information_of_a_language_model_is_that_of_differences() {
     let texts = Texts::new((0..3).map(|n| (all.ids(n).to_vec(), 0)));
     let weight = tensors(&nli6::example("heads/rte.safetensors")).remove("score.weight").unwrap();
     let (classes, width) = weight.dims2().unwrap();
-    let (weight, masked) = (values(&weight), 1);
+    let weight = values(&weight);
+    let masked = 1;
     let head = Head::new(weight.clone(), classes, width).unwrap();
     // Updates of zeros: what is looked at is the base.
     let modules = ["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"];
@@ -110,7 +114,8 @@ fn the_fisher_information_of_a_language_model_is_that_of_differences() {
             let deltas = base.deltas([(module, Delta::Dense(&delta))]).unwrap();
             log_p(&base.patched(&deltas, 1.0).unwrap(), &texts, &weight, masked)
         };
-        let (after, earlier) = (moved(1.0), moved(-1.0));
+        let after = moved(1.0);
+        let earlier = moved(-1.0);
         let mut got = 0.0;
         for ((after, earlier), before) in after.iter().zip(&earlier).zip(&before) {
             for class in [0, 2] {

@@ -134,7 +134,8 @@ fn the_merge_of_small_adapters_scores_as_the_reference() {
 
 #[test]
 fn an_ensemble_takes_the_largest_score_of_every_class() {
-    let (base, joint) = (base(), head("joint"));
+    let base = base();
+    let joint = head("joint");
     let map = json(&example("heads/joint_map.json"));
     let map: Vec<usize> = serde_json::from_value(map["map"]["emoji"].clone()).unwrap();
     let embedded = embedded(&base, "emoji", "validation");

@@ -35,7 +35,8 @@ fn adapters(tasks: usize, shapes: &[[usize; 2]]) -> Vec<Adapter> {
             .iter()
             .enumerate()
             .map(|(index, [rows, cols])| {
-                let (lora_b, lora_a) = (random(*rows, RANK, &mut rng), random(RANK, *cols, &mut rng));
+                let lora_b = random(*rows, RANK, &mut rng);
+                let lora_a = random(RANK, *cols, &mut rng);
                 let name = format!("m{index:03}");
                 (name.clone(), LoraModule { source: name, lora_b, lora_a, scale: 1.0 })
             })

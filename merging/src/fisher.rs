@@ -97,7 +97,8 @@ fn merge(matrix: &AlignedMatrix, tasks: &[FisherTask<'_>], floor: f64) -> Result
     for (index, task) in tasks.iter().enumerate() {
         let fisher = read(task.statistics, &matrix.name)?;
         if fisher.shape() != matrix.shape {
-            let (task, module) = (task.statistics.task().to_owned(), matrix.name.clone());
+            let task = task.statistics.task().to_owned();
+            let module = matrix.name.clone();
             return Err(InputMergeError::FisherShape { task, module, found: fisher.shape(), expected: matrix.shape });
         }
         let update = matrix.entries(index);

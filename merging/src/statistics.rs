@@ -156,7 +156,8 @@ impl InputStatistics {
 
     fn symmetric(&self, entry: impl Fn(usize, usize, f64) -> f64) -> Mat<f64> {
         Mat::from_fn(self.width(), self.width(), |row, col| {
-            let (low, high) = (row.min(col), row.max(col));
+            let low = row.min(col);
+            let high = row.max(col);
             entry(row, col, self.gram[triangle(high) + low])
         })
     }

@@ -98,7 +98,8 @@ fn enumerated(strata: &[Stratum], observed: f64, rounding: f64) -> f64 {
             .map(|first| (step * (2.0 * first as f64 - *differing as f64), at_half(first, *differing)))
             .collect();
         let with_all = |(sum, share): &(f64, f64)| {
-            let (sum, share) = (*sum, *share);
+            let sum = *sum;
+            let share = *share;
             outcomes.iter().map(move |(more, part)| (sum + more, share * part)).collect::<Vec<_>>()
         };
         sums = sums.iter().flat_map(with_all).collect();

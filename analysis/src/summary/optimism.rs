@@ -16,7 +16,8 @@ fn of_row(row: &Row, outcome: &Outcome, results: &Results) -> Option<String> {
         let scores = scores(row, split, outcome, results);
         (scores.len() == outcome.tasks.len()).then(|| 100.0 * mean_accuracy(&scores))
     };
-    let (tuned, reported) = (accuracy(tuned_on)?, accuracy(&outcome.report)?);
+    let tuned = accuracy(tuned_on)?;
+    let reported = accuracy(&outcome.report)?;
     Some(format!(
         "`{}` was tuned on `{tuned_on}`, where its mean accuracy is {tuned:.1} %; on `{}` it is {reported:.1} %: an optimism of {:.1} \
          points",

@@ -90,7 +90,8 @@ fn the_results_of_a_sweep_are_removed_with_the_statistics_that_no_other_sweep_ha
 fn a_merge_by_fisher_information_becomes_an_adapter_by_an_output_rank() {
     let place = Place::new();
     let run = |recipe: &str| {
-        let (name, recipe) = (format!("name=fisher-{}", recipe.len()), format!("recipe={recipe}"));
+        let name = format!("name=fisher-{}", recipe.len());
+        let recipe = format!("recipe={recipe}");
         let args = ["run", "sweep.yaml", "--input-cache", "cache", "-o", &name, "-o", &recipe];
         let ran = place.run(&args);
         let best = place.path("bowline-results/sweeps").join(name.trim_start_matches("name=")).join("best");

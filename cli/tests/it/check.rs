@@ -75,7 +75,8 @@ fn what_updates_make_of_the_same_inputs_is_compared_before_and_after_an_alignmen
     assert_eq!(cka["examples"], serde_json::json!([32, 32]));
     assert_eq!(cka["modules"].as_array().unwrap().len(), 24);
     for cells in ["before", "after"] {
-        let (cell, other) = (&cka[cells][0][1], &cka[cells][1][0]);
+        let cell = &cka[cells][0][1];
+        let other = &cka[cells][1][0];
         assert!(cell.as_f64().is_some_and(|cell| cell > 0.0 && cell < 1.0), "{cka}");
         assert!((cell.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 1e-9, "{cka}");
     }

@@ -85,7 +85,8 @@ impl ComposedDecoder {
             })
         });
         let layers = layers.collect::<std::result::Result<_, _>>()?;
-        let (embedding, norm) = (read(&found.embedding)?, norm(&found.norm)?);
+        let embedding = read(&found.embedding)?;
+        let norm = norm(&found.norm)?;
         Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
     }
 

@@ -134,7 +134,8 @@ impl<'a, T: Real> Run<'a, T> {
 impl Sum {
     /// Adds the squared gradients of every example, times its share. `gradient` is room for one of them.
     fn add<T: Real>(&mut self, part: &Part<T>, shares: impl Iterator<Item = f64>, gradient: &mut Vec<T>) {
-        let (outputs, inputs) = (self.outputs, self.inputs);
+        let outputs = self.outputs;
+        let inputs = self.inputs;
         gradient.resize(outputs * inputs, T::ZERO);
         for (rows, share) in part.examples.iter().zip(shares) {
             if share <= 0.0 {

@@ -106,7 +106,9 @@ impl Block {
         let qkv = self.project(BlockMatrix::Qkv, &normed, hook)?;
         let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
-        let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+        let query = part(0)?;
+        let key = part(1)?;
+        let value = part(2)?;
         let (query, x) = if pooled {
             (query.narrow(2, 0, 1)?.contiguous()?, x.narrow(1, 0, 1)?.contiguous()?)
         } else {
@@ -133,7 +135,8 @@ impl Block {
 
 impl ComposedTower {
     pub(crate) fn new(config: ClipConfig, read: VisionWeights, device: &Device) -> Result<Self> {
-        let (vision, eps) = (&config.vision, config.vision.encoder.layer_norm_eps);
+        let vision = &config.vision;
+        let eps = config.vision.encoder.layer_norm_eps;
         let width = vision.encoder.width;
         let depth = 3 * vision.patch_size.pow(2);
         Ok(Self {
@@ -193,7 +196,8 @@ impl ComposedTower {
             return Err(ModelError::Cancelled);
         }
         let vision = &self.config.vision;
-        let (width, patches) = (vision.encoder.width, vision.patches());
+        let width = vision.encoder.width;
+        let patches = vision.patches();
         let count = self.step().min(images.len() - first);
         let size = patches * 3 * vision.patch_size.pow(2);
         let mut values = vec![0.0; count * size];

@@ -369,7 +369,8 @@ impl TrainTask {
         if self.classes.is_empty() {
             return Err(TrainError::NoExamples);
         }
-        let (head, features) = (self.readout.width(), tower.width());
+        let head = self.readout.width();
+        let features = tower.width();
         if head != features {
             return refuse(ScoreError::Width { head, features });
         }

@@ -19,7 +19,8 @@ pub(super) struct Moments<'a> {
 /// Kingma and Ba (arXiv:1412.6980), algorithm 1; `torch.optim.Adam` with its defaults.
 pub(super) fn step(parameters: &mut [f64], gradients: &[f64], moments: Moments<'_>, rate: f64, step: usize) {
     let n = i32::try_from(step).unwrap_or(i32::MAX);
-    let (mean_share, square_share) = (1.0 - MEAN.powi(n), 1.0 - SQUARE.powi(n));
+    let mean_share = 1.0 - MEAN.powi(n);
+    let square_share = 1.0 - SQUARE.powi(n);
     let entries = parameters.iter_mut().zip(gradients).zip(moments.means).zip(moments.squares);
     for (((parameter, gradient), mean), square) in entries {
         *mean = MEAN * *mean + (1.0 - MEAN) * gradient;
@@ -35,7 +36,9 @@ mod tests {
     /// The first step is the rate, whatever the gradient's size.
     #[test]
     fn the_first_step_is_the_rate_against_the_gradient() {
-        let (mut parameters, mut means, mut squares) = ([1.0, 1.0, 1.0], [0.0; 3], [0.0; 3]);
+        let mut parameters = [1.0, 1.0, 1.0];
+        let mut means = [0.0; 3];
+        let mut squares = [0.0; 3];
         let moments = Moments { means: &mut means, squares: &mut squares };
         step(&mut parameters, &[1e-3, -50.0, 0.0], moments, 0.1, 1);
         let want = [0.9, 1.1, 1.0];

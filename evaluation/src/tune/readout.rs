@@ -65,7 +65,8 @@ impl Readout {
         let units = self.units(features);
         let head: Vec<T> = self.head.iter().map(|x| T::of(f64::from(*x))).collect();
         let mut logits = vec![T::ZERO; rows * self.classes];
-        let (to, from) = (View::dense(rows, self.classes), View::dense(rows, self.width));
+        let to = View::dense(rows, self.classes);
+        let from = View::dense(rows, self.width);
         let head = (&*head, View::dense(self.classes, self.width).transposed());
         matmul((&mut logits, to), false, T::ONE, (&units, from), head);
         let rows = logits.chunks_exact(self.classes);

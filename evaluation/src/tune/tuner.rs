@@ -159,7 +159,8 @@ impl<T: Real> Tuner<T> {
             Ok(self.group_loss(group, &scales))
         };
         let parts: Vec<GroupLoss> = groups.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
-        let (mut value, mut gradients) = (0.0, vec![0.0; self.coefficients.len()]);
+        let mut value = 0.0;
+        let mut gradients = vec![0.0; self.coefficients.len()];
         for part in parts {
             if !(part.value.is_finite() && part.gradients.iter().all(|gradient| gradient.is_finite())) {
                 return Err(self.not_finite(part.task, step + 1));
@@ -272,14 +273,16 @@ impl TuneTask {
         if self.sequences.is_empty() {
             return Err(TuneError::NoExamples { task: self.name.clone() });
         }
-        let (head, features) = (self.readout.width(), tower.width());
+        let head = self.readout.width();
+        let features = tower.width();
         if head != features {
             return refuse(crate::ScoreError::Width { head, features });
         }
         match &self.classes {
             Some(classes) => match classes.iter().enumerate().find(|(_, class)| **class >= self.readout.classes()) {
                 Some((example, class)) => {
-                    let (label, classes) = (u32::try_from(*class).unwrap_or(u32::MAX), self.readout.classes());
+                    let label = u32::try_from(*class).unwrap_or(u32::MAX);
+                    let classes = self.readout.classes();
                     refuse(crate::ScoreError::Label { example, label, classes })
                 }
                 None => Ok(()),

@@ -124,7 +124,8 @@ pub enum LearnedError {
 impl LearnedCoefficients {
     /// No coefficients yet, of a run that went so.
     pub fn new(losses: Vec<f64>, checks: Vec<TuneCheck>, is_stopped: bool) -> Self {
-        let (weights, layer_weights) = (BTreeMap::new(), BTreeMap::new());
+        let weights = BTreeMap::new();
+        let layer_weights = BTreeMap::new();
         Self { version: 1, weights, layer_weights, losses, checks, is_stopped }
     }
 

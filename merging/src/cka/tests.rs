@@ -23,7 +23,8 @@ fn plain(x: &Mat<f64>, updates: &[Mat<f64>], i: usize, j: usize) -> f64 {
         let mean = |col: usize| z.col(col).iter().sum::<f64>() / z.nrows() as f64;
         Mat::from_fn(z.nrows(), z.ncols(), |row, col| z[(row, col)] - mean(col))
     };
-    let (left, right) = (centred(&updates[i]), centred(&updates[j]));
+    let left = centred(&updates[i]);
+    let right = centred(&updates[j]);
     let norm = |a: &Mat<f64>, b: &Mat<f64>| (a.transpose() * b).norm_l2();
     norm(&left, &right).powi(2) / (norm(&left, &left) * norm(&right, &right))
 }

@@ -80,7 +80,8 @@ pub(crate) fn inputs_of(
         .map_err(|source| InputMergeError::Statistics { task: task.clone(), source })?;
     let module = matrix.name.clone();
     let Some(inputs) = found else { return Err(InputMergeError::NoInputs { task, module }) };
-    let (found, expected) = (inputs.width(), matrix.shape[1]);
+    let found = inputs.width();
+    let expected = matrix.shape[1];
     if found == expected { Ok(inputs) } else { Err(InputMergeError::Width { task, module, found, expected }) }
 }
 

@@ -55,7 +55,8 @@ fn close(left: &Mat<f64>, right: &Mat<f64>, tolerance: f64) {
 
 #[test]
 fn the_factored_form_is_the_formula_on_whole_weights() {
-    let (base, tasks) = (matrix(SHAPE[0], SHAPE[1], 1), [factors(2, 2), factors(3, 3)]);
+    let base = matrix(SHAPE[0], SHAPE[1], 1);
+    let tasks = [factors(2, 2), factors(3, 3)];
     let inputs = [statistics(&matrix(30, SHAPE[1], 4)), statistics(&matrix(20, SHAPE[1], 5))];
     let options = GramOptions { off_diagonal: 0.9, ridge: 0.0 };
     let weights = [1.0, 0.5];
@@ -63,7 +64,8 @@ fn the_factored_form_is_the_formula_on_whole_weights() {
         (0..2).map(|n| GramTask { factors: Some(&tasks[n]), inputs: &inputs[n], weight: weights[n] }).collect();
     let merged = merge(SHAPE, &parts, options).unwrap();
     assert_eq!((merged.b.ncols(), merged.a.nrows()), (5, 5));
-    let (mut left, mut sum) = (Mat::<f64>::zeros(SHAPE[0], SHAPE[1]), Mat::<f64>::zeros(SHAPE[1], SHAPE[1]));
+    let mut left = Mat::<f64>::zeros(SHAPE[0], SHAPE[1]);
+    let mut sum = Mat::<f64>::zeros(SHAPE[1], SHAPE[1]);
     for n in 0..2 {
         let gram = inputs[n].weighed_gram(0.9, weights[n]);
         left += (&base + update(&tasks[n])) * &gram;

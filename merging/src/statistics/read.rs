@@ -82,7 +82,9 @@ impl TaskStatistics {
     /// The file cannot be read, or does not hold what the index says.
     pub fn of_module(&self, module: &str) -> Result<Option<InputStatistics>, StatisticsError> {
         let Some(entry) = self.inputs.get(module) else { return Ok(None) };
-        let (modules, tokens, width) = (entry.modules.clone(), entry.tokens, entry.width);
+        let modules = entry.modules.clone();
+        let tokens = entry.tokens;
+        let width = entry.width;
         let length = width.checked_mul(width.saturating_add(1)).map_or(usize::MAX, |_| triangle(width));
         let [sum, gram] = [("sum", width), ("gram", length)].map(|(what, length)| {
             let bytes = self.tensor(&entry.file, &entry.tensor(what), Dtype::F64, &[length])?;

@@ -88,7 +88,8 @@ fn module(
         Kind::Rank(rank) => (random(rows, rank, rng), random(rank, cols, rng)),
         Kind::Zero(rank) => (Matrix::zeros(rows, rank), random(rank, cols, rng)),
         Kind::Deficient(rank) => {
-            let (column, row) = (random(rows, 1, rng), random(1, cols, rng));
+            let column = random(rows, 1, rng);
+            let row = random(1, cols, rng);
             (Matrix::from_fn(rows, rank, |r, _| column.data()[r]), Matrix::from_fn(rank, cols, |_, c| row.data()[c]))
         }
     };

@@ -26,7 +26,8 @@ fn a_full_model_is_the_base_plus_the_update() {
     write_full(&update, &BaseHeader::open(&base_folder()).unwrap(), &card(), &target).unwrap();
     let (before, after) =
         (bytes_of(&base_folder().join("model.safetensors")), bytes_of(&target.join("model.safetensors")));
-    let (before, after) = (SafeTensors::deserialize(&before).unwrap(), SafeTensors::deserialize(&after).unwrap());
+    let before = SafeTensors::deserialize(&before).unwrap();
+    let after = SafeTensors::deserialize(&after).unwrap();
     for (name, old) in before.tensors() {
         let new = after.tensor(&name).unwrap();
         match name.strip_suffix(".weight").and_then(|module| update.dense(module)) {
@@ -65,7 +66,8 @@ fn sharded(folder: &Path) {
 }
 
 fn update(scale: f64, module: &str) -> MergedUpdate {
-    let (lora_b, lora_a) = (Matrix::new(2, 1, vec![1.0, 0.0]), Matrix::new(1, 2, vec![0.5, 1.0]));
+    let lora_b = Matrix::new(2, 1, vec![1.0, 0.0]);
+    let lora_a = Matrix::new(1, 2, vec![0.5, 1.0]);
     let module = (module.to_owned(), LoraModule { source: "a".to_owned(), lora_b, lora_a, scale });
     let recipe = recipe(json!({}));
     Aligned::new(&[adapter("t", [module].into())], recipe.space).unwrap().merge(&recipe).unwrap()
@@ -74,7 +76,8 @@ fn update(scale: f64, module: &str) -> MergedUpdate {
 #[test]
 fn shards_types_and_other_files_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (folder.path().join("base"), folder.path().join("full"));
+    let base = folder.path().join("base");
+    let target = folder.path().join("full");
     fs::create_dir(&base).unwrap();
     sharded(&base);
     write_full(&update(1.0, "a"), &BaseHeader::open(&base).unwrap(), &card(), &target).unwrap();
@@ -93,7 +96,8 @@ fn shards_types_and_other_files_are_kept() {
 #[test]
 fn a_base_that_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (folder.path().join("base"), folder.path().join("full"));
+    let base = folder.path().join("base");
+    let target = folder.path().join("full");
     fs::create_dir(&base).unwrap();
     sharded(&base);
     let header = BaseHeader::open(&base).unwrap();
@@ -106,7 +110,8 @@ fn a_base_that_does_not_fit_is_named() {
 #[test]
 fn a_weight_that_overflows_its_type_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (folder.path().join("base"), folder.path().join("full"));
+    let base = folder.path().join("base");
+    let target = folder.path().join("full");
     fs::create_dir(&base).unwrap();
     sharded(&base);
     let header = BaseHeader::open(&base).unwrap();
@@ -118,7 +123,8 @@ fn a_weight_that_overflows_its_type_leaves_nothing_behind() {
 #[test]
 fn a_pickled_base_becomes_safetensors() {
     let folder = tempfile::tempdir().unwrap();
-    let (base, target) = (folder.path().join("base"), folder.path().join("full"));
+    let base = folder.path().join("base");
+    let target = folder.path().join("full");
     fs::create_dir(&base).unwrap();
     let files = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
     for (file, name, first) in [(files[0], "a.weight", 1.0f32), (files[1], "b.weight", 5.0)] {

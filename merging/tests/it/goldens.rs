@@ -108,7 +108,8 @@ fn merges_have_the_norms_and_first_values_of_the_reference() {
         for (layer, expected) in &golden.layers {
             let found = merged(&update, layer);
             assert_eq!(found.shape(), expected.shape, "{name}: {layer}");
-            let (norm, found_norm) = (expected.frobenius.unwrap(), found.frobenius());
+            let norm = expected.frobenius.unwrap();
+            let found_norm = found.frobenius();
             assert!((found_norm / norm - 1.0).abs() < 1e-4, "{name}: {layer}: {found_norm}, expected {norm}");
             let rms = norm / (found.data().len() as f64).sqrt();
             for (found, expected) in found.data().iter().zip(expected.first8.as_ref().unwrap()) {
@@ -157,7 +158,8 @@ fn random_drops_have_the_mean_norm_of_the_reference() {
         let mut errors = Vec::new();
         for (layer, expected) in &golden.layers {
             let mean = updates.iter().map(|update| merged(update, layer).frobenius()).sum::<f64>() / SEEDS as f64;
-            let (expected, std) = (expected.frobenius_mean.unwrap(), expected.frobenius_std.unwrap());
+            let std = expected.frobenius_std.unwrap();
+            let expected = expected.frobenius_mean.unwrap();
             // Two means of five; the spread is itself an estimate, hence at least half a percent.
             let bound = 4.0 * std.max(expected * 0.005) * (2.0 / SEEDS as f64).sqrt();
             assert!((mean - expected).abs() < bound, "{name}: {layer}: {mean}, expected {expected} ± {bound}");
@@ -230,7 +232,8 @@ fn trimmed(aligned: &Aligned, update: &MergedUpdate, density: f64) -> BTreeMap<S
 
 /// The squared norms of the rows of the mean of those who agree with the majority of signs.
 fn rows_squared(tasks: &[Matrix], tie: Tie) -> Vec<f64> {
-    let (rows, cols) = (tasks[0].rows(), tasks[0].cols());
+    let rows = tasks[0].rows();
+    let cols = tasks[0].cols();
     let entry = |index: usize| {
         let values = || tasks.iter().map(|task| f64::from(task.data()[index])).filter(|value| value.abs() > 0.0);
         let votes: f64 = values().map(f64::signum).sum();

@@ -26,7 +26,8 @@ fn read(place: &Place, config: Value, tensors: &[Tensor]) -> Adapter {
 }
 
 fn is_transposed(module: &LoraModule, [a, b]: [&Tensor; 2]) -> bool {
-    let (lora_a, lora_b) = (module.lora_a.clone(), module.lora_b.clone());
+    let lora_a = module.lora_a.clone();
+    let lora_b = module.lora_b.clone();
     let transposed = (lora_b.transposed().into_data(), lora_a.transposed().into_data()) == (a.2.clone(), b.2.clone());
     let straight = (lora_a.into_data(), lora_b.into_data()) == (a.2.clone(), b.2.clone());
     assert!(transposed != straight, "{}", module.source);

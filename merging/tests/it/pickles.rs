@@ -194,7 +194,8 @@ fn what_is_not_read_is_named_without_being_called_damaged() {
 
 #[test]
 fn a_file_under_the_name_of_another_form_is_called_what_it_is() {
-    let (whole, other) = (folder(), folder());
+    let whole = folder();
+    let other = folder();
     let source = root().join("examples/mini8/adapters/mnist/adapter_model.safetensors");
     fs::copy(source, whole.path().join("adapter_model.bin")).unwrap();
     write(&other.path().join("adapter_model.safetensors"), Form::default());

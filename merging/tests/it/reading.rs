@@ -375,7 +375,8 @@ fn damaged_files_are_refused() {
 #[test]
 fn a_damaged_base_is_refused() {
     let place = Place::new();
-    let (folder, path) = (place.folder.path().join("base"), place.folder.path().join("base/model.safetensors"));
+    let folder = place.folder.path().join("base");
+    let path = place.folder.path().join("base/model.safetensors");
     let whole = fs::read(&path).unwrap();
     for length in [0, 7, 30, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();

@@ -286,7 +286,8 @@ proptest! {
             let update = Aligned::new(&exact(&tasks, 3), Space::Full).unwrap().merge(&recipe).unwrap();
             update.modules["m"].to_dense().into_data()
         };
-        let (one, other) = (merged([1.0, 1.0, 1.0]), merged([-1.0, 1.0, -1.0]));
+        let one = merged([1.0, 1.0, 1.0]);
+        let other = merged([-1.0, 1.0, -1.0]);
         for (index, (one, other)) in one.iter().zip(&other).enumerate() {
             let sign = if index / 4 == 1 { 1.0 } else { -1.0 };
             prop_assert!((one - sign * other).abs() < 1e-9, "{one} and {other} at {index}");
@@ -338,15 +339,21 @@ proptest! {
     }
 
     #[test]
-    fn a_smaller_density_keeps_a_part_of_what_a_larger_one_keeps(low in 0.01f64..1.0, high in 0.01f64..1.0, seed: u64) {
-        let (low, high) = (low.min(high), low.max(high));
+    fn a_smaller_density_keeps_a_part_of_what_a_larger_one_keeps(
+        one in 0.01f64..1.0,
+        other in 0.01f64..1.0,
+        seed: u64,
+    ) {
+        let low = one.min(other);
+        let high = one.max(other);
         let tasks = adapters(&[Kind::Rank(3)], &[[17, 23], [5, 7]], seed);
         let aligned = Aligned::new(&tasks, COLUMNS).unwrap();
         let merged = |density: f64| {
             let preset = json!({"preset": "knots_ties", "density": density});
             aligned.merge(&recipe(preset)).unwrap()
         };
-        let (few, many) = (merged(low), merged(high));
+        let few = merged(low);
+        let many = merged(high);
         let total: usize = [17 * 23, 5 * 7].iter().sum();
         let entries = |update: &merging::MergedUpdate| -> Vec<f32> {
             let matrices = update.modules.values();
@@ -355,7 +362,8 @@ proptest! {
                 merging::UpdateMatrix::Dense(all) => all.data().to_vec(),
             }).collect()
         };
-        let (few, many) = (entries(&few), entries(&many));
+        let few = entries(&few);
+        let many = entries(&many);
         prop_assert!(few.len() <= total);
         prop_assert!(few.iter().zip(&many).all(|(few, many)| few.abs() == 0.0 || few.to_bits() == many.to_bits()));
         let kept = few.iter().filter(|x| x.abs() > 0.0).count();

@@ -84,7 +84,8 @@ fn whole_merges_of_nli6_equal_the_rule() {
 fn made_up(tensors: &SafeTensors<'_>, case: &str) -> Vec<Adapter> {
     let factor = |task: usize, side: &str| tensors.tensor(&format!("{case}.{task}.lora_{side}")).ok();
     let tasks = (0..).map_while(|task| {
-        let (lora_a, lora_b) = (singles(&factor(task, "a")?), singles(&factor(task, "b")?));
+        let lora_a = singles(&factor(task, "a")?);
+        let lora_b = singles(&factor(task, "b")?);
         let module = LoraModule { source: "m".to_owned(), lora_a, lora_b, scale: 1.0 };
         Some(adapter(&format!("task{task}"), BTreeMap::from([("m".to_owned(), module)])))
     });
@@ -141,7 +142,8 @@ proptest! {
     ) {
         let kinds: Vec<_> = ranks.iter().map(|rank| Kind::Rank(*rank)).collect();
         let tasks = adapters(&kinds, &[[rows, cols]], seed);
-        let (directions, sum) = (rows.min(cols), ranks.iter().sum::<usize>());
+        let directions = rows.min(cols);
+        let sum = ranks.iter().sum::<usize>();
         let mut expected = Vec::new();
         for (task, rank) in tasks.iter().zip(&ranks) {
             let kept = if sum <= directions { *rank } else { (directions * rank / sum).max(1) };

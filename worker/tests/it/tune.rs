@@ -164,7 +164,9 @@ impl Compute for Lost {
     async fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         let last = context.checkpoints.last().map(str::to_owned);
         self.began.lock().unwrap().clone_from(&last);
-        let (kept, outer, after) = (Arc::clone(&self.kept), context.checkpoints.clone(), self.after);
+        let kept = Arc::clone(&self.kept);
+        let outer = context.checkpoints.clone();
+        let after = self.after;
         let mut inner = AttemptContext::default();
         let cancellation = inner.cancellation.clone();
         let keep = move |state: String| {

@@ -98,7 +98,8 @@ fn what_another_download_left_behind_is_removed_unless_it_is_under_way() {
     let place = TempDir::new().unwrap();
     let cache = place.path().join("cache/v1");
     let leave = |id: Digest| {
-        let (id, lock) = (id.to_string(), cache.join("objects").join(&id.to_string()[..2]));
+        let id = id.to_string();
+        let lock = cache.join("objects").join(&id[..2]);
         for folder in [&lock, &cache.join("partial")] {
             fs::create_dir_all(folder).unwrap();
             fs::write(folder.join(&id), "").unwrap();

@@ -22,7 +22,8 @@ fn names(adapters: &[Adapter]) -> (Vec<String>, Vec<usize>) {
 fn the_commonest_way_of_naming_names_all_modules() {
     let short = adapter(&[("vision_model.layers.0.q", "layers.0.q")]);
     let long = adapter(&[("vision_model.layers.0.k", "vision_model.layers.0.k")]);
-    let (two_short, one_long) = (["layers.0.k", "layers.0.q"], ["vision_model.layers.0.k", "vision_model.layers.0.q"]);
+    let two_short = ["layers.0.k", "layers.0.q"];
+    let one_long = ["vision_model.layers.0.k", "vision_model.layers.0.q"];
     assert_eq!(
         names(&[long.clone(), short.clone(), short.clone()]),
         (two_short.map(str::to_owned).to_vec(), vec![1, 2])
@@ -60,7 +61,8 @@ fn a_base_without_the_prefix_of_its_adapters_keeps_theirs() {
 #[test]
 fn renamed_modules_keep_their_names_in_memory() {
     let base = |layer: usize| format!("vit.encoder.layer.{layer}.attention.attention.query");
-    let (zero, one) = (base(0), base(1));
+    let zero = base(0);
+    let one = base(1);
     let new = adapter(&[(&zero, "vit.layers.0.attention.q_proj")]);
     let bare = adapter(&[(&one, "layers.1.attention.q_proj")]);
     let old = adapter(&[(&one, &one)]);
