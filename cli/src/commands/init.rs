@@ -28,13 +28,13 @@ use base::{Base, Evaluated, LookedAdapter};
 use evaluation::Configuration;
 use file::{check_free, write_new};
 use from::{Translated, translate};
-use jobs::{InputRef, Lines, Sweep, SweepError};
+use jobs::{InputRef, Lines, Method, Preset, Sweep, SweepError};
 use merge::NamedMerge;
 use preflight::{CheckError, Computing, SweepLines, check_inputs};
 use recipe::RecipeDraft;
 use std::path::Path;
 use sweep::{SearchDraft, SweepDraft};
-use task::Drafting;
+use task::{Drafting, TaskDraft};
 
 /// The file of the schema of sweep files, beside the draft.
 const SCHEMA: &str = "sweep.schema.json";
@@ -109,10 +109,11 @@ fn draft_inputs(
                 is_large: base.is_large(),
                 tasks,
                 search,
+                presets: None,
                 out,
                 schema: SCHEMA,
             };
-            write_sweep(&drafting, &draft)
+            write_sweep(&drafting, draft)
         }
         Evaluated::No(model_type) => {
             let out = args.out.clone().unwrap_or_else(|| "recipe.yaml".into());
@@ -143,12 +144,16 @@ fn adapter_notes(base: &Base, adapters: &[LookedAdapter]) -> Vec<String> {
 }
 
 /// Writes a sweep file, and checks it as `bowline plan` does.
-fn write_sweep(drafting: &Drafting<'_>, draft: &SweepDraft) -> Result<(), Failure> {
+fn write_sweep(drafting: &Drafting<'_>, mut draft: SweepDraft) -> Result<(), Failure> {
     let folder = &drafting.answers.folders.draft;
     let read = |text: &str| {
         let invalid = |source: SweepError| InitFailure::Draft { source: Box::new(source) };
         Sweep::from_yaml(text, folder, &[]).map_err(invalid)
     };
+    let first = read(&draft.text(None))?;
+    if !draft.is_large && draft.tasks.iter().filter_map(TaskDraft::search_rows).any(|rows| rows < sweep::EXAMPLES) {
+        draft.presets = presets_without_data(&first);
+    }
     let jobs = coordinator::bound(&read(&draft.text(None))?)?;
     let text = draft.text(Some(jobs));
     let sweep = read(&text)?;
@@ -167,6 +172,15 @@ fn write_sweep(drafting: &Drafting<'_>, draft: &SweepDraft) -> Result<(), Failur
     let shown = comment::shell_word(&draft.out.to_string_lossy());
     terminal::note(format_args!("next: bowline plan {shown}, then bowline run {shown} (at most {jobs} jobs)"));
     Ok(())
+}
+
+/// The presets of a portfolio that merge by the adapters alone; `None` of another search.
+fn presets_without_data(sweep: &Sweep) -> Option<Vec<String>> {
+    let search = sweep.searches.first().filter(|_| sweep.method == Method::Portfolio)?;
+    let presets = search.parameters.first()?.values.listed()?;
+    let names = presets.iter().filter_map(serde_json::Value::as_str);
+    let is_without = |name: &&str| name.parse::<Preset>().is_ok_and(|preset| !preset.recipe().merges_by_data());
+    Some(names.filter(is_without).map(str::to_owned).collect())
 }
 
 /// Writes a recipe.

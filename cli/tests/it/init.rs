@@ -187,3 +187,106 @@ fn data_that_a_draft_cannot_describe_are_named() {
     init("mnist=broken").fails(65, &["the data of `mnist` cannot be read, split `test`", "test.parquet"]);
     init("flags=empty").fails(2, &["`--data` names the task `flags`, of which there is no adapter"]);
 }
+
+const MERGEKIT: &str = "
+merge_method: ties
+base_model: base
+models:
+  - {model: base+lora-a, parameters: {weight: 0.5, density: 0.4}}
+  - {model: base+lora-b, parameters: {weight: 0.3, density: 0.4}}
+parameters: {normalize: false}
+dtype: bfloat16
+";
+
+#[test]
+fn a_file_of_mergekit_becomes_a_recipe_that_merges() {
+    let place = empty();
+    place.write("mergekit.yml", MERGEKIT);
+    let ran = place.run(&["init", "--from", "mergekit.yml"]);
+    assert!(ran.succeeds().stderr.contains("note: not translated: `dtype`, which is about the files"), "{ran:?}");
+    let draft = read(&place, "recipe.yaml");
+    for words in [
+        "--base base",
+        "--adapter lora-a=lora-a",
+        "preset: ties\n",
+        "density: 0.4\n",
+        "weights: {lora-a: 0.5, lora-b: 0.3}\n",
+    ] {
+        assert!(draft.contains(words), "no `{words}` in {draft}");
+    }
+    let [a, b] = ["rte", "sick"].map(|task| nli6().join("adapters").join(task).display().to_string());
+    let base = nli6().join("base").display().to_string();
+    let [a, b] = [format!("lora-a={a}"), format!("lora-b={b}")];
+    let merge = [
+        "merge",
+        "--base",
+        &base,
+        "--adapter",
+        &a,
+        "--adapter",
+        &b,
+        "--recipe",
+        "recipe.yaml",
+        "--format",
+        "full",
+        "--out",
+        "out",
+    ];
+    place.run(&merge).succeeds();
+}
+
+#[test]
+fn a_merge_of_another_tool_stands_beside_the_search_where_there_are_data() {
+    let place = empty();
+    place.write("mergekit.yml", MERGEKIT);
+    let args = arguments(&mini8(), &["mnist", "flags"]);
+    run(&place, &args, &["--from", "mergekit.yml"]).succeeds();
+    let draft = read(&place, "sweep.yaml");
+    assert!(
+        draft.contains("  - {name: mergekit, preset: ties,") && draft.contains("weights: {mnist: 0.5, flags: 0.3}}"),
+        "{draft}"
+    );
+    assert!(draft.contains("# not translated: `dtype`"), "{draft}");
+    place.run(&["plan", "sweep.yaml"]).succeeds();
+    let one = arguments(&mini8(), &["mnist"]);
+    run(&place, &one, &["--from", "mergekit.yml", "--out", "one.yaml"])
+        .fails(65, &["merges 2 adapters, and `--adapter` names 1"]);
+}
+
+#[test]
+fn arguments_of_peft_are_read_as_json_and_from_a_simple_script() {
+    let place = empty();
+    place.write("peft.json", r#"{"adapters": ["a", "b"], "weights": [0.7, 0.3], "combination_type": "linear"}"#);
+    let ran = place.run(&["init", "--from", "peft.json", "--out", "linear.yaml"]);
+    assert!(ran.succeeds().stderr.contains("merges the factors A and B apart"), "{ran:?}");
+    assert!(read(&place, "linear.yaml").contains("weights: {a: 0.7, b: 0.3}"));
+    place.write("merge.py", "model.add_weighted_adapter(['a', 'b'], [1.0, 1.0], 'ab', 'svd', svd_rank=8)\n");
+    place.run(&["init", "--from", "merge.py", "--out", "svd.yaml"]).succeeds();
+    assert!(read(&place, "svd.yaml").contains("preset: task_arithmetic\noutput_rank: 8\n"));
+    place.write("loop.py", "model.add_weighted_adapter(names, weights)\n");
+    place
+        .run(&["init", "--from", "loop.py", "--out", "no.yaml"])
+        .fails(65, &["`loop.py` has a call that is not simple", "JSON"]);
+    place.write("other.yaml", "a: 1\n");
+    place.run(&["init", "--from", "other.yaml"]).fails(65, &["`other.yaml` is no file that `init` translates"]);
+}
+
+#[test]
+fn a_sweep_of_wandb_becomes_a_search() {
+    let place = empty();
+    let wandb = "program: merge.py\nmethod: random\nrun_cap: 7\nparameters:\n  lambda: {min: 0.1, max: 1.0}\n  density: {values: [0.1, 0.3]}\n";
+    place.write("wandb.yaml", wandb);
+    place.run(&["init", "--from", "wandb.yaml"]).fails(2, &["the base model is missing"]);
+    let ran = run(&place, &arguments(&mini8(), &["mnist", "flags"]), &["--from", "wandb.yaml"]);
+    assert!(ran.succeeds().stderr.contains("note: not translated: `program`"), "{ran:?}");
+    let draft = read(&place, "sweep.yaml");
+    for words in [
+        "method: random\ntrials: 7\n",
+        "recipe: {preset: knots_ties}\n",
+        "  scaling: {min: 0.1, max: 1.0}\n",
+        "  density: [0.1, 0.3]\n",
+    ] {
+        assert!(draft.contains(words), "no `{words}` in {draft}");
+    }
+    place.run(&["plan", "sweep.yaml"]).succeeds();
+}

@@ -125,6 +125,9 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, 
             }
             None => {
                 let path = if inner.is_empty() { "sweep".to_owned() } else { inner };
+                if let Some(word) = message.strip_prefix("unknown variant ") {
+                    return SweepError::invalid(path, format!("is {}", word.replacen(", expected", "; expected", 1)));
+                }
                 SweepError::Shape { path, message: plain(&message) }
             }
         }

@@ -45,7 +45,7 @@ impl<'a> Shape<'a> {
             fitting = forms.iter().copied().filter(|form| is_number_in_recipe(path, form)).collect();
         }
         match (fitting.as_slice(), value) {
-            ([], _) => self.push(path, wrong_type(value, &forms)),
+            ([], _) => self.push(path, wrong_type(path, value, &forms)),
             (fitting, Value::Object(map)) => self.check_map(path, map, fitting),
             ([first, ..], Value::Array(items)) => {
                 if let Some(schema) = first.get("items") {
@@ -99,8 +99,9 @@ impl<'a> Shape<'a> {
         let words: Vec<&str> =
             forms.iter().filter_map(|form| form.get("enum")?.as_array()).flatten().filter_map(Value::as_str).collect();
         let is_any = forms.iter().any(|form| form.get("enum").is_none());
-        // Words of recipes are checked with them.
-        if is_any || words.contains(&word) || is_in_recipe(path) {
+        // Words of recipes and of trainings are checked with them.
+        let is_later = is_in_recipe(path) || path.starts_with("training") || path.contains(".train.");
+        if is_any || words.contains(&word) || is_later {
             return;
         }
         let listed = list(&words);
@@ -180,14 +181,15 @@ fn is_of_type(value: &Value, form: &Value) -> bool {
     })
 }
 
-fn wrong_type(value: &Value, forms: &[&Value]) -> String {
-    let mut expected: Vec<&str> = Vec::new();
+fn wrong_type(path: &str, value: &Value, forms: &[&Value]) -> String {
+    let mut expected: Vec<String> = Vec::new();
     for kind in forms.iter().flat_map(|form| kinds(form)) {
         if !expected.contains(&kind) {
             expected.push(kind);
         }
     }
-    let is_expected = |kind: &str| expected.contains(&kind);
+    let is_expected = |kind: &str| expected.iter().any(|expected| expected.starts_with(kind));
+    let is_only = |kind: &str| expected.len() == 1 && is_expected(kind);
     let advice = match value {
         Value::String(text)
             if text.parse::<f64>().is_ok() && (is_expected("a number") || is_expected("a whole number")) =>
@@ -195,10 +197,12 @@ fn wrong_type(value: &Value, forms: &[&Value]) -> String {
             "; write it without quotes"
         }
         Value::Number(_) | Value::Bool(_) if is_expected("a text") => "; put it in quotes if it is meant as a text",
-        Value::String(_) | Value::Object(_) | Value::Number(_) if expected == ["a list"] => {
+        Value::String(_) | Value::Object(_) | Value::Number(_) if is_only("a list") => {
             "; write `[…]`, or one entry per line after `- `"
         }
-        Value::Array(_) if expected == ["a map of keys"] => "; write `key: value`, without `- ` before it",
+        Value::String(_) if path == "metric" => "; write `metric: {name: …}`",
+        Value::String(_) | Value::Bool(_) if path == "racing" => "; write `racing: {}` for the usual settings",
+        Value::Array(_) if is_only("a map of keys") => "; write `key: value`, without `- ` before it",
         _ => "",
     };
     format!("is {}; expected {}{advice}", found(value), expected.join(" or "))
@@ -217,20 +221,21 @@ fn found(value: &Value) -> String {
 }
 
 /// The types that a form takes, in words.
-fn kinds(form: &Value) -> Vec<&'static str> {
-    let of = |kind: &str| match kind {
-        "object" => Some("a map of keys"),
-        "array" => Some("a list"),
-        "string" => Some("a text"),
-        "boolean" => Some("true or false"),
-        "number" => Some("a number"),
-        "integer" => Some("a whole number"),
+fn kinds(form: &Value) -> Vec<String> {
+    let of = |kind: &str| match (kind, form.get("minimum").and_then(Value::as_u64)) {
+        ("object", _) => Some("a map of keys".to_owned()),
+        ("array", _) => Some("a list".to_owned()),
+        ("string", _) => Some("a text".to_owned()),
+        ("boolean", _) => Some("true or false".to_owned()),
+        ("number", _) => Some("a number".to_owned()),
+        ("integer", Some(least)) => Some(format!("a whole number from {least} on")),
+        ("integer", None) => Some("a whole number".to_owned()),
         _ => None,
     };
     match form.get("type") {
         Some(Value::String(kind)) => of(kind).into_iter().collect(),
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).filter_map(of).collect(),
-        _ => vec!["a text"],
+        _ => vec!["a text".to_owned()],
     }
 }
 

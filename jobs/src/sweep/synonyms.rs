@@ -144,6 +144,10 @@ const SYNONYMS: [Synonym; 71] = [
 /// What is probably meant by `word`, which stands at the end of `path` or is the value there.
 pub(super) fn meant(path: &str, word: &str) -> Option<&'static str> {
     let place = place_of(path)?;
+    let is_digits = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
+    if is_digits && [Place::Recipe, Place::Parameters, Place::Range].contains(&place) {
+        return Some("numbers have a decimal point, as in `0.2`");
+    }
     let of = |place: Place| SYNONYMS.iter().find(|synonym| synonym.place == place && synonym.word == word);
     // A parameter is named as the key of a recipe.
     let found = of(place).or_else(|| (place == Place::Parameters).then(|| of(Place::Recipe)).flatten());
@@ -188,6 +192,7 @@ mod tests {
             meant("tasks[0].data.splits.test.seed", "seed"),
             Some("the seed of the shuffle is called `shuffle_seed`")
         );
+        assert_eq!(meant("recipe.2", "2"), Some("numbers have a decimal point, as in `0.2`"));
         assert_eq!(meant("recipe.densty", "densty"), None);
     }
 

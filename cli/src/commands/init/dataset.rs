@@ -19,6 +19,8 @@ pub(super) struct DataDraft {
     pub(super) comments: Vec<String>,
     /// What a person has to check.
     pub(super) caveats: Vec<String>,
+    /// The rows that the search reads, where they are known.
+    pub(super) search_rows: Option<u64>,
     /// The names of its classes, if it states them.
     pub(super) classes: Option<Vec<String>>,
 }
@@ -32,6 +34,7 @@ impl DataDraft {
     /// Adds where the splits come from.
     pub(super) fn add_splits(&mut self, splits: SplitDraft) {
         self.keys.extend(splits.as_yaml().map(|rules| format!("splits: {rules}")));
+        self.search_rows = splits.search_rows;
         self.comments.push(splits.comment);
         self.caveats.extend(splits.caveat);
     }

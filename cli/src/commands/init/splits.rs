@@ -27,6 +27,8 @@ pub(super) struct SplitDraft {
     pub(super) test: Rule,
     /// Why, in a sentence.
     pub(super) comment: String,
+    /// The rows of `validation`, where they are known without a download.
+    pub(super) search_rows: Option<u64>,
     /// What a person has to know of it, if anything.
     pub(super) caveat: Option<String>,
 }
@@ -108,7 +110,13 @@ fn both(validation: &SplitFacts, test: &SplitFacts) -> SplitDraft {
             test.name
         );
     }
-    SplitDraft { validation: rule, test: Rule::whole(&test.name), comment, caveat: None }
+    let search_rows = validation.rows.map(|rows| part_of(rows, rule.share));
+    SplitDraft { validation: rule, test: Rule::whole(&test.name), comment, search_rows, caveat: None }
+}
+
+/// The rows of a share that begins at 0.
+fn part_of(rows: u64, share: Option<[f64; 2]>) -> u64 {
+    share.map_or(rows, |[_, end]| (rows as f64 * end).floor() as u64)
 }
 
 /// The share of so many rows that a search needs; `None` for all of them.
@@ -132,7 +140,8 @@ fn cut(one: &SplitFacts, caveat: Option<String>) -> SplitDraft {
         (share * 100.0).round()
     );
     let rule = |share| Rule { from: one.name.clone(), share: Some(share) };
-    SplitDraft { validation: rule([0.0, share]), test: rule([share, 1.0]), comment, caveat }
+    let search_rows = one.rows.map(|rows| part_of(rows, Some([0.0, share])));
+    SplitDraft { validation: rule([0.0, share]), test: rule([share, 1.0]), comment, search_rows, caveat }
 }
 
 fn rows(rows: Option<u64>) -> String {
@@ -161,7 +170,7 @@ mod tests {
             draft.comment,
             "The search reads 300 rows of `validation`; 700 rows of `test` are for the report alone."
         );
-        assert_eq!(draft.caveat, None);
+        assert_eq!((draft.caveat, draft.search_rows), (None, Some(300)));
     }
 
     #[test]
@@ -179,7 +188,7 @@ mod tests {
         );
         let small = draft(&[("validation", Some(277))]);
         assert_eq!(small.validation.share, Some([0.0, 0.5]));
-        assert_eq!(small.test.share, Some([0.5, 1.0]));
+        assert_eq!((small.test.share, small.search_rows), (Some([0.5, 1.0]), Some(138)));
         assert_eq!(draft(&[("test", None)]).validation.share, Some([0.0, 0.2]));
     }
 

@@ -4,7 +4,7 @@ use super::{
     comment::{comment, shell_word},
     from::Search,
     task::TaskDraft,
-    yaml::{keys, scalar, value},
+    yaml::{keys, list, scalar, value},
 };
 use evaluation::{ExampleKind, ModelKind};
 use serde_json::{Map, Value};
@@ -12,6 +12,9 @@ use std::path::PathBuf;
 
 /// Presets that merge in small bases, for bases whose whole updates are large.
 const SMALL: &str = "[task_arithmetic, knots_ties, core_ties, tsv, iso_c, svc, cart]";
+
+/// The examples of each task that statistics are usually measured on.
+pub(super) const EXAMPLES: u64 = 256;
 
 /// What a sweep file is drafted from.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(super) struct SweepDraft {
     pub(super) is_large: bool,
     pub(super) tasks: Vec<TaskDraft>,
     pub(super) search: SearchDraft,
+    /// The presets that are tried, where not all that fit can be.
+    pub(super) presets: Option<Vec<String>>,
     /// Where the file is going to lie.
     pub(super) out: PathBuf,
     /// The file of the schema, beside it.
@@ -126,10 +131,20 @@ impl SweepDraft {
     }
 
     fn portfolio(&self, at_most: &str, beside: Option<&Baseline>) -> String {
-        let which = if self.is_large { "These presets" } else { "Every preset that fits these adapters" };
+        let which = if self.is_large || self.presets.is_some() {
+            "These presets"
+        } else {
+            "Every preset that fits these adapters"
+        };
         let mut text = comment("", &format!("{which} once, then the best three refined.{at_most}"));
         text.push_str("method: portfolio\n");
-        if self.is_large {
+        if let Some(presets) = &self.presets {
+            let why = format!(
+                "The others that fit measure {EXAMPLES} examples of each task, and not every task has as many in `validation`."
+            );
+            text.push_str(&comment("", &why));
+            text.push_str(&format!("parameters: {{preset: {}}}\n", list(presets.iter().map(String::as_str))));
+        } else if self.is_large {
             let why = "The base is large, and these merge in small bases. Without `parameters`, every preset that fits is tried.";
             text.push_str(&comment("", why));
             text.push_str(&format!("parameters: {{preset: {SMALL}}}\n"));

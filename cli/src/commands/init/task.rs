@@ -33,6 +33,11 @@ impl TaskDraft {
         &self.data.caveats
     }
 
+    /// The rows that the search reads, where they are known.
+    pub(super) fn search_rows(&self) -> Option<u64> {
+        self.data.search_rows
+    }
+
     /// The item of `tasks`.
     pub(super) fn as_yaml(&self) -> String {
         let Self { name, adapter, summary, data, head } = self;

@@ -58,7 +58,9 @@ pub(super) fn draft_texts(data: &DataSet<'_>, task: TextTask) -> Result<DataDraf
         let labels = draft_labels(&raw, task.head_classes);
         draft.keys.extend(labels.keys);
         draft.caveats.extend(labels.caveat);
-        draft.comments.push(format!("Labels in the data: {}.", list(raw.keys().map(String::as_str))));
+        draft
+            .comments
+            .push(format!("Labels in the data: {}.", raw.keys().map(String::as_str).collect::<Vec<_>>().join(", ")));
     }
     let longest = task.positions.unwrap_or(LONGEST).min(LONGEST);
     draft.keys.push(format!("max_length: {longest} # tokens; longer texts are cut"));
@@ -73,6 +75,7 @@ fn by_convention(data: &DataSet<'_>, task: TextTask) -> Option<DataDraft> {
     let validation = rows_by_convention(data, &spec, "validation", task)?;
     let test = rows_by_convention(data, &spec, "test", task)?;
     let mut draft = DataDraft::of(&data.source.text);
+    draft.search_rows = Some(validation);
     draft.keys.push(format!("convention: {name}"));
     draft.comments.push(format!(
         "Columns, labels and splits as the convention `{name}` has them (docs/sweep-file.md), for a head of three classes: the search reads \

@@ -55,9 +55,9 @@ impl Lines {
         self.spec(&result.spec);
         let files = &result.artefact.files;
         let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
-        self.line("files", format!("{place}: {count}, {}", ByteSize(result.artefact.size())));
+        self.line("files", format!("{place}: {count}, {}", size(result.artefact.size())));
         for file in files {
-            self.line("", format!("{} ({})", file.name, ByteSize(file.size)));
+            self.line("", format!("{} ({})", file.name, size(file.size)));
         }
         for (name, value) in &result.artefact.facts {
             self.line("", format!("{name} = {value}"));
@@ -163,4 +163,9 @@ impl Lines {
             self.line("commit", format!("{input}: {commit}"));
         }
     }
+}
+
+/// A size; a small one in bytes.
+fn size(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{bytes} bytes") } else { ByteSize(bytes).to_string() }
 }

@@ -130,7 +130,7 @@ impl Settings<'_> {
                 Some(number)
             }
             None => {
-                self.note_once(format!("`{name}: {}`, which differs by layer or tensor", shown(value)));
+                self.note_once(format!("`{name}` ({}), which differs by layer or tensor", shown(value)));
                 None
             }
         }

@@ -93,8 +93,9 @@ fn trials(keys: &Map<String, Value>, method: &str, remarks: &mut Remarks) -> Opt
 
 /// Our metric for W&B's, which a script of the user computes.
 fn metric(setting: Option<&Value>, remarks: &mut Remarks) -> &'static str {
-    let name = setting.and_then(|setting| setting.get("name")).and_then(Value::as_str).unwrap_or_default();
-    let goal = setting.and_then(|setting| setting.get("goal")).and_then(Value::as_str).unwrap_or("minimize");
+    let Some(setting) = setting else { return "mean_normalised_accuracy" };
+    let name = setting.get("name").and_then(Value::as_str).unwrap_or_default();
+    let goal = setting.get("goal").and_then(Value::as_str).unwrap_or("minimize");
     let is_accuracy = name.to_lowercase().contains("acc");
     if is_accuracy && goal == "maximize" {
         remarks.differences.push(format!("`metric: {name}` becomes `mean_accuracy`, the mean over the tasks"));

@@ -64,7 +64,7 @@ fn whole_models_keep_their_recipe_and_ask_for_adapters() {
     for words in [
         "the whole models `psmathur/orca_mini_v3_13b`",
         "mergekit-extract-lora",
-        "[1,0.7,0.1], which differs by layer",
+        "([1,0.7,0.1]), which differs by layer",
         "`weight` of `Platypus2-13B",
     ] {
         assert!(left_out.contains(words), "no `{words}` in {left_out}");

@@ -65,9 +65,16 @@ fn a_grid_needs_single_values() {
     assert_eq!((search.method, search.trials, search.metric), ("grid", None, "mean_normalised_accuracy"));
     assert_eq!(Value::from(search.recipe).to_string(), r#"{"preset":"knots_ties"}"#);
     let remarks = search.remarks.all().join("\n");
-    for words in ["`run_cap: 5`", "a grid needs single values", "`metric`", "`preset: knots_ties` is taken"] {
+    for words in ["`run_cap: 5`", "a grid needs single values", "`preset: knots_ties` is taken"] {
         assert!(remarks.contains(words), "no `{words}` in {remarks}");
     }
+}
+
+#[test]
+fn a_loss_is_no_metric_here() {
+    let search = search("method: random\nmetric: {name: loss}\nparameters: {density: {values: [0.1]}}\n");
+    assert_eq!(search.metric, "mean_normalised_accuracy");
+    assert!(search.remarks.left_out.iter().any(|what| what.starts_with("`metric` (`loss`, minimize)")), "{search:?}");
 }
 
 #[test]
