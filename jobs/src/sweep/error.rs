@@ -69,7 +69,7 @@ pub enum SweepError {
     },
     /// Several things are wrong; none of them is one of several again.
     #[error("{}", each_in_a_line(.0))]
-    Several(Vec<SweepError>),
+    Several(Vec<Self>),
     /// An override on the command line is not `key=value`, or leads nowhere.
     #[error("the override `{text}` {problem}")]
     Override {
