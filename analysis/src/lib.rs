@@ -51,3 +51,4 @@ pub use summary::{
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};
 pub use variants::Variants;
+pub use wrap::WIDTH;

@@ -36,7 +36,7 @@ pub(crate) use weighting::Weighting;
 pub(crate) use csv::as_text;
 pub(crate) use html::escaped as escaped_html;
 
-use crate::number::without_negative_zero;
+use crate::{number::without_negative_zero, wrap::WIDTH};
 use jobs::{escaped, escaped_lines};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -161,10 +161,16 @@ impl Table {
     /// assert_eq!(table.render(Style::Plain).lines().last(), Some("ties     52.0"));
     /// ```
     pub fn render(&self, style: Style) -> String {
+        self.render_within(style, WIDTH)
+    }
+
+    /// The same, for [`Plain`](Style::Plain) and [`Terminal`](Style::Terminal) in `width` columns: columns that do not fit beside the
+    /// others follow below, each part with the names of the rows.
+    pub fn render_within(&self, style: Style, width: usize) -> String {
         let table = self.fit_to_show();
         match style {
-            Style::Plain => terminal::render(&table, false),
-            Style::Terminal => terminal::render(&table, true),
+            Style::Plain => terminal::render(&table, false, width),
+            Style::Terminal => terminal::render(&table, true, width),
             Style::Markdown => markdown::render(&table),
             Style::Latex => latex::render(&table),
             Style::Csv => csv::render(&table),

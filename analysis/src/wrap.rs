@@ -1,11 +1,11 @@
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// The assumed width of a terminal, in columns.
-pub(crate) const WIDTH: usize = 120;
+pub const WIDTH: usize = 120;
 
-/// `line` wrapped to [`WIDTH`]. Lines after the first are indented. A longer word stays whole: it may be a path.
-pub(crate) fn wrapped(line: &str) -> String {
-    let options = Options::new(WIDTH)
+/// `line` wrapped to so many columns. Lines after the first are indented. A longer word stays whole: it may be a path.
+pub(crate) fn wrapped(line: &str, width: usize) -> String {
+    let options = Options::new(width)
         .subsequent_indent("    ")
         .break_words(false)
         .word_separator(WordSeparator::AsciiSpace)
@@ -19,12 +19,12 @@ mod tests {
 
     #[test]
     fn long_lines_are_wrapped_between_words() {
-        let text = wrapped("word ".repeat(60).trim_end());
+        let text = wrapped("word ".repeat(60).trim_end(), WIDTH);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH) && text.lines().count() == 3, "{text}");
         assert!(text.lines().skip(1).all(|line| line.starts_with("    word")), "{text}");
         assert_eq!(text.split_whitespace().count(), 60);
-        assert_eq!(wrapped("short"), "short");
+        assert_eq!(wrapped("short", WIDTH), "short");
         // Each takes two columns.
-        assert_eq!(wrapped(&["漢字"; 30].join(" ")).lines().count(), 2);
+        assert_eq!(wrapped(&["漢字"; 30].join(" "), WIDTH).lines().count(), 2);
     }
 }

@@ -5,6 +5,7 @@ mod authoring;
 mod cluster;
 mod failures;
 mod finetune;
+mod init;
 mod serve;
 mod shared;
 mod sweeps;
@@ -14,12 +15,13 @@ pub(crate) use authoring::{Completions, Man, Schema, SchemaOf};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use finetune::Finetune;
+pub(crate) use init::Init;
 pub(crate) use serve::Serve;
 pub(crate) use shared::{
     BrokerArgs, ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, RepairArgs, S3Args, Secret, StoreArgs,
     StoredSweepArgs, SweepArgs, VariantArgs,
 };
-pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
+pub(crate) use sweeps::{Finish, Show, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove, SweepsShow};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
@@ -33,6 +35,12 @@ pub(crate) struct Args {
     /// Log more to standard error; give it twice for all details
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+    /// Print no notes and no progress on standard error, only warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to use colours and bold text: `auto` does on a terminal, unless `NO_COLOR` is set
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Colour::Auto, global = true)]
+    pub(crate) color: Colour,
     /// The format of log events on standard error: plain lines, or one JSON object per line
     #[arg(long, value_name = "FORM", value_enum, default_value_t = LogFormat::Lines, env = "BOWLINE_LOG_FORMAT", global = true)]
     pub(crate) log_format: LogFormat,
@@ -42,6 +50,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Draft a sweep file from a base, adapters and data sets
+    Init(Init),
     /// Run a sweep: search, evaluate the winner on the test split, write it as an adapter
     Run(Run),
     /// Check a sweep file and its inputs, count the jobs, run nothing
@@ -58,6 +68,8 @@ pub(crate) enum Command {
     Cancel(Cancel),
     /// List the sweeps in a store, or remove one
     Sweeps(Sweeps),
+    /// Show a job by its id: recipe, scores, files, times, and where it comes from
+    Show(Show),
     /// Stop the searches of a sweep now: evaluate the best recipe so far on the report split, and write it
     Finish(Finish),
     /// Show failed jobs, and retry them
@@ -93,6 +105,14 @@ pub(crate) enum Command {
 pub(crate) enum LogFormat {
     Lines,
     Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, ClapArgs)]

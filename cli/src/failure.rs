@@ -8,6 +8,7 @@ mod code;
 mod doctor;
 mod files;
 mod finetune;
+mod init;
 mod inputs;
 mod k8s;
 mod merge;
@@ -24,6 +25,7 @@ pub(crate) use self::{analysis::AnalysisFailure, merge::MergeFailure, queue::Que
 pub(crate) use doctor::DoctorFailure;
 pub(crate) use files::FileFailure;
 pub(crate) use finetune::FinetuneFailure;
+pub(crate) use init::InitFailure;
 pub(crate) use inputs::InputFailure;
 pub(crate) use k8s::K8sFailure;
 pub(crate) use run::RunFailure;
@@ -49,6 +51,9 @@ pub(crate) enum Failure {
     /// A merge is not possible, or cannot be written.
     #[error(transparent)]
     Merge(#[from] MergeFailure),
+    /// A sweep file is not drafted.
+    #[error(transparent)]
+    Init(#[from] InitFailure),
     /// An adapter is not trained.
     #[error(transparent)]
     Finetune(#[from] FinetuneFailure),
@@ -149,6 +154,7 @@ impl Failure {
             Self::File(failure) => failure.exit_code(),
             Self::Input(failure) => failure.exit_code(),
             Self::Merge(failure) => failure.exit_code(),
+            Self::Init(failure) => failure.exit_code(),
             Self::Finetune(failure) => failure.exit_code(),
             Self::Run(failure) => failure.exit_code(),
             Self::Worker(failure) => failure.exit_code(),
@@ -170,6 +176,7 @@ impl Failure {
             Self::File(failure) => failure.hint(),
             Self::Input(failure) => failure.hint(),
             Self::Merge(failure) => failure.hint(),
+            Self::Init(failure) => failure.hint(),
             Self::Finetune(failure) => failure.hint(),
             Self::Run(failure) => failure.hint(),
             Self::Worker(failure) => failure.hint(),

@@ -53,12 +53,14 @@ fn main() -> ExitCode {
     let role = match args.command {
         Command::Worker(_) => Role::Worker,
         Command::Run(_) => Role::Run,
-        Command::Plan(_)
+        Command::Init(_)
+        | Command::Plan(_)
         | Command::Status(_)
         | Command::Watch(_)
         | Command::Serve(_)
         | Command::Cancel(_)
         | Command::Sweeps(_)
+        | Command::Show(_)
         | Command::Finish(_)
         | Command::Failures(_)
         | Command::Finetune(_)
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         | Command::Completions(_)
         | Command::Man(_) => Role::Other,
     };
+    terminal::set_look(args.color, args.quiet);
     let guard = terminal::init_logging(args.verbose, args.log_format, role);
     let ended = guard.and_then(|guard| {
         // The hook has printed what and where by the time a panic arrives here.
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Init(args) => commands::init::run(&args),
         Command::Run(args) => commands::run::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
         Command::Worker(args) => commands::worker::run(&args),
@@ -101,6 +105,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
         Command::Sweeps(args) => commands::sweeps::run(&args),
+        Command::Show(args) => commands::show::run(&args),
         Command::Finish(args) => commands::finish::run(&args),
         Command::Failures(args) => commands::failures::run(&args),
         Command::Finetune(args) => commands::finetune::run(&args),

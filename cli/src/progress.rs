@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts a bar without a total.
     pub(crate) fn start() -> Self {
-        if !stderr().is_terminal() || terminal::is_json() {
+        if !stderr().is_terminal() || terminal::is_json() || terminal::is_quiet() {
             return Self { bar: None };
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
@@ -37,13 +37,6 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_length(total.max(done));
             bar.set_position(done);
-        }
-    }
-
-    /// Shows the best so far beside the bar.
-    pub(crate) fn best(&self, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("best {text}"));
         }
     }
 

@@ -62,8 +62,8 @@ pub(crate) fn read_finetune(args: &SweepArgs) -> Result<FinetuneFile, Failure> {
 impl FinetuneFile {
     /// The failure of a file with something wrong in it.
     pub(crate) fn wrong(&self, source: SweepError) -> Failure {
-        let line = source.key().and_then(|key| Lines::of(&self.text, &self.overrides).line(key));
-        Failure::File(FileFailure::Sweep { path: self.path.clone(), line, source: Box::new(source) })
+        let lines = Lines::of(&self.text, &self.overrides);
+        FileFailure::invalid("sweep file", &self.path, &lines, source).into()
     }
 }
 
@@ -113,8 +113,7 @@ fn with_reference(args: &SweepArgs, text: &str) -> Result<Vec<String>, Failure> 
     let path = args.sweep.parent().unwrap_or(Path::new("")).join(file);
     let published = read(&path, "file of published figures")?;
     let figures = PublishedFigures::from_yaml(&published).map_err(|source| {
-        let line = source.key().and_then(|key| Lines::of(&published, &[]).line(key));
-        Failure::File(FileFailure::Published { path, line, source: Box::new(source) })
+        FileFailure::invalid("file of published figures", &path, &Lines::of(&published, &[]), source)
     })?;
     // JSON is YAML.
     let figures = serde_json::to_string(&figures).expect("published figures are plain data");
@@ -125,13 +124,12 @@ fn with_reference(args: &SweepArgs, text: &str) -> Result<Vec<String>, Failure> 
 /// Reads a recipe from a YAML or JSON file.
 pub(crate) fn read_recipe(path: &Path) -> Result<RecipeSpec, Failure> {
     let text = read(path, "recipe file")?;
-    RecipeSpec::from_yaml(&text)
-        .map_err(|source| Failure::File(FileFailure::Recipe { path: path.to_owned(), source: Box::new(source) }))
+    let wrong = |source| FileFailure::invalid("recipe file", path, &Lines::of(&text, &[]), source);
+    Ok(RecipeSpec::from_yaml(&text).map_err(wrong)?)
 }
 
 fn wrong(args: &SweepArgs, text: &str, source: SweepError) -> Failure {
-    let line = source.key().and_then(|key| Lines::of(text, &args.overrides).line(key));
-    Failure::File(FileFailure::Sweep { path: args.sweep.clone(), line, source: Box::new(source) })
+    FileFailure::invalid("sweep file", &args.sweep, &Lines::of(text, &args.overrides), source).into()
 }
 
 /// The path from the root, without touching the disk.

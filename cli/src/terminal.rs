@@ -1,9 +1,10 @@
 //! All output goes through this module: data to standard output, everything else to standard error.
 
 use crate::{
-    args::LogFormat,
+    args::{Colour, LogFormat},
     failure::{Failure, FileFailure},
 };
+use analysis::Style;
 use console::{Term, truncate_str};
 use parking_lot::Mutex;
 use std::{
@@ -12,12 +13,24 @@ use std::{
     fmt,
     io::{self, IsTerminal, Write},
     panic,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use telemetry::{Format, Logs, TracingGuard};
 
+/// The fewest columns that tables are fitted into.
+const NARROWEST: usize = 40;
+
 /// The first error of standard output.
 static STDOUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Whether notes are left out.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Whether text on standard output has styles; `None` until it is known.
+static STYLE: OnceLock<Style> = OnceLock::new();
 
 /// Whether standard error is written as JSON.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
@@ -35,6 +48,39 @@ pub(crate) fn styled_data(text: impl fmt::Display) {
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
         STDOUT_ERROR.lock().get_or_insert(error);
     }
+}
+
+/// Decides how text looks from here on.
+pub(crate) fn set_look(colour: Colour, is_quiet: bool) {
+    IS_QUIET.store(is_quiet, Ordering::Relaxed);
+    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_styled = match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => io::stdout().is_terminal() && !is_refused,
+    };
+    if colour != Colour::Auto {
+        console::set_colors_enabled(is_styled);
+        console::set_colors_enabled_stderr(is_styled);
+    }
+    STYLE.get_or_init(|| if is_styled { Style::Terminal } else { Style::Plain });
+}
+
+/// How tables look on standard output.
+pub(crate) fn style() -> Style {
+    *STYLE.get_or_init(|| Style::Plain)
+}
+
+/// The columns that tables have on standard output.
+pub(crate) fn width() -> usize {
+    let terminal = Term::stdout();
+    if terminal.is_term() { usize::from(terminal.size().1).clamp(NARROWEST, analysis::WIDTH) } else { analysis::WIDTH }
+}
+
+/// Whether only warnings and errors are printed.
+pub(crate) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
 }
 
 /// A block of data. On a terminal the next block replaces it; elsewhere it follows.
@@ -77,6 +123,9 @@ pub(crate) fn check_stdout() -> Result<(), Failure> {
 /// Prints one or more lines for a person. Credentials are removed and control characters are escaped.
 pub(crate) fn note(text: impl fmt::Display) {
     let text = text.to_string();
+    if is_quiet() && !["warning:", "error:"].iter().any(|begin| text.starts_with(begin)) {
+        return;
+    }
     let text = jobs::without_credentials(&text);
     if is_json() {
         tracing::info!("{text}")

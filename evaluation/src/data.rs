@@ -17,7 +17,7 @@ pub(crate) use rows::select;
 
 /// Tables, whatever their columns hold.
 pub(crate) mod table {
-    pub(crate) use super::parquet::{Column, Table, integer, is_binary, is_integer};
+    pub(crate) use super::parquet::{Column, Table, columns, integer, is_binary, is_integer};
 }
 
 use crate::preprocess::Rgb;

@@ -10,6 +10,7 @@
 
 mod cache;
 mod classes;
+mod columns;
 mod data;
 mod decoder;
 mod device;
@@ -43,6 +44,7 @@ pub const SEMANTICS: u32 = 1;
 
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
+pub use columns::{ColumnContent, TableColumn, table_columns};
 pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{
     Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow, TextStates,

@@ -12,6 +12,7 @@ mod tokenizer;
 
 pub use classes::TextClasses;
 pub use error::TextError;
+pub(crate) use jsonl::first_line_columns;
 pub use raw::Place;
 pub use source::TextSource;
 pub use tokenizer::PairTokenizer;

@@ -7,7 +7,7 @@ mod split;
 
 use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
 use jobs::WeightIndex;
-pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, is_within};
+pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, folders_with_splits, is_within, splits};
 
 /// A description of a file that a folder lacks.
 #[derive(Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ mod tests;
 
 pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
-pub use listing::{ListedFile, Listing};
+pub use listing::{ListedFile, ListedSplits, Listing};
 pub use located::{Located, LocatedData};
 pub use outline::{ListedData, Outline};
 pub use remote::{Artefacts, Remote, RemoteObject, S3Remote};

@@ -23,6 +23,16 @@ pub struct Listing {
     pub(crate) is_file: bool,
 }
 
+/// The splits of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSplits {
+    /// Their names, sorted.
+    pub splits: Vec<String>,
+    /// Folders of the data set that are data sets themselves, such as the configurations of a repository. Only where the data set
+    /// has no split of a usual name.
+    pub within: Vec<String>,
+}
+
 /// A file of an input.
 #[derive(Debug, Clone)]
 pub struct ListedFile {

@@ -98,8 +98,9 @@ pub use statistics::{
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use subsets::Subsets;
 pub use sweep::{
-    Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Search, Sweep,
-    SweepError, Task, TrainingKeys, is_name, overridden, recipe_schema, sweep_schema,
+    Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Place, Search,
+    Sweep, SweepError, Task, TrainingKeys, convention_data, is_name, overridden, recipe_schema, sweep_schema,
+    yaml_value,
 };
 pub use trade_off::{dominates, front, hypervolume, trade_off_gains};
 pub use train::{

@@ -9,14 +9,18 @@ mod notes;
 mod overrides;
 mod read;
 mod schema;
+mod shape;
+mod synonyms;
 mod training;
+mod yaml_problem;
 
 pub use check::is_name;
+pub use convention::convention_data;
 pub use error::SweepError;
 pub use finetune::{Finetune, FinetuneTask};
-pub use lines::Lines;
+pub use lines::{Lines, Place};
 pub use method::Method;
-pub use read::overridden;
+pub use read::{overridden, yaml_value};
 pub use schema::{recipe_schema, sweep_schema};
 pub use training::TrainingKeys;
 pub(crate) use {

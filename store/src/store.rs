@@ -19,7 +19,7 @@ pub use records::Records;
 pub use revisions::Revision;
 
 use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, retry::RetryBackend};
-use jobs::{FailureRecord, JobId, JobResult};
+use jobs::{ArtefactResult, FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -204,6 +204,14 @@ impl Store {
     /// The store cannot be listed.
     pub async fn jobs_with_failures(&self) -> Result<HashSet<JobId>, StoreError> {
         self.jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure).await
+    }
+
+    /// The jobs that have made an artefact, without reading any.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn jobs_with_artefacts(&self) -> Result<HashSet<JobId>, StoreError> {
+        self.jobs_in(Key::new(ArtefactResult::FOLDER)?, records::job_of_artefact).await
     }
 
     /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The

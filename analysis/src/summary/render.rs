@@ -2,7 +2,10 @@
 mod tests;
 
 use super::Summary;
-use crate::{Style, Table, wrap::wrapped};
+use crate::{
+    Style, Table,
+    wrap::{WIDTH, wrapped},
+};
 use jobs::escaped;
 
 impl Summary {
@@ -11,16 +14,21 @@ impl Summary {
     /// Numbers are in percent, with half the width of their 95 % intervals; `›` marks the chosen row. See
     /// [`Table::render`]; LaTeX and CSV have the tables alone, one after the other.
     pub fn render(&self, style: Style) -> String {
+        self.render_within(style, WIDTH)
+    }
+
+    /// The same in `width` columns; see [`Table::render_within`].
+    pub fn render_within(&self, style: Style, width: usize) -> String {
         let mut parts: Vec<String> = Vec::new();
         for split in self.split_names() {
             let tables = [Some(Table::accuracy(self, split)), Table::hits(self, split)];
-            parts.extend(tables.into_iter().flatten().map(|table| table.render(style)));
+            parts.extend(tables.into_iter().flatten().map(|table| table.render_within(style, width)));
         }
         let tables = [Table::replicates(self), Table::subsets(self)];
-        parts.extend(tables.into_iter().flatten().map(|table| table.render(style)));
-        parts.extend(paragraph(&self.choices(), style));
-        parts.extend(paragraph(&self.notes_in_lines(), style));
-        parts.extend(paragraph(&self.warnings(), style));
+        parts.extend(tables.into_iter().flatten().map(|table| table.render_within(style, width)));
+        for lines in [self.choices(), self.notes_in_lines(), self.warnings()] {
+            parts.extend(paragraph(&lines, style, width));
+        }
         parts.join("\n")
     }
 
@@ -35,11 +43,11 @@ impl Summary {
 }
 
 /// The lines, each wrapped; in Markdown a list, since lines would run together.
-pub(crate) fn paragraph(lines: &[String], style: Style) -> Option<String> {
+pub(crate) fn paragraph(lines: &[String], style: Style, width: usize) -> Option<String> {
     // Names and messages of others are in it.
     let lines = lines.iter().map(|line| escaped(line));
     let shown: Vec<String> = match style {
-        Style::Plain | Style::Terminal => lines.map(|line| wrapped(&line)).collect(),
+        Style::Plain | Style::Terminal => lines.map(|line| wrapped(&line, width)).collect(),
         Style::Markdown => lines.map(|line| format!("- {line}")).collect(),
         Style::Latex | Style::Csv => Vec::new(),
     };

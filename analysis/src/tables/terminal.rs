@@ -4,6 +4,7 @@ use super::{
 };
 use crate::wrap::{WIDTH, wrapped};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle};
+use std::borrow::Cow;
 
 /// The columns of a row's name.
 const NAME: usize = 22;
@@ -19,22 +20,64 @@ const PLAIN_AGAIN: &str = "\u{1b}[0m";
 const BEST: char = '\u{E000}';
 const PLAIN: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// The table in lines of 120 columns at most.
-pub(super) fn render(table: &Table, is_terminal: bool) -> String {
-    let cells = cells(table);
-    let (heads, drawn) = fitting(table, &cells, is_terminal);
-    let mut lines = vec![wrapped(&table.title), drawn];
-    let cut: Vec<String> = heads
-        .iter()
-        .zip(&table.columns)
-        .filter(|(head, column)| **head != column.name)
-        .map(|(head, column)| format!("{head} {}", column.name))
-        .collect();
-    if !cut.is_empty() {
-        lines.push(wrapped(&cut.join(", ")));
+/// The table in lines of `width` columns at most, as far as names and numbers allow it.
+pub(super) fn render(table: &Table, is_terminal: bool, width: usize) -> String {
+    let mut lines = vec![wrapped(&table.title, width)];
+    for part in parts(table, width) {
+        let Fitted { heads, text, .. } = fitting(&part, &cells(&part), width);
+        lines.push(marked(&text, is_terminal));
+        let cut: Vec<String> = heads
+            .iter()
+            .zip(&part.columns)
+            .filter(|(head, column)| **head != column.name)
+            .map(|(head, column)| format!("{head} {}", column.name))
+            .collect();
+        if !cut.is_empty() {
+            lines.push(wrapped(&cut.join(", "), width));
+        }
     }
-    lines.extend(table.notes.iter().map(|note| wrapped(note)));
+    lines.extend(table.notes.iter().map(|note| wrapped(note, width)));
     lines.join("\n") + "\n"
+}
+
+/// The table, or parts of it that fit: each has the first column and some others. The usual width has no parts.
+fn parts(table: &Table, width: usize) -> Vec<Cow<'_, Table>> {
+    if width >= WIDTH || fitting(table, &cells(table), width).is_fitting {
+        return vec![Cow::Borrowed(table)];
+    }
+    let count = table.columns.len();
+    let mut parts = Vec::new();
+    let mut start = 1;
+    while start < count {
+        // One column at least: a part that is too wide is better than none.
+        let fits = |end: &usize| {
+            let part = part(table, start, *end);
+            *end == start + 1 || fitting(&part, &cells(&part), width).is_fitting
+        };
+        let end = (start + 1..=count).rev().find(fits).unwrap_or(count);
+        parts.push(Cow::Owned(part(table, start, end)));
+        start = end;
+    }
+    if parts.is_empty() { vec![Cow::Borrowed(table)] } else { parts }
+}
+
+/// The first column, and those from `start` to before `end`.
+fn part(table: &Table, start: usize, end: usize) -> Table {
+    let is_in = |index: usize| index == 0 || (start..end).contains(&index);
+    let mut part = table.clone();
+    let mut index = 0;
+    part.columns.retain(|_| {
+        index += 1;
+        is_in(index - 1)
+    });
+    for row in &mut part.rows {
+        let mut index = 0;
+        row.cells.retain(|_| {
+            index += 1;
+            is_in(index - 1)
+        });
+    }
+    part
 }
 
 /// The cells by row, those of a column as wide as each other where numbers have to stand in line.
@@ -85,9 +128,18 @@ struct Fit {
     is_wrapped: bool,
 }
 
+/// A table that is laid out.
+#[derive(Default)]
+struct Fitted {
+    heads: Vec<String>,
+    /// The lines, whose best numbers are not marked yet.
+    text: String,
+    is_fitting: bool,
+}
+
 /// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not
 /// enough.
-fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<String>, String) {
+fn fitting(table: &Table, cells: &[Vec<String>], width: usize) -> Fitted {
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let whole = (1..=WIDEST_GAP).rev().map(|gap| Fit { room: longest, gap, is_wrapped: false });
@@ -100,17 +152,17 @@ fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<Stri
     } else {
         whole.chain(cut).collect()
     };
-    let mut drawn = (Vec::new(), String::new());
+    let mut fitted = Fitted::default();
     for fit in tries {
         let heads = heads(&names, fit.room);
-        let text = draw(table, &heads, cells, &fit);
-        let is_fitting = text.lines().all(|line| line.replace(BEST, "*").chars().count() <= WIDTH);
-        drawn = (heads, marked(&text, is_terminal));
+        let text = draw(table, &heads, cells, &fit, width);
+        let is_fitting = text.lines().all(|line| line.replace(BEST, "*").chars().count() <= width);
+        fitted = Fitted { heads, text, is_fitting };
         if is_fitting {
             break;
         }
     }
-    drawn
+    fitted
 }
 
 /// The columns' names in at most `room` columns. Equal names are made distinct by their positions.
@@ -132,14 +184,14 @@ fn shortened(text: &str, width: usize) -> String {
     text.chars().take(width - 1).chain(['…']).collect()
 }
 
-fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], fit: &Fit) -> String {
+fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], fit: &Fit, width: usize) -> String {
     let mut drawn = comfy_table::Table::new();
     drawn.load_style(PLAIN).set_header(heads);
     for cells in cells {
         drawn.add_row(cells);
     }
     if fit.is_wrapped {
-        drawn.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
+        drawn.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::try_from(width).unwrap_or(u16::MAX));
     }
     for (index, column) in table.columns.iter().enumerate() {
         let Some(shown) = drawn.column_mut(index) else { continue };

@@ -15,6 +15,20 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Ids stand in the JSON of `bowline analyze`, in `merge.json` of a winner, in reports and in the names of files in the store."
+)]
+pub(crate) struct Show {
+    /// The id of a job, or a unique prefix of it
+    #[arg(value_name = "ID")]
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Finish {
     #[command(flatten)]
     pub(crate) sweep: StoredSweepArgs,
@@ -38,6 +52,8 @@ pub(crate) struct Sweeps {
 pub(crate) enum SweepsCommand {
     /// List the sweeps in a store: revision, state, jobs, dates, and the chosen recipe
     List(SweepsList),
+    /// Show a sweep: its state, its inputs, what it searches and chose, and where its report is
+    Show(SweepsShow),
     /// Remove a sweep from a store; its results stay available to other sweeps
     Remove(SweepsRemove),
 }
@@ -46,6 +62,14 @@ pub(crate) enum SweepsCommand {
 pub(crate) struct SweepsList {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SweepsShow {
+    #[command(flatten)]
+    pub(crate) sweep: StoredSweepArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

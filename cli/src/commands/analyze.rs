@@ -172,13 +172,12 @@ fn print_tables<'a>(tables: impl IntoIterator<Item = &'a Table>, format: Output)
         Output::Markdown => Style::Markdown,
         Output::Latex => Style::Latex,
         Output::Csv => Style::Csv,
-        Output::Table if stdout().is_terminal() => Style::Terminal,
-        Output::Table => Style::Plain,
+        Output::Table => terminal::style(),
     };
     // A single table is a whole CSV file.
     let is_alone = tables.len() == 1 && format == Output::Csv;
     for table in tables {
-        let text = table.render(style);
+        let text = table.render_within(style, terminal::width());
         terminal::styled_data(if is_alone { text.trim_end() } else { &text });
     }
 }

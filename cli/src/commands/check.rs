@@ -14,14 +14,10 @@ use crate::{
     terminal,
 };
 use account::{Account, SimilarityOf};
-use analysis::Style;
 use jobs::{Digest, Similarity, StatisticsKind, StatisticsNeed, Sweep};
 use merging::{Comparison, UpdateSimilarity};
 use serde_json::Value;
-use std::{
-    io::{IsTerminal, stdout},
-    path::Path,
-};
+use std::path::Path;
 
 /// `bowline check`: the adapters of a sweep beside the base and beside each other; of each variant, if the file has some.
 ///
@@ -107,8 +103,8 @@ fn check(args: &args::Check, sweep: Sweep, file: &SweepFile, out: Option<&Path>)
     drop(read);
     let account = Account { comparison: &comparison, summary: summary.as_ref(), similarity };
     if !args.output.json {
-        let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-        account.tables().iter().for_each(|table| terminal::styled_data(table.render(style)));
+        let shown = |table: &analysis::Table| table.render_within(terminal::style(), terminal::width());
+        account.tables().iter().for_each(|table| terminal::styled_data(shown(table)));
         account.warnings().iter().for_each(|warning| terminal::note(format_args!("warning: {warning}")));
     }
     if let Some(folder) = out {

@@ -3,6 +3,7 @@ mod events;
 pub(super) mod leftovers;
 mod on_end;
 mod variants;
+mod waiting;
 
 pub(crate) use best::artefact_of;
 pub(crate) use on_end::Account;
@@ -23,14 +24,14 @@ use crate::{
     terminal,
     watching::{RunMetrics, Watching},
 };
-use analysis::{Frame, Results, Style, Summary, Sweep};
+use analysis::{Frame, Results, Summary, Sweep};
 use coordinator::{Counts, Frozen, Resume, Retry, Settings, Survey};
 use events::EventPrinter;
 use inputs::Artefacts;
 use jobs::Outcome;
 use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::Store;
 use telemetry::current_trace_parent;
 use tokio::runtime::Runtime;
@@ -182,7 +183,9 @@ impl Session<'_> {
             let progress = Progress::start();
             let mut printer = EventPrinter::new(&progress, shown, account, resume.revision.number);
             let mut on_event = |event| printer.print(event);
-            runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(shown))
+            let pool = args.publish.remote_pool().filter(|_| !args.output.json);
+            let beside = waiting::beside(watching.background(shown), &runner.store, pool);
+            runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, beside)
         };
         if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
             runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
@@ -295,6 +298,5 @@ pub(crate) fn print(summary: &Summary, json: bool) {
         terminal::data(serde_json::to_string_pretty(summary).expect("a summary is plain data"));
         return;
     }
-    let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-    terminal::styled_data(format_args!("\n{}", summary.render(style).trim_end()));
+    terminal::styled_data(format_args!("\n{}", summary.render_within(terminal::style(), terminal::width()).trim_end()));
 }

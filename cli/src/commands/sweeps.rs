@@ -1,7 +1,8 @@
-//! `bowline sweeps`: lists the sweeps in a store, and removes them.
+//! `bowline sweeps`: lists the sweeps in a store, shows one, and removes them.
 
 pub(crate) mod list;
 mod remove;
+mod show;
 
 use crate::{
     args::{self, SweepsCommand},
@@ -13,6 +14,7 @@ pub(crate) fn run(args: &args::Sweeps) -> Result<(), Failure> {
     let runtime = runtime()?;
     match &args.command {
         SweepsCommand::List(args) => runtime.block_on(list::list(args)),
+        SweepsCommand::Show(args) => runtime.block_on(show::show(args)),
         SweepsCommand::Remove(args) => runtime.block_on(remove::remove(args)),
     }
 }

@@ -18,6 +18,12 @@ pub(crate) enum StoredFailure {
     /// A removal needs a confirmation, and there is no terminal.
     #[error("removing the sweep `{name}` needs a confirmation, and standard input is no terminal")]
     NotConfirmed { name: String },
+    /// No job of the store, or more than one, has such an id.
+    #[error("`{text}` matches {} of the store {store}", of_store(*found))]
+    WhichStoredJob { text: String, found: usize, store: String },
+    /// A text that is no beginning of an id.
+    #[error("`{text}` is no job id: ids are made of the digits 0 to 9 and the letters a to f")]
+    NoJobId { text: String },
     /// No failed job, or more than one, has such an id.
     #[error("`{text}` matches {}", matches(*found))]
     WhichJob { text: String, found: usize },
@@ -31,6 +37,8 @@ impl StoredFailure {
             | Self::WhichSweep { .. }
             | Self::Running { .. }
             | Self::Shared { .. }
+            | Self::WhichStoredJob { .. }
+            | Self::NoJobId { .. }
             | Self::WhichJob { .. } => code::BAD_INPUT,
         }
     }
@@ -42,7 +50,11 @@ impl StoredFailure {
             }
             Self::NotConfirmed { .. } => Some("`--yes` confirms"),
             Self::Shared { .. } => Some("without `--results` all results stay, and the sweep can be removed"),
-            Self::NoSweep { .. } | Self::WhichSweep { .. } | Self::WhichJob { .. } => None,
+            Self::NoSweep { .. } => {
+                Some("`bowline sweeps list` lists the sweeps of the store; `--store` names another one")
+            }
+            Self::WhichStoredJob { .. } => Some("`--store` names another store"),
+            Self::WhichSweep { .. } | Self::NoJobId { .. } | Self::WhichJob { .. } => None,
         }
     }
 }
@@ -51,6 +63,13 @@ fn matches(found: usize) -> String {
     match found {
         0 => "no failed job".to_owned(),
         found => format!("{found} failed jobs; give more of the id"),
+    }
+}
+
+fn of_store(found: usize) -> String {
+    match found {
+        0 => "no job".to_owned(),
+        found => format!("{found} jobs (give more of the id)"),
     }
 }
 

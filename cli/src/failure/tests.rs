@@ -67,8 +67,9 @@ fn a_fault_has_the_same_code_wherever_it_comes_up() {
 fn a_hint_is_about_the_key_that_is_out_of_range() {
     let hint = |key: &str| {
         let source = jobs::RecipeError::OutOfRange { key: key.to_owned(), value: -1.0, range: "[0, 1]" };
-        let source = Box::new(jobs::SweepError::Recipe { path: "recipe".to_owned(), source });
-        Failure::from(FileFailure::Recipe { path: "recipe.yaml".into(), source }).hint()
+        let source = jobs::SweepError::Recipe { path: "recipe".to_owned(), source };
+        let lines = jobs::Lines::default();
+        Failure::from(FileFailure::invalid("recipe file", "recipe.yaml".as_ref(), &lines, source)).hint()
     };
     assert_eq!(hint("density"), Some("density is the share of entries kept; 1.0 keeps them all"));
     assert_eq!(hint("weights.mnist"), None);

@@ -3,7 +3,10 @@ mod table;
 pub(crate) use table::{Column, Table};
 
 use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
-use crate::limits::CHUNK_BYTES;
+use crate::{
+    columns::{ColumnContent, TableColumn},
+    limits::CHUNK_BYTES,
+};
 use parquet::{
     basic::{ConvertedType, LogicalType, Type as Physical},
     errors::ParquetError,
@@ -111,6 +114,26 @@ impl Reader for ParquetSet {
             let missing = || DataError::Missing { path: path.into(), row, column: column(), what: "label" };
             see(path, row, label.ok_or_else(missing)?)
         })
+    }
+}
+
+/// The columns of a file, by its footer.
+pub(crate) fn columns(path: &Path) -> Result<Vec<TableColumn>, DataError> {
+    Ok(table::fields(path)?
+        .iter()
+        .map(|field| TableColumn { name: field.name().to_owned(), content: content(field) })
+        .collect())
+}
+
+fn content(field: &Arc<Type>) -> ColumnContent {
+    if holds_images(field) {
+        ColumnContent::Images
+    } else if is_integer(field) {
+        ColumnContent::Integers
+    } else if is_binary(field) {
+        ColumnContent::Texts
+    } else {
+        ColumnContent::Other
     }
 }
 

@@ -4,7 +4,10 @@ use super::{
     TextError,
     raw::{Budget, Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE, shared},
 };
-use crate::data::DataError;
+use crate::{
+    columns::{ColumnContent, TableColumn},
+    data::DataError,
+};
 use lines::Lines;
 use serde::{
     Deserialize, Deserializer,
@@ -25,6 +28,20 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
         read_file(&path, columns, &mut budget, &mut rows)?;
     }
     Ok(RawSplit { rows, classes: None })
+}
+
+/// The columns of a file, by its first line; none of a file without lines.
+pub(crate) fn first_line_columns(path: &Path) -> Result<Vec<TableColumn>, TextError> {
+    let mut lines = Lines::open(&Arc::from(path))?;
+    let Some((number, line)) = lines.next()? else { return Ok(Vec::new()) };
+    let at = Place::line(&Arc::from(path), number);
+    let Object { entries, .. } = serde_json::from_slice(line).map_err(|source| not_an_object(at, line, source))?;
+    let content = |value| match cell(Some(value)) {
+        Cell::Text(_) => ColumnContent::Texts,
+        Cell::Number(_) => ColumnContent::Integers,
+        Cell::Nothing | Cell::Other(_) => ColumnContent::Other,
+    };
+    Ok(entries.into_iter().map(|(name, value)| TableColumn { name, content: content(value) }).collect())
 }
 
 fn read_file(

@@ -87,6 +87,23 @@ impl TextSource<'_> {
         self.look_at_rows(classes).map_err(|error| vec![error])
     }
 
+    /// Every label as it stands in the data, with the number of its rows; rows without a label count nowhere.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its columns are not what they should be.
+    pub fn raw_labels(&self) -> Result<BTreeMap<String, u64>, TextError> {
+        let mut counts = BTreeMap::new();
+        for row in self.open()?.rows {
+            let label = match row.label {
+                Cell::Text(text) => text.to_string(),
+                Cell::Number(number) => number.to_string(),
+                Cell::Nothing | Cell::Other(_) => continue,
+            };
+            *counts.entry(label).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     fn look_at_rows(&self, classes: Option<usize>) -> Result<DataOutline, TextError> {
         let split = self.open()?;
         let labelled = self.labelled_rows(&split)?;

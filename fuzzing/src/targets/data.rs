@@ -2,7 +2,7 @@
 
 use super::{examples, nothing, put, tables};
 use crate::{Format, Target, mutate::packed, target::chains};
-use evaluation::{Images, Preprocess, Source};
+use evaluation::{Images, Preprocess, Source, table_columns};
 use jobs::{DataFiles, Rows, error_chain};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::path::Path;
@@ -78,7 +78,8 @@ fn read(files: &DataFiles) -> Result<String, String> {
     let preprocess = Preprocess::default();
     let images = Images::read(&source, &preprocess, None).map_err(|error| error_chain(&error))?;
     let sum: u64 = (0..images.len()).flat_map(|at| images.pixels(at)).map(|level| u64::from(*level)).sum();
-    Ok(format!("{outline:?} {:?} {:?} {sum}", images.labels(), images.classes()))
+    let columns = table_columns(files).map_err(|error| error_chain(&error));
+    Ok(format!("{outline:?} {:?} {:?} {sum} {columns:?}", images.labels(), images.classes()))
 }
 
 fn images() -> Vec<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::{examples, nothing, put, tables, tokenizers};
 use crate::{Format, Target, target::chains};
-use evaluation::{PairTokenizer, TextSource, Texts};
+use evaluation::{PairTokenizer, TextSource, Texts, table_columns};
 use jobs::{DataFiles, Rows, TextSpec, error_chain};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::{path::Path, sync::OnceLock};
@@ -59,7 +59,9 @@ fn read(files: &DataFiles, columns: [&str; 2]) -> Result<String, String> {
     let source = TextSource { files, spec: &spec, label_column: "label", rows: &Rows::All };
     let outline = source.look(Some(3)).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
     let texts = Texts::read(&source, tokenizer, None).map_err(|error| error_chain(&error))?;
-    Ok(format!("{outline:?} {texts:?}"))
+    let columns = table_columns(files).map_err(|error| error_chain(&error));
+    let labels = source.raw_labels().map_err(|error| error_chain(&error));
+    Ok(format!("{outline:?} {texts:?} {columns:?} {labels:?}"))
 }
 
 /// Three texts through a tokenizer.

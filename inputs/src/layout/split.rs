@@ -195,7 +195,21 @@ fn looked_for(split: &str, kind: DataKind) -> String {
     format!("{parquet}, `{split}/<class>/*.{{png,jpg,jpeg}}`{}", idx.unwrap_or_default())
 }
 
-fn splits(names: &[String], kind: DataKind) -> Vec<String> {
+/// The splits that a data set most often has.
+const USUAL: [&str; 3] = ["train", "validation", "test"];
+
+/// Folders that are data sets with one of the usual splits, where the folder around them has none.
+pub(crate) fn folders_with_splits(names: &[String], kind: DataKind) -> Vec<String> {
+    let is_usual = |split: &String| USUAL.contains(&split.as_str());
+    if splits(names, kind).iter().any(is_usual) {
+        return Vec::new();
+    }
+    let folders: BTreeSet<String> = USUAL.into_iter().flat_map(|split| within(names, split, kind)).collect();
+    folders.into_iter().collect()
+}
+
+/// All splits, by the names of files alone.
+pub(crate) fn splits(names: &[String], kind: DataKind) -> Vec<String> {
     let named = |name: &String| {
         let other = || (kind == DataKind::Images).then(|| image_split(name)).flatten();
         table_split(name, kind).or_else(other).map(str::to_owned)

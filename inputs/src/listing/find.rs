@@ -1,8 +1,10 @@
-use super::{ListedFile, ListedFolder, Listing};
+use super::{ListedFile, ListedFolder, ListedSplits, Listing};
 use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
-    layout::{INDEX, MissingFile, PICKLED_INDEX, adapter_files, model_files, shards},
+    layout::{
+        DataKind, INDEX, MissingFile, PICKLED_INDEX, adapter_files, folders_with_splits, model_files, shards, splits,
+    },
     remote::place_of,
     rows::rows,
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
@@ -100,6 +102,17 @@ impl Inputs {
         }
         let listing = self.listing(source, &folder, &files.names())?;
         Ok(ListedData { listing, rows, files })
+    }
+
+    /// The splits of a data set, by the names of its files alone.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data), except errors in the content.
+    pub fn list_splits(&self, spec: &DataSpec) -> Result<ListedSplits, InputError> {
+        let folder = self.list_folder(&spec.source).map_err(|error| as_folder(&spec.source, error))?;
+        let names = folder.entries().names;
+        let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Images };
+        Ok(ListedSplits { splits: splits(&names, kind), within: folders_with_splits(&names, kind) })
     }
 
     fn list_folder(&self, reference: &InputRef) -> Result<ListedFolder, InputError> {

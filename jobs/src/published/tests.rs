@@ -78,7 +78,7 @@ fn a_wrong_name_is_named_with_its_key_and_line() {
         ("unknown key `rows[0].meen`; did you mean `mean`?".to_owned(), Some(6))
     );
     let (message, line) = refused("metric: mean_normalised_accuracy", "metric: normalized");
-    assert!(message.starts_with("`metric`: unknown variant `normalized`"), "{message}");
+    assert!(message.starts_with("`metric` is `normalized`; expected "), "{message}");
     assert_eq!(line, Some(2));
 }
 

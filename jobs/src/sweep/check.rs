@@ -1,6 +1,7 @@
 mod baselines;
 mod data;
 mod evaluation;
+mod findings;
 mod goals;
 mod head;
 mod learned;
@@ -25,13 +26,15 @@ use super::{
     file::{MethodFile, SweepFile},
     training::check_training,
 };
-use crate::{HubKind, InputRef};
+use crate::{HubKind, InputRef, Task};
 use baselines::check_baselines;
 use evaluation::{check_evaluation, check_fits, check_metric};
+use findings::Findings;
 use goals::{check_goals, require_searches};
 use learned::check_learned;
 use method::check_method;
 use racing::check_racing;
+use recipe::recipe_errors;
 use reference::PublishedKeys;
 use rows::check_rows;
 use searches::{SearchFiles, SearchedSweep, check_searches};
@@ -39,13 +42,27 @@ use std::path::Path;
 use subsets::check_subsets;
 
 impl SweepFile {
+    /// Checks the file. What does not depend on what is wrong already is checked as well, so that a person sees it at once.
     pub(super) fn check(mut self, folder: &Path) -> Result<Sweep, SweepError> {
-        check_name("name", &self.name)?;
-        let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
+        let mut found = Findings::default();
+        found.take(check_name("name", &self.name));
+        let base = found.take(reference("base", &self.base, folder, HubKind::Model));
+        let published = found.take(PublishedKeys::take(&mut self.searches, &mut self.baselines));
         // A run does not train, but what is wrong with the keys is said all the same.
-        check_training(self.training)?;
-        let tasks = check_tasks(self.tasks, folder)?;
-        let tasks = tasks.into_iter().enumerate().map(|(i, task)| task.adapted(i)).collect::<Result<Vec<_>, _>>()?;
+        found.take(check_training(self.training.take()));
+        let tasks = found.take(check_tasks(std::mem::take(&mut self.tasks), folder)).unwrap_or_default();
+        let tasks: Vec<Task> =
+            tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i))).collect();
+        found.extend(recipe_errors(&self));
+        found.end()?;
+        let base = base.expect("nothing is wrong with it");
+        let published = published.expect("nothing is wrong with them");
+        self.check_with(Parts { base, published, tasks }, folder)
+    }
+
+    /// Checks what depends on the tasks.
+    fn check_with(mut self, parts: Parts, folder: &Path) -> Result<Sweep, SweepError> {
+        let Parts { base, published, tasks } = parts;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let is_bare = self.searches.is_empty()
             && self.recipe.is_none()
@@ -67,13 +84,17 @@ impl SweepFile {
             replicates: self.replicates,
             searches: self.searches,
         };
-        let searches = check_searches(searches, SearchedSweep { method, evaluation: &evaluation, tasks: &tasks })?;
-        let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
-        let learned = check_learned(self.learned, &evaluation, &tasks)?;
-        let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
+        let mut found = Findings::default();
+        let searched = SearchedSweep { method, evaluation: &evaluation, tasks: &tasks };
+        let searches = found.take(check_searches(searches, searched)).unwrap_or_default();
+        let baselines = found.take(check_baselines(self.baselines, &tasks, &evaluation.benchmark));
+        let (baselines, ensembles) = baselines.unwrap_or_default();
+        let learned = found.take(check_learned(self.learned, &evaluation, &tasks)).unwrap_or_default();
+        let subsets = found.take(self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose());
+        found.end()?;
+        let subsets = subsets.flatten();
         require_searches(&goals, &searches)?;
         let racing = self.racing.map(|file| check_racing(file, method, &objective.metric, &searches)).transpose()?;
-        let base = reference("base", &self.base, folder, HubKind::Model)?;
         let sweep = Sweep {
             name: self.name,
             base,
@@ -95,6 +116,13 @@ impl SweepFile {
         let reference = published.check(self.reference, &sweep)?;
         Ok(Sweep { reference, ..sweep })
     }
+}
+
+/// What was checked before the rest.
+struct Parts {
+    base: InputRef,
+    published: PublishedKeys,
+    tasks: Vec<Task>,
 }
 
 /// Whether `name` can be the name of a sweep, a task or a split.

@@ -1,4 +1,4 @@
-use crate::{ShuffleLike, SplitRule, TextSpec};
+use crate::{DataSpec, InputRef, ShuffleLike, SplitRule, TextSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The data of one of the six language tasks as the KnOTS paper's code reads them: columns, labels, masks, splits.
@@ -13,6 +13,18 @@ pub(super) enum Convention {
     Qnli,
     Rte,
     Scitail,
+}
+
+/// The data at `source` as the convention of this name reads them, if there is such a convention: `convention` of a sweep file.
+pub fn convention_data(name: &str, source: InputRef) -> Option<DataSpec> {
+    let convention = Convention::named(name)?;
+    Some(DataSpec {
+        source,
+        image_column: "image".to_owned(),
+        label_column: "label".to_owned(),
+        text: Some(convention.text()),
+        splits: convention.splits(),
+    })
 }
 
 impl Convention {

@@ -11,6 +11,7 @@ pub(super) struct SweepFile {
     pub(super) name: String,
     pub(super) base: String,
     pub(super) tasks: Vec<TaskFile>,
+    #[serde(default)]
     pub(super) evaluation: EvaluationFile,
     pub(super) method: Option<MethodFile>,
     pub(super) trials: Option<u32>,
@@ -159,6 +160,20 @@ pub(super) struct EvaluationFile {
     pub(super) precision: Precision,
     pub(super) head: Option<String>,
     pub(super) map: Option<String>,
+}
+
+impl Default for EvaluationFile {
+    fn default() -> Self {
+        Self {
+            benchmark: BenchmarkFile::default(),
+            select: validation(),
+            report: test(),
+            statistics: None,
+            precision: Precision::default(),
+            head: None,
+            map: None,
+        }
+    }
 }
 
 fn validation() -> String {

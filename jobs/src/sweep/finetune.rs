@@ -6,6 +6,7 @@ use super::{
     file::SweepFile,
     overrides,
     read::{typed, yaml},
+    shape::shape_errors,
     training::{TrainingFile, TrainingKeys, check_training},
 };
 use crate::{DataSpec, HeadSpec, HubKind, InputRef};
@@ -53,6 +54,9 @@ impl Finetune {
             return Err(SweepError::Yaml { message: "a sweep file is a map of keys".to_owned() });
         }
         overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
+        if let Some(error) = SweepError::of(shape_errors(&tree)) {
+            return Err(error);
+        }
         let file: SweepFile = typed(tree, "")?;
         check_name("name", &file.name)?;
         check_name("evaluation.select", &file.evaluation.select)?;

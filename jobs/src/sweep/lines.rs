@@ -45,30 +45,52 @@ impl Lines {
     /// The line, counted from 1, of a key such as `tasks[1].data.source`, or of the nearest key around it. `None` for
     /// what the command line gave, and for what is in no line of its own.
     pub fn line(&self, key: &str) -> Option<usize> {
+        self.place(key).map(|place| place.line)
+    }
+
+    /// The same with the column.
+    pub fn place(&self, key: &str) -> Option<Place> {
         let steps = steps(key);
         if self.overridden.iter().any(|overridden| steps.starts_with(overridden)) {
             return None;
         }
         let mut content = &self.root;
-        let mut line = None;
+        let mut place = None;
         for step in &steps {
             let Some((at, inner)) = content.inner(step) else { break };
-            (content, line) = (inner, Some(at));
+            content = inner;
+            place = Some(at);
         }
-        line.and_then(|line| usize::try_from(line).ok()).filter(|line| *line > 0)
+        place.filter(|place| place.line > 0)
+    }
+}
+
+/// Where a key stands in a file; both are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl From<serde_saphyr::Location> for Place {
+    fn from(location: serde_saphyr::Location) -> Self {
+        let number = |number: u64| usize::try_from(number).unwrap_or_default();
+        Self { line: number(location.line()), column: number(location.column()) }
     }
 }
 
 impl Content {
-    fn inner(&self, step: &Step) -> Option<(u64, &Self)> {
+    fn inner(&self, step: &Step) -> Option<(Place, &Self)> {
         match (self, step) {
             (Self::Map(entries), Step::Key(key)) => {
                 let (key, content) = entries.iter().find(|(name, _)| name.value == *key)?;
-                Some((key.referenced.line(), content))
+                Some((key.referenced.into(), content))
             }
             (Self::List(items), Step::Item(i)) => {
                 let item = items.get(*i)?;
-                Some((item.referenced.line(), &item.value))
+                Some((item.referenced.into(), &item.value))
             }
             _ => None,
         }

@@ -1,4 +1,11 @@
-use super::{Sweep, SweepError, file::SweepFile, overrides};
+use super::{
+    Sweep, SweepError,
+    file::SweepFile,
+    overrides,
+    shape::{recipe_shape_errors, shape_errors},
+    synonyms::meant,
+    yaml_problem::yaml_problem,
+};
 use crate::{RecipeSpec, nearest::nearest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,7 +37,10 @@ impl Sweep {
             return Err(SweepError::Yaml { message: "a sweep file is a map of keys".to_owned() });
         }
         overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
-        typed::<SweepFile>(tree, "")?.check_all(folder)
+        match SweepError::of(shape_errors(&tree)) {
+            Some(error) => Err(error),
+            None => typed::<SweepFile>(tree, "")?.check_all(folder),
+        }
     }
 }
 
@@ -56,20 +66,50 @@ impl RecipeSpec {
             return Err(SweepError::Yaml { message: "a recipe is a map of keys".to_owned() });
         }
         // The lines of a sweep file, as a report has them to copy.
-        let tree = match tree.as_object_mut().filter(|keys| keys.len() == 1).and_then(|keys| keys.remove("recipe")) {
-            Some(recipe) => recipe,
-            None => tree,
-        };
+        let inner = tree.as_object_mut().filter(|keys| keys.len() == 1).and_then(|keys| keys.remove("recipe"));
+        let is_bare = inner.is_none();
+        let tree = inner.unwrap_or(tree);
+        let named = |error: SweepError| if is_bare { error.without_prefix("recipe.") } else { error };
+        if let Some(error) = SweepError::of(recipe_shape_errors(&tree).into_iter().map(named).collect()) {
+            return Err(error);
+        }
         let spec: Self = typed(tree, "")?;
         spec.resolve().map_err(|source| SweepError::Recipe { path: "recipe".to_owned(), source })?;
         Ok(spec)
     }
 }
 
+/// Reads any YAML, or JSON, as sweep files are read: `no`, `on` and `y` are words, not booleans.
+///
+/// # Errors
+/// What is wrong with the text, with line and column.
+pub fn yaml_value(text: &str) -> Result<Value, String> {
+    yaml(text)
+}
+
 /// Reads YAML as version 1.2 means it: `no`, `on` and `y` are words, not booleans.
 pub(crate) fn yaml(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| yaml_problem(&error, text))
+}
+
+/// A message of the reader without the names of its types.
+fn plain(message: &str) -> String {
+    let words: Vec<&str> = message.split(' ').collect();
+    let mut plain = Vec::with_capacity(words.len());
+    let mut i = 0;
+    while let Some(word) = words.get(i) {
+        let is_type = ["struct", "enum", "variant"].contains(word)
+            && words.get(i + 1).is_some_and(|next| next.starts_with(|c: char| c.is_ascii_uppercase()));
+        if is_type {
+            plain.push(if *word == "struct" { "a map of keys" } else { "one of its words" });
+            i += 1;
+        } else {
+            plain.push(word);
+        }
+        i += 1;
+    }
+    plain.join(" ")
 }
 
 /// Reads `value`, which stands at `path` in the file, as a `T`; errors carry the whole path.
@@ -80,9 +120,16 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, 
         match unknown_field(&message) {
             Some((key, candidates)) => {
                 let path = if inner.ends_with(key) { inner } else { join(&inner, key) };
-                SweepError::UnknownKey { path, nearest: nearest(key, candidates) }
+                let hint = meant(&path, key);
+                SweepError::UnknownKey { path, nearest: nearest(key, candidates), hint }
             }
-            None => SweepError::Shape { path: if inner.is_empty() { "sweep".to_owned() } else { inner }, message },
+            None => {
+                let path = if inner.is_empty() { "sweep".to_owned() } else { inner };
+                if let Some(word) = message.strip_prefix("unknown variant ") {
+                    return SweepError::invalid(path, format!("is {}", word.replacen(", expected", "; expected", 1)));
+                }
+                SweepError::Shape { path, message: plain(&message) }
+            }
         }
     })
 }

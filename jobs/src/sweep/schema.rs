@@ -20,7 +20,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 pub fn sweep_schema() -> Value {
     let mut schema = object(
         "A Bowline sweep file: a base model, adapters with their tasks, an evaluation, and searches over merges.",
-        &["name", "base", "tasks", "evaluation"],
+        &["name", "base", "tasks"],
         [
             ("name", name("The sweep's name, and its folder in the store.")),
             ("base", reference("The base model: a folder, `hf://owner/name@revision`, or `s3://bucket/key`.")),

@@ -109,10 +109,7 @@ fn wrong_recipes_are_named_with_their_place() {
     );
     assert_eq!(message(&["recipe.scaling=-1"]), "`recipe` does not describe a merge: `scaling` is -1, outside [0, ∞)");
     assert!(message(&["recipe.preset=knots"]).contains("`preset` is `knots`, which is none of"));
-    assert_eq!(
-        message(&["parameters.densty=[0.1]"]),
-        "`parameters.densty[0]` does not describe a merge: `densty` is not a recipe key; did you mean `density`?"
-    );
+    assert_eq!(message(&["parameters.densty=[0.1]"]), "unknown key `parameters.densty`; did you mean `density`?");
 }
 
 #[test]
@@ -236,7 +233,7 @@ fn subsets_have_sizes_that_the_sweep_has_tasks_for() {
     ] {
         assert_eq!(message(&[&format!("subsets={{{keys}}}")]), expected, "{keys}");
     }
-    assert!(message(&["subsets={}"]).contains("missing field `sizes`"));
+    assert!(message(&["subsets={}"]).contains("`subsets.sizes` is missing: the numbers of tasks"));
     let joint = ["evaluation={benchmark: joint, head: a, map: b}", "metric.name=joint_hits@3", "subsets={sizes: [2]}"];
     assert!(message(&joint).starts_with("`subsets` needs `benchmark: per_task`: a joint head has the labels of all"));
 }
@@ -306,15 +303,15 @@ fn a_shuffle_may_be_that_of_another_program() {
     let refused = message(&seedless.map(String::as_str));
     assert_eq!(refused, "`tasks[1].data.splits.validation.shuffle_like` needs a `shuffle_seed`");
     let unknown = message(&[&format!("{rule}.shuffle_like=sklearn")]);
-    assert!(unknown.contains("splits.validation.shuffle_like`: unknown variant `sklearn`"), "{unknown}");
+    assert!(unknown.ends_with("splits.validation.shuffle_like` is `sklearn`; expected `datasets`"), "{unknown}");
 }
 
 #[test]
 fn a_wrong_type_names_its_key() {
     let text = message(&["trials=many"]);
-    assert!(text.starts_with("`trials`: invalid type: string \"many\""), "{text}");
+    assert_eq!(text, "`trials` is the text `many`; expected a whole number from 1 on");
     let text = read("name: x\nbase: y\n", &[]).unwrap_err().to_string();
-    assert!(text.contains("missing field `tasks`"), "{text}");
+    assert!(text.contains("`tasks` is missing: the tasks in merge order"), "{text}");
 }
 
 #[test]
@@ -405,7 +402,7 @@ fn an_ensemble_stands_among_the_baselines_of_a_joint_benchmark() {
     assert_eq!(serde_json::from_value::<Sweep>(written).unwrap(), sweep);
     assert_eq!(with("{name: experts, ensemble: max}").unwrap().ensembles[0].name, "experts");
     for (baseline, words) in [
-        ("{ensemble: mean}", "unknown variant `mean`"),
+        ("{ensemble: mean}", "`baselines[0].ensemble` is `mean`; expected `max`"),
         ("{ensemble: max, scaling: 0.3}", "`baselines[0].scaling` has no effect beside `ensemble`"),
         ("{name: sum, ensemble: max}", "would appear twice as `sum`"),
     ] {

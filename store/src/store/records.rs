@@ -120,6 +120,13 @@ pub(super) fn job_of_failure(key: &Key) -> Option<JobId> {
     job.parse().ok()
 }
 
+/// The job whose record of an artefact lies under `key`, if it looks like one.
+pub(super) fn job_of_artefact(key: &Key) -> Option<JobId> {
+    let (folder, name) = key.as_str().rsplit_once('/')?;
+    let (_, job) = folder.rsplit_once('/')?;
+    job.parse().ok().filter(|_| name == "artefact.json")
+}
+
 /// The text of a record. Checks first that the record belongs under its key and that its content is possible.
 pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
     check_record(key, record)?;

@@ -32,6 +32,18 @@ fn eight_tasks_fit_into_120_columns() {
 }
 
 #[test]
+fn narrow_terminals_get_the_columns_in_parts() {
+    for width in [80, 55] {
+        let text = eight().render_within(Style::Plain, width);
+        let tables: Vec<&str> = text.lines().take_while(|line| !line.contains("is chosen")).collect();
+        assert!(tables.iter().all(|line| line.chars().count() <= width), "{width}\n{text}");
+        assert!(EIGHT.iter().all(|task| text.contains(task)), "no column is lost: {text}");
+    }
+    // A width that the whole table fits into changes nothing.
+    assert_eq!(eight().render_within(Style::Plain, WIDTH), eight().render(Style::Plain));
+}
+
+#[test]
 fn markdown_writes_names_out() {
     insta::assert_snapshot!(eight().render(Style::Markdown));
 }

@@ -1,8 +1,9 @@
 use super::{Account, counted};
-use crate::{progress::Progress, revised, watching::RunMetrics};
+use crate::{clock::span, progress::Progress, revised, watching::RunMetrics};
 use analysis::fixed;
 use coordinator::{Counts, Event};
-use jobs::ByteSize;
+use jobs::{ByteSize, RecipeSpec};
+use std::time::{Duration, Instant};
 
 /// Prints the events of a run for people, and passes them on to its metrics and its account.
 pub(super) struct EventPrinter<'a> {
@@ -13,11 +14,23 @@ pub(super) struct EventPrinter<'a> {
     revision: u32,
     bound: u64,
     counts: Counts,
+    started: Instant,
+    /// The best point so far, in words.
+    best: String,
 }
 
 impl<'a> EventPrinter<'a> {
     pub(super) fn new(progress: &'a Progress, shown: &'a RunMetrics, account: &'a mut Account, revision: u32) -> Self {
-        Self { progress, shown, account, revision, bound: 0, counts: Counts::default() }
+        Self {
+            progress,
+            shown,
+            account,
+            revision,
+            bound: 0,
+            counts: Counts::default(),
+            started: Instant::now(),
+            best: String::new(),
+        }
     }
 
     pub(super) fn print(&mut self, event: Event) {
@@ -57,10 +70,60 @@ impl<'a> EventPrinter<'a> {
                 self.progress.line(&jobs::escaped(&line));
             }
             Event::WeakAdapter(adapter) => self.progress.line(&jobs::escaped(&format!("note: {adapter}"))),
-            Event::Best { search, value, .. } => {
-                self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
+            Event::Best { search, spec, value } => {
+                self.best = jobs::escaped(&format!("best {}", best_in_words(&search, &spec, value))).into_owned();
             }
         }
         self.progress.position(self.counts.total(), self.bound);
+        let left = self.bound.saturating_sub(self.counts.total());
+        let eta = time_left(self.started.elapsed(), self.counts.run, left);
+        let parts = [Some(self.best.clone()).filter(|best| !best.is_empty()), eta];
+        self.progress.message(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    }
+}
+
+/// The jobs after which a time is estimated: the first ones read the inputs.
+const FEWEST: u64 = 4;
+
+/// How long the rest takes at most, at the rate so far: the number of jobs left is an upper bound.
+fn time_left(elapsed: Duration, run: u64, left: u64) -> Option<String> {
+    (run >= FEWEST && left > 0).then(|| {
+        let seconds = elapsed.as_secs_f64() / run as f64 * left as f64;
+        format!("at most {} left", span(seconds))
+    })
+}
+
+/// A point with its values, as its row is called: `knots_ties scaling=0.3 density=0.2 0.7375`.
+fn best_in_words(search: &str, spec: &RecipeSpec, value: f64) -> String {
+    let keys = match serde_json::to_value(spec) {
+        Ok(serde_json::Value::Object(keys)) => keys,
+        Ok(_) | Err(_) => serde_json::Map::new(),
+    };
+    let is_named = |key: &str, value: &serde_json::Value| key == "preset" && value.as_str() == Some(search);
+    let shown: Vec<String> = keys
+        .iter()
+        .filter(|(key, value)| !value.is_object() && !is_named(key, value))
+        .map(|(key, value)| format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    [vec![search.to_owned()], shown, vec![fixed(value, 4)]].concat().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_point_is_told_with_its_values() {
+        let spec = RecipeSpec::from_yaml("{preset: knots_ties, density: 0.2, scaling: 0.6, weights: {a: 2}}").unwrap();
+        assert_eq!(best_in_words("knots_ties", &spec, 0.73746), "knots_ties density=0.2 scaling=0.6 0.7375");
+        assert_eq!(best_in_words("mine", &spec, 0.5), "mine preset=knots_ties density=0.2 scaling=0.6 0.5000");
+    }
+
+    #[test]
+    fn the_time_that_is_left_is_told_once_it_can_be_estimated() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(time_left(minute, 3, 30), None);
+        assert_eq!(time_left(minute, 10, 0), None);
+        assert_eq!(time_left(minute, 10, 30).as_deref(), Some("at most 3 min 00 s left"));
     }
 }

@@ -68,6 +68,7 @@ fn word_of(failure: &Failure) -> &'static str {
         Failure::Argument { .. }
         | Failure::File(_)
         | Failure::Input(_)
+        | Failure::Init(_)
         | Failure::Finetune(_)
         | Failure::Merge(_)
         | Failure::Worker(_)

@@ -5,12 +5,9 @@ use crate::{
     failure::{Failure, RunFailure},
     report, terminal,
 };
-use analysis::{Style, Summary};
+use analysis::Summary;
 use coordinator::{CoordinatorError, Frozen, StopReason};
-use std::{
-    io::{IsTerminal, stdout},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// Runs all of them. A failure that is about one of them does not stop the others; what ended is shown in every case.
 pub(super) fn run(
@@ -84,6 +81,7 @@ fn is_of_one_sweep(failure: &Failure) -> bool {
         Failure::Store(error) => error.is_of_one_object(),
         Failure::Input(_) | Failure::Merge(_) | Failure::Stored(_) | Failure::Analysis(_) => true,
         Failure::Argument { .. }
+        | Failure::Init(_)
         | Failure::Finetune(_)
         | Failure::File(_)
         | Failure::Worker(_)
@@ -134,8 +132,8 @@ fn conclude(session: &Session<'_>, summaries: &[Summary]) {
     if !session.args.output.json
         && let Some(group) = analysis::Variants::around(last, summaries)
     {
-        let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-        terminal::styled_data(format_args!("\n{}", group.table().render(style).trim_end()));
+        let text = group.table().render_within(terminal::style(), terminal::width());
+        terminal::styled_data(format_args!("\n{}", text.trim_end()));
     }
     session.runner.runtime.block_on(report::renew_beside(&session.runner.store, &last.sweep));
 }

@@ -89,7 +89,7 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Listed>, Failure> {
 }
 
 /// A sweep. Errors of what cannot be read are part of it.
-async fn listed(store: &Store, name: String) -> Result<Listed, Failure> {
+pub(super) async fn listed(store: &Store, name: String) -> Result<Listed, Failure> {
     let mut listed = Listed {
         sweep: name.clone(),
         revision: store.newest_revision(&name).await?,
@@ -193,7 +193,7 @@ pub(crate) fn rows(sweeps: &[Listed]) -> Vec<[String; 6]> {
 }
 
 /// The rows, each in a line, their cells below each other.
-fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
+pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
     let line = |row: &[String; COLUMNS]| {

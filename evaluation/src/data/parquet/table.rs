@@ -136,6 +136,12 @@ impl Table {
     }
 }
 
+/// The top-level columns of a file, by its footer.
+pub(super) fn fields(path: &Path) -> Result<Vec<Arc<Type>>, DataError> {
+    let file = TableFile::open(path, &[])?;
+    Ok(file.reader.metadata().file_metadata().schema().get_fields().to_vec())
+}
+
 impl TableFile {
     fn open(path: &Path, columns: &[Column<'_>]) -> Result<Self, DataError> {
         let file = File::open(path).map_err(read_error(path))?;

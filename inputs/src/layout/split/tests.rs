@@ -292,3 +292,14 @@ fn the_splits_that_are_there_are_named() {
     assert_eq!(splits, ["cars_test", "train"]);
     assert!(looked_for.contains("test-*.parquet") && looked_for.contains("t10k-images"), "{looked_for}");
 }
+
+#[test]
+fn folders_of_configurations_are_named_where_no_split_lies_outside_them() {
+    let there = names(&["default/train-00000-of-00001.parquet", "default/test-00000-of-00001.parquet", "README.md"]);
+    assert_eq!(folders_with_splits(&there, DataKind::Images), ["default"]);
+    let there = names(&["train.parquet", "default/test-00000-of-00001.parquet"]);
+    assert!(folders_with_splits(&there, DataKind::Images).is_empty());
+    let there = names(&["train.jsonl", "dev.jsonl"]);
+    assert_eq!(splits(&there, DataKind::Texts), ["dev", "train"]);
+    assert!(splits(&there, DataKind::Images).is_empty());
+}

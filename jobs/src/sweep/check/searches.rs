@@ -104,6 +104,10 @@ fn check_parameters(path: &str, map: Map<String, Value>, method: Method) -> Resu
             Value::Array(values) => {
                 ParameterFile { values: Some(values), min: None, max: None, step: None, log: false }
             }
+            // A list of one.
+            value @ (Value::Number(_) | Value::String(_)) => {
+                ParameterFile { values: Some(vec![value]), min: None, max: None, step: None, log: false }
+            }
             value => typed::<ParameterFile>(value, &path)?,
         };
         let values = check_values(&path, file, method)?;

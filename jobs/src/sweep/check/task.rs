@@ -3,6 +3,7 @@
 use super::{
     check_name,
     data::check_data,
+    findings::Findings,
     head::{HeadKeys, image_head, text_head},
     reference,
 };
@@ -65,34 +66,44 @@ pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Resu
     if files.is_empty() {
         return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
     }
+    let mut found = Findings::default();
     let mut names = BTreeSet::new();
     let mut tasks = Vec::with_capacity(files.len());
     for (i, file) in files.into_iter().enumerate() {
         let path = format!("tasks[{i}]");
-        check_name(&format!("{path}.name"), &file.name)?;
         if !names.insert(file.name.clone()) {
-            return Err(SweepError::invalid(format!("{path}.name"), format!("is `{}` a second time", file.name)));
+            let problem = format!("is `{}` a second time", file.name);
+            found.extend([SweepError::invalid(format!("{path}.name"), problem)]);
         }
-        for (split, share) in &file.finetuned {
-            if !(*share > 0.0 && *share <= 1.0) {
-                let problem = format!("is {share}, outside (0, 1]; accuracies are shares");
-                return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
-            }
-        }
-        let Some(adapter) = file.adapter else {
-            return Err(SweepError::invalid(&path, "needs an `adapter`"));
-        };
-        let adapter = check_adapter(&format!("{path}.adapter"), adapter, folder)?;
-        let data = check_data(&format!("{path}.data"), file.data, folder)?;
-        let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
-        let head = match data.text {
-            Some(_) => text_head(&path, keys, adapter.given(), folder)?,
-            None => image_head(&path, keys, folder)?,
-        };
-        tasks.push(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned });
+        tasks.extend(found.take(check_task(&path, file, folder)));
     }
-    check_kinds(&tasks)?;
+    found.take(check_kinds(&tasks));
+    found.end()?;
     Ok(tasks)
+}
+
+fn check_task(path: &str, file: TaskFile, folder: &Path) -> Result<CheckedTask, SweepError> {
+    let mut found = Findings::default();
+    found.take(check_name(&format!("{path}.name"), &file.name));
+    for (split, share) in &file.finetuned {
+        if !(*share > 0.0 && *share <= 1.0) {
+            let problem = format!("is {share}, outside (0, 1]; accuracies are shares");
+            found.extend([SweepError::invalid(format!("{path}.finetuned.{split}"), problem)]);
+        }
+    }
+    let adapter = file.adapter.ok_or_else(|| SweepError::invalid(path, "needs an `adapter`"));
+    let adapter = adapter.and_then(|adapter| check_adapter(&format!("{path}.adapter"), adapter, folder));
+    let adapter = found.take(adapter);
+    let data = found.take(check_data(&format!("{path}.data"), file.data, folder));
+    found.end()?;
+    let adapter = adapter.expect("nothing is wrong with it");
+    let data = data.expect("nothing is wrong with them");
+    let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
+    let head = match data.text {
+        Some(_) => text_head(path, keys, adapter.given(), folder)?,
+        None => image_head(path, keys, folder)?,
+    };
+    Ok(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned })
 }
 
 /// One base model reads either images or texts.

@@ -65,6 +65,7 @@ pub(super) fn parameters() -> Value {
 /// The values of a parameter.
 fn values() -> Value {
     json!({"anyOf": [
+        {"type": ["number", "string"], "description": "A single value."},
         {"type": "array", "minItems": 1},
         object("The values, one by one.", &["values"], [("values", json!({"type": "array", "minItems": 1}))]),
         object(

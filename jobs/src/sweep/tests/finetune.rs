@@ -96,7 +96,7 @@ fn settings_that_cannot_be_followed_are_refused_by_name() {
         ("training.class_balanced=true", "`training.class_balanced` is not supported yet"),
         ("tasks.rte.adapter.train.dropout=1", "`tasks[1].adapter.train.dropout` is 1, expected a share in [0, 1)"),
         ("tasks.rte.adapter={trained: {}}", "unknown key `tasks[1].adapter.trained`"),
-        ("tasks.rte.adapter=7", "`tasks[1].adapter` is neither a reference nor `{train: {…}}`"),
+        ("tasks.rte.adapter=7", "`tasks[1].adapter` is the number 7; expected a text or a map of keys"),
     ] {
         let error = refused(&[wrong]);
         assert!(error.starts_with(expected), "{wrong}: {error}");

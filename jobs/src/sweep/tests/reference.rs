@@ -38,7 +38,10 @@ fn published_figures_that_do_not_fit_the_sweep_are_refused() {
         message(&["baselines.sum.published=TA"]),
         "`baselines[0].published` is `TA`, which the published figures do not have: KnOTS-TIES, sum, fine-tuned"
     );
-    assert_eq!(message(&["baselines.sum.published=7"]), "`baselines[0].published` is not a text");
+    assert_eq!(
+        message(&["baselines.sum.published=7"]),
+        "`baselines[0].published` is the number 7; expected a text; put it in quotes if it is meant as a text"
+    );
     assert_eq!(
         message(&["reference.tasks=[mnist, cars]"]),
         "`reference.tasks` is over the task `cars`, which the sweep does not have: means over other tasks differ"

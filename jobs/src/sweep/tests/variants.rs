@@ -80,7 +80,10 @@ fn wrong_variants_are_named_by_their_keys() {
         (["variants.values=[4]"].as_slice(), "`variants.values` needs at least two values"),
         (&["variants.values=[4, 16, 4.0]"], "`variants.values[2].value` is `4` a second time"),
         (&[r#"variants.values=[4, "4"]"#], "`variants.values[1].value` is `4` a second time"),
-        (&["variants.values=[4, true]"], "`variants.values[1].value` is neither a number nor a word"),
+        (
+            &["variants.values=[4, true]"],
+            "`variants.values[1]` is `true`; expected a text or a number or a map of keys",
+        ),
         (&[r#"variants.values=[4, "a/b"]"#], "`variants.values[1].value` is `a/b`"),
         (&["variants.values.1.adapters={mnist: a}"], "`variants.values[1].adapters` has no adapter of `flags`"),
         (
