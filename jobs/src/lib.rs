@@ -99,12 +99,12 @@ pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progre
 pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Search, Sweep,
-    SweepError, Task, TrainingKeys, is_name, overridden, recipe_schema, sweep_schema,
+    SweepError, Task, TaskAdapter, TaskTraining, TrainingKeys, is_name, overridden, recipe_schema, sweep_schema,
 };
 pub use trade_off::{dominates, front, hypervolume, trade_off_gains};
 pub use train::{
-    Augmentation, RateSchedule, TRAIN_SEMANTICS, TrainFamily, TrainLength, TrainSettings, TrainSettingsError,
-    TrainTargets, Warmup,
+    Augmentation, CHECKPOINT_FILE, RateSchedule, SplitInput, TRAIN_SEMANTICS, TRAINING_FILE, TrainFamily, TrainLeg,
+    TrainLength, TrainSettings, TrainSettingsError, TrainSpec, TrainTargets, Warmup,
 };
 pub use tune::{
     CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,

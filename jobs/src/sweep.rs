@@ -9,6 +9,7 @@ mod notes;
 mod overrides;
 mod read;
 mod schema;
+mod task_adapter;
 mod training;
 
 pub use check::is_name;
@@ -18,6 +19,7 @@ pub use lines::Lines;
 pub use method::Method;
 pub use read::overridden;
 pub use schema::{recipe_schema, sweep_schema};
+pub use task_adapter::{TaskAdapter, TaskTraining};
 pub use training::TrainingKeys;
 pub(crate) use {
     overrides::apply as apply_override,
@@ -82,8 +84,8 @@ pub struct Sweep {
 pub struct Task {
     /// Its name, unique in the sweep.
     pub name: String,
-    /// The adapter that was trained for it.
-    pub adapter: InputRef,
+    /// The adapter that was trained for it, or is to be trained.
+    pub adapter: TaskAdapter,
     /// Its data.
     pub data: DataSpec,
     /// Its class vectors; a joint benchmark with its own head needs none.

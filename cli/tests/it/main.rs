@@ -30,6 +30,7 @@ mod signals;
 mod stored;
 mod sweeps;
 mod texts;
+mod training;
 mod watching;
 mod webhook;
 mod winner;

@@ -21,7 +21,7 @@ mod variants;
 pub(super) use task::{CheckedAdapter, check_tasks};
 
 use super::{
-    Sweep, SweepError,
+    Evaluation, Sweep, SweepError, Task,
     file::{MethodFile, SweepFile},
     training::check_training,
 };
@@ -42,11 +42,12 @@ impl SweepFile {
     pub(super) fn check(mut self, folder: &Path) -> Result<Sweep, SweepError> {
         check_name("name", &self.name)?;
         let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
-        // A run does not train, but what is wrong with the keys is said all the same.
-        check_training(self.training)?;
+        let training = check_training(self.training)?;
         let tasks = check_tasks(self.tasks, folder)?;
-        let tasks = tasks.into_iter().enumerate().map(|(i, task)| task.adapted(i)).collect::<Result<Vec<_>, _>>()?;
+        let tasks = tasks.into_iter().enumerate().map(|(i, task)| task.adapted(i, &training));
+        let tasks = tasks.collect::<Result<Vec<_>, _>>()?;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
+        refuse_same_splits(&tasks, &evaluation)?;
         let is_bare = self.searches.is_empty()
             && self.recipe.is_none()
             && self.parameters.is_none()
@@ -95,6 +96,20 @@ impl SweepFile {
         let reference = published.check(self.reference, &sweep)?;
         Ok(Sweep { reference, ..sweep })
     }
+}
+
+/// A task is not trained on a split that it is evaluated on, unless its examples may overlap.
+fn refuse_same_splits(tasks: &[Task], evaluation: &Evaluation) -> Result<(), SweepError> {
+    for task in tasks {
+        let Some(training) = task.adapter.training() else { continue };
+        let split = training.keys().split();
+        if !training.keys().allows_overlap() && [&evaluation.select, &evaluation.report].iter().any(|own| *own == split)
+        {
+            let problem = format!("is `{split}`, which is evaluated as well; train on another split");
+            return Err(training.keys().invalid("split", problem));
+        }
+    }
+    Ok(())
 }
 
 /// Whether `name` can be the name of a sweep, a task or a split.

@@ -3,6 +3,7 @@ use crate::{progress::Progress, revised, watching::RunMetrics};
 use analysis::fixed;
 use coordinator::{Counts, Event};
 use jobs::ByteSize;
+use std::collections::BTreeMap;
 
 /// Prints the events of a run for people, and passes them on to its metrics and its account.
 pub(super) struct EventPrinter<'a> {
@@ -47,8 +48,10 @@ impl<'a> EventPrinter<'a> {
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }
-            Event::Written { label, size, is_reused, .. } => {
-                if !is_reused {
+            Event::Written { label, size, facts, is_reused, .. } => {
+                if let (false, Some(learned)) = (is_reused, learned(&facts)) {
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {learned}")));
+                } else if !is_reused {
                     self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>11}", ByteSize(size).to_string())));
                 }
             }
@@ -63,4 +66,12 @@ impl<'a> EventPrinter<'a> {
         }
         self.progress.position(self.counts.total(), self.bound);
     }
+}
+
+/// What a leg of training has come to, in words; `None` for other jobs.
+fn learned(facts: &BTreeMap<String, f64>) -> Option<String> {
+    let loss = facts.get("loss")?;
+    let correct = facts.get("correct")?;
+    let percent = 100.0 * correct / facts.get("examples")?.max(1.0);
+    Some(format!("loss {}, {} % right", fixed(*loss, 4), fixed(percent, 1)))
 }
