@@ -120,7 +120,7 @@ fn training_that_is_killed_at_any_time_ends_in_the_same_adapter() {
     run(&killed, &[]).succeeds();
     assert_eq!(trained(&killed), trained(&undisturbed));
     assert_eq!(trained(&killed).len(), 4, "{:?}", trained(&killed).keys());
-    assert_eq!(checkpoints(&killed), 0);
+    assert!(checkpoints(&killed) <= 1, "the last one, if the process was killed just before it was deleted");
 }
 
 #[test]

@@ -103,16 +103,16 @@ impl Store {
     }
 
     /// Deletes those files of the artefact of `job` that nobody needs any more: see [`JobSpec::is_temporary`](jobs::JobSpec). The
-    /// record stays.
+    /// record stays, and is returned.
     ///
     /// # Errors
     /// The record cannot be read, or a file cannot be deleted.
-    pub async fn remove_temporary_files(&self, job: &JobId) -> Result<(), StoreError> {
-        let Some(result) = self.artefact_result(job).await? else { return Ok(()) };
+    pub async fn remove_temporary_files(&self, job: &JobId) -> Result<Option<ArtefactResult>, StoreError> {
+        let Some(result) = self.artefact_result(job).await? else { return Ok(None) };
         for file in result.artefact.files.iter().filter(|file| result.spec.is_temporary(&file.name)) {
             self.backend.delete(&file_key(job, &result.artefact, file)?).await?;
         }
-        Ok(())
+        Ok(Some(result))
     }
 
     /// The folder of the store that holds the files of an artefact, for people.

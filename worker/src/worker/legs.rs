@@ -39,10 +39,16 @@ impl Worker {
     }
 
     /// Deletes the checkpoint that a leg started from, after the leg is stored. One that stays costs room, and no more.
-    pub(super) async fn delete_leg_checkpoint(&self, spec: &JobSpec) {
-        let Some(from) = leg_before(spec) else { return };
-        if let Err(error) = self.store.remove_temporary_files(&from).await {
-            warn!(%error, leg = %from.short(), "cannot delete the checkpoint of a leg that is over");
+    ///
+    /// A worker that was killed in between has not deleted its own; the last leg therefore looks at all before it.
+    pub(super) async fn delete_leg_checkpoints(&self, spec: &JobSpec) {
+        let mut next = leg_before(spec);
+        while let Some(leg) = next.take() {
+            match self.store.remove_temporary_files(&leg).await {
+                Ok(record) if is_last_leg(spec) => next = record.and_then(|record| leg_before(&record.spec)),
+                Ok(_) => {}
+                Err(error) => warn!(%error, leg = %leg.short(), "cannot delete the checkpoint of a leg that is over"),
+            }
         }
     }
 }
@@ -74,5 +80,16 @@ fn leg_before(spec: &JobSpec) -> Option<JobId> {
         | JobSpec::Statistics(_)
         | JobSpec::Layerwise(_)
         | JobSpec::Tune(_) => None,
+    }
+}
+
+fn is_last_leg(spec: &JobSpec) -> bool {
+    match spec {
+        JobSpec::Train(spec) => spec.is_last(),
+        JobSpec::Evaluate(_)
+        | JobSpec::Write(_)
+        | JobSpec::Statistics(_)
+        | JobSpec::Layerwise(_)
+        | JobSpec::Tune(_) => false,
     }
 }

@@ -90,7 +90,7 @@ impl Worker {
                 if self.store.put_artefact_result(result).await? == Put::Exists {
                     self.compare_with_first(result).await?;
                 }
-                self.delete_leg_checkpoint(&result.spec).await;
+                self.delete_leg_checkpoints(&result.spec).await;
                 Ok(())
             }
             CompletedJob::OtherKind(_) => Ok(()),

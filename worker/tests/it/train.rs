@@ -210,6 +210,21 @@ async fn a_worker_that_is_lost_in_any_leg_costs_that_leg_and_changes_no_bit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_leg_deletes_the_checkpoints_that_killed_workers_have_left() {
+    let bench = Bench::new();
+    let jobs = legs(&images(&bench.inputs, SHORT), "flags");
+    bench.work(&jobs[..1]).await;
+    let record = bench.store.artefact_result(&jobs[0].id()).await.unwrap().unwrap();
+    let folder = TempDir::new().unwrap();
+    bench.store.get_artefact_files(&record, folder.path()).await.unwrap();
+    bench.work(&jobs[1..2]).await;
+    bench.store.put_artefact_files(&record.job, &record.artefact, folder.path()).await.unwrap();
+    assert_eq!(bench.checkpoints(&jobs), [true, true, false]);
+    bench.work(&jobs[2..]).await;
+    assert_eq!(bench.checkpoints(&jobs), [false; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leg_whose_checkpoint_is_gone_makes_the_steps_before_it_again() {
     let bench = Bench::new();
     let jobs = legs(&images(&bench.inputs, SHORT), "flags");
