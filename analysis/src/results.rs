@@ -1,8 +1,9 @@
 mod problem;
+mod training;
 
 pub use problem::Problem;
 
-use jobs::{ExampleCounts, JobId, JobResult, Outcome, RowKind, RowReplicates};
+use jobs::{ArtefactResult, ExampleCounts, JobId, JobResult, Outcome, RowKind, RowReplicates};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::{Revision, Store, StoreError};
 
@@ -11,6 +12,8 @@ use store::{Revision, Store, StoreError};
 pub struct Results {
     /// What was found, by job.
     pub found: BTreeMap<JobId, JobResult>,
+    /// The legs of the adapters that the sweep trained, by task, the first one first.
+    pub legs: BTreeMap<String, Vec<ArtefactResult>>,
     /// What was not, or cannot be read.
     pub problems: Vec<Problem>,
 }
@@ -58,6 +61,7 @@ impl Results {
         for (job, source) in failed {
             results.problems.push(Problem::at(&outcome.sweep, job, places.get(&job).copied(), source));
         }
+        results.read_legs(outcome, store).await;
         results
     }
 

@@ -13,6 +13,7 @@ mod tests;
 mod weak;
 
 pub use beaten::Better;
+pub(crate) use build::scores;
 pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 pub use published::{Figure, PublishedSummary, ReferenceSummary};

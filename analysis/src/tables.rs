@@ -22,6 +22,7 @@ mod summaries;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod training;
 mod uncertainty;
 mod values;
 mod variants;

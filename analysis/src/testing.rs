@@ -32,6 +32,7 @@ impl Made {
             ended_early: false,
             reference: None,
             variant: None,
+            trained: BTreeMap::new(),
             setup: None,
         };
         Self { outcome, results: Results::default() }

@@ -45,6 +45,7 @@ fn ready_after(
     compute: Option<&ComputeArgs>,
 ) -> Result<Frozen, Failure> {
     let is_here = checked.is_here();
+    let sweep = checked.of_family(sweep);
     let frozen = coordinator::freeze(sweep, inputs)?;
     if !is_here {
         checked = check(frozen.sweep(), file, inputs, compute)?.passed()?;

@@ -38,6 +38,14 @@ pub(crate) fn read_sweep(args: &SweepArgs, wanted: &VariantArgs) -> Result<(Swee
     }
 }
 
+/// Refuses a sweep whose adapters are trained by its jobs.
+pub(crate) fn refuse_trained(sweep: &Sweep) -> Result<(), Failure> {
+    match sweep.tasks.iter().find(|task| task.adapter.training().is_some()) {
+        Some(task) => Err(InputFailure::Trained { task: task.name.clone() }.into()),
+        None => Ok(()),
+    }
+}
+
 /// The values of the variants.
 fn values_of(sweeps: &[Sweep]) -> Vec<String> {
     sweeps.iter().filter_map(|sweep| sweep.variant.as_ref()).map(|variant| variant.value.to_string()).collect()

@@ -56,6 +56,7 @@ mod tests {
             kind,
             label: "Gram matrices".to_owned(),
             size: 1,
+            facts: std::collections::BTreeMap::new(),
             is_reused,
         };
         let mut counts = Counts::default();

@@ -46,6 +46,16 @@ pub enum CoordinatorError {
         /// Why the job failed, if that is stored.
         source: Option<Box<RecordedError>>,
     },
+    /// A job that trains an adapter failed.
+    #[error("the adapter of task `{task}` cannot be trained: job {} failed", .job.short())]
+    Training {
+        /// The task.
+        task: String,
+        /// The job.
+        job: JobId,
+        /// Why the job failed, if that is stored.
+        source: Option<Box<RecordedError>>,
+    },
     /// The metric needs the accuracy of an adapter alone, and this accuracy is 0.
     #[error(
         "the adapter of task `{task}` has accuracy 0 on split `{split}` by job {}: nothing can be normalised by it; \
@@ -124,6 +134,7 @@ impl CoordinatorError {
             | Self::Denominator { .. }
             | Self::ZeroDenominator { .. }
             | Self::Statistics { .. }
+            | Self::Training { .. }
             | Self::OtherSweep { .. }
             | Self::Superseded { .. }
             | Self::Removed { .. }

@@ -1,5 +1,6 @@
 use crate::{Phase, StopReason, SweepRevision};
 use jobs::{JobId, JobKind, Outcome, RecipeSpec, Timings, WeakAdapter};
+use std::collections::BTreeMap;
 
 /// An event of a running sweep, for progress bars and logs.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,8 @@ pub enum Event {
         label: String,
         /// The size of its files in bytes.
         size: u64,
+        /// Numbers about them, by name, such as `loss` of a leg of training.
+        facts: BTreeMap<String, f64>,
         /// Whether it was stored before this run needed it.
         is_reused: bool,
     },

@@ -38,15 +38,17 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
     resolved.located("base".to_owned(), "base", &sweep.base, inputs.model(&sweep.base))?;
     for (i, task) in sweep.tasks.iter().enumerate() {
         let name = &task.name;
-        let adapter = inputs.adapter(&task.adapter);
-        resolved.located(format!("adapters.{name}"), &sweep.adapter_key(name), &task.adapter, adapter)?;
-        for split in sweep.data_splits() {
+        if let Some(adapter) = task.adapter.given() {
+            let located = inputs.adapter(adapter);
+            resolved.located(format!("adapters.{name}"), &sweep.adapter_key(name), adapter, located)?;
+        }
+        for split in sweep.splits_of(task) {
             let data = inputs.data(&task.data, split).map_err(at(format!("tasks[{i}].data")))?;
             resolved.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
         }
         match &task.head {
-            // A joint benchmark does not read the heads of the tasks.
-            _ if sweep.evaluation.benchmark != Benchmark::PerTask => {}
+            // A joint benchmark does not read the heads of the tasks, but training does.
+            _ if sweep.evaluation.benchmark != Benchmark::PerTask && task.adapter.training().is_none() => {}
             Some(HeadSpec::File(file)) => {
                 resolved.located(format!("heads.{name}"), &format!("tasks[{i}].head"), file, inputs.file(file))?;
             }

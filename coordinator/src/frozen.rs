@@ -1,10 +1,17 @@
+mod locations;
+mod training;
+
+pub use training::TrainingError;
+
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames,
-    Recipe, STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
-    TUNE_SEMANTICS, Task, TaskInput, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
+    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, InputLocations, InputRef, Job, JobId,
+    JobSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames, Recipe,
+    STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
+    TUNE_SEMANTICS, Task, TaskInput, TrainSpec, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
+use locations::locations;
 use std::collections::BTreeMap;
+use training::TrainedTasks;
 
 /// A frozen sweep: the digests of its inputs are known, so that its jobs have ids.
 ///
@@ -21,12 +28,14 @@ pub struct Frozen {
     tasks: BTreeMap<String, Vec<TaskInput>>,
     benchmark: BenchmarkInput,
     locations: InputLocations,
+    /// The jobs that train adapters, by task.
+    training: TrainedTasks,
     /// Statistics that are made although no recipe merges by them.
     other_statistics: Vec<StatisticsNeed>,
 }
 
 /// Why a sweep and digests do not make a frozen sweep.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum FrozenError {
     /// An input has no digest.
     #[error("the sweep `{sweep}` has no digest of `{key}`")]
@@ -35,6 +44,16 @@ pub enum FrozenError {
         sweep: String,
         /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`.
         key: String,
+    },
+    /// The settings of training cannot be followed.
+    #[error("the sweep `{sweep}` cannot train the adapter of `{task}`")]
+    Training {
+        /// The sweep.
+        sweep: String,
+        /// The task.
+        task: String,
+        /// What is wrong.
+        source: TrainingError,
     },
 }
 
@@ -54,8 +73,15 @@ impl Frozen {
             Some(digest) => Ok(*digest),
             None => Err(FrozenError::Digest { sweep: sweep.name.clone(), key }),
         };
+        let base = digest("base".to_owned())?;
+        let training = TrainedTasks::of(&sweep, base, &commits, &digest)?;
         let adapter = |task: &Task| {
-            Ok(AdapterInput { task: task.name.clone(), digest: digest(format!("adapters.{}", task.name))? })
+            let digest = match training.adapter(&task.name) {
+                // The id of the job that finishes it decides it as its content would, and is known before.
+                Some(job) => job.digest(),
+                None => digest(format!("adapters.{}", task.name))?,
+            };
+            Ok(AdapterInput { task: task.name.clone(), digest })
         };
         let adapters = sweep.tasks.iter().map(adapter).collect::<Result<_, FrozenError>>()?;
         let benchmark = match &sweep.evaluation.benchmark {
@@ -64,7 +90,10 @@ impl Frozen {
         };
         let task_input = |task: &Task, split: &str| {
             let head = match benchmark {
-                BenchmarkInput::PerTask => Some(digest(format!("heads.{}", task.name))?),
+                BenchmarkInput::PerTask => Some(match training.head(&task.name) {
+                    Some(job) => job.digest(),
+                    None => digest(format!("heads.{}", task.name))?,
+                }),
                 BenchmarkInput::Joint { .. } => None,
             };
             Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
@@ -74,8 +103,7 @@ impl Frozen {
             Ok((split.to_owned(), inputs.collect::<Result<_, FrozenError>>()?))
         });
         let tasks = tasks.collect::<Result<_, FrozenError>>()?;
-        let base = digest("base".to_owned())?;
-        let locations = locations(&sweep, &commits);
+        let locations = locations(&sweep, &commits, &training);
         Ok(Self {
             sweep,
             revision: 1,
@@ -86,6 +114,7 @@ impl Frozen {
             tasks,
             benchmark,
             locations,
+            training,
             other_statistics: Vec::new(),
         })
     }
@@ -236,7 +265,11 @@ impl Frozen {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
-        let origin = |adapter: &AdapterInput| self.locations.adapters.get(&adapter.task).map(InputRef::short_name);
+        // Of an adapter that was trained here, the name of its task says all.
+        let origin = |adapter: &AdapterInput| match self.locations.adapters.get(&adapter.task)? {
+            InputRef::Artefact(_) => Some(adapter.task.clone()),
+            place @ (InputRef::Hub(_) | InputRef::S3(_) | InputRef::Path(_)) => Some(place.short_name()),
+        };
         WriteSpec {
             semantics: WRITE_SEMANTICS,
             base: self.base,
@@ -345,7 +378,23 @@ impl Frozen {
                 self.layerwise_spec(&spec.settings, is_member).as_ref() == Some(spec)
             }
             JobSpec::Tune(spec) => self.tune_spec(&spec.split, spec.examples, &spec.settings).as_ref() == Some(spec),
+            JobSpec::Train(spec) => self.training.legs(&spec.task).contains(spec),
         }
+    }
+
+    /// The jobs that train the adapter of a task, leg by leg; none for an adapter that is there.
+    pub fn train_specs(&self, task: &str) -> &[TrainSpec] {
+        self.training.legs(task)
+    }
+
+    /// The job that finishes the adapter of a task, if the sweep trains it.
+    pub fn trained_by(&self, task: &str) -> Option<JobId> {
+        self.training.adapter(task)
+    }
+
+    /// The same, if that adapter brings the head that the task is evaluated with.
+    pub fn head_trained_by(&self, task: &str) -> Option<JobId> {
+        self.training.head(task)
     }
 
     /// The job of `spec`, with the locations of the inputs that it needs.
@@ -363,6 +412,13 @@ impl Frozen {
             JobSpec::Tune(spec) => {
                 let Job { places, .. } = self.evaluation(spec.as_evaluation());
                 Job::new(spec, places)
+            }
+            JobSpec::Train(spec) => {
+                let Job { mut places, .. } = self.evaluation(spec.as_evaluation(&spec.training));
+                // The head that training starts from, which is not always the one that is evaluated with.
+                places.heads = self.training.start(&spec.task).into_iter().collect();
+                places.joint = None;
+                Job::new(*spec, places)
             }
             // A write needs all adapters, and neither data nor heads.
             spec @ JobSpec::Write(_) => {
@@ -382,49 +438,5 @@ impl Frozen {
         let needs_all = self.benchmark != BenchmarkInput::PerTask;
         locations.heads.retain(|task, _| needs_all || is_evaluated(task));
         Job::new(meaning, locations)
-    }
-}
-
-/// Where the inputs of `sweep` are.
-fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
-    let named = |task: &Task| task.name.clone();
-    let data = |task: &Task| {
-        let mut data = task.data.clone();
-        data.source = pinned(&data.source, commits);
-        data.splits.values_mut().for_each(|rule| {
-            rule.indices = rule.indices.as_ref().map(|indices| pinned(indices, commits));
-        });
-        data
-    };
-    let head = |head: &HeadSpec| match head {
-        HeadSpec::File(file) => HeadSpec::File(pinned(file, commits)),
-        HeadSpec::Adapter(adapter) => HeadSpec::Adapter(pinned(adapter, commits)),
-        prompts @ HeadSpec::Prompts { .. } => prompts.clone(),
-    };
-    let joint = match &sweep.evaluation.benchmark {
-        Benchmark::Joint { files: Some(files) } => {
-            Some(JointHeadSpec { head: pinned(&files.head, commits), map: pinned(&files.map, commits) })
-        }
-        _ => None,
-    };
-    // A joint head from files replaces the heads of the tasks.
-    let heads = sweep.tasks.iter().filter(|_| joint.is_none());
-    InputLocations {
-        base: pinned(&sweep.base, commits),
-        adapters: sweep.tasks.iter().map(|task| (named(task), pinned(&task.adapter, commits))).collect(),
-        data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),
-        heads: heads.filter_map(|task| Some((named(task), head(task.head.as_ref()?)))).collect(),
-        joint,
-        slices: Vec::new(),
-    }
-}
-
-/// A hub reference at its resolved commit.
-fn pinned(reference: &InputRef, commits: &BTreeMap<String, String>) -> InputRef {
-    match (reference, commits.get(&reference.to_string())) {
-        (InputRef::Hub(hub), Some(commit)) => {
-            InputRef::Hub(jobs::HubRef { revision: Some(commit.clone()), ..hub.clone() })
-        }
-        _ => reference.clone(),
     }
 }

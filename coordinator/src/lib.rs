@@ -31,7 +31,7 @@ mod testing;
 pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, RunEnd};
 pub use freeze::{FreezeError, freeze};
-pub use frozen::{Frozen, FrozenError};
+pub use frozen::{Frozen, FrozenError, TrainingError};
 pub use lookup::Retry;
 pub use plan::{Completion, KnownResults, Loaded, NextJobs, Phase, PlannedJob, Recorded, SweepPlan, bound};
 pub use resume::{Resume, Survey};

@@ -97,7 +97,7 @@ pub(crate) async fn look_up_where(
         async move {
             let found = match kind {
                 JobKind::Evaluate => result(store, &id).await?,
-                JobKind::Write | JobKind::Statistics | JobKind::Tune => artefact(store, &id).await?,
+                JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => artefact(store, &id).await?,
             };
             match found {
                 Found::Nothing if may_have_failed => final_failure(store, &id).await,

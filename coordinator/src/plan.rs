@@ -15,6 +15,7 @@ mod searches;
 mod subsets;
 #[cfg(test)]
 mod tests;
+mod training;
 mod winner;
 
 pub use bound::bound;
@@ -31,6 +32,7 @@ use outcome::OutcomeTable;
 use pending::PendingJob;
 use phases::{
     Needs, PendingJobs, baseline_jobs, learned_jobs, reference_jobs, report_jobs, statistics_jobs, subset_jobs,
+    train_jobs,
 };
 use results::JobStatus;
 use searches::{Issue, Searches};
@@ -44,9 +46,9 @@ use winner::write_job;
 /// same [`Outcome`], in whatever order the results arrive. The phases overlap if nothing forbids it, so that workers
 /// do not idle during a linear search:
 ///
-/// 1. the base model and each adapter alone, on the selection split; beside these, the statistics that recipes merge by, and
-///    the coefficients that are learned;
-/// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters, and if a recipe merges by
+/// 1. the base model and each adapter alone, on the selection split; beside these, the adapters that the sweep trains, the
+///    statistics that recipes merge by, and the coefficients that are learned. What needs an adapter waits for its training;
+/// 2. the searches and the baselines. If the metric is normalised, they wait for the accuracies of the adapters, and if a recipe merges by
 ///    statistics, for those;
 /// 3. once all searches have chosen, the report split: the chosen recipes, baselines, base model and adapters;
 ///    Beside it, the chosen recipes for subsets of the tasks, if the sweep asks for these;
@@ -281,7 +283,11 @@ impl SweepPlan {
             Needs::Nothing => Ok(true),
             // Both are asked: what can never be known is an error, whatever else is missing.
             Needs::Grounds => {
-                Ok(self.known.has_denominators()? & self.known.has_statistics()? & self.known.has_sizes())
+                // What a failed training leads to is no cause.
+                Ok(self.known.has_adapters()?
+                    & self.known.has_denominators()?
+                    & self.known.has_statistics()?
+                    & self.known.has_sizes())
             }
             Needs::Coefficients => Ok(self.has(Needs::Grounds)? && self.known.has_learned()),
             Needs::Choices => Ok(self.has(Needs::Coefficients)? && self.searches.have_chosen()),
@@ -295,6 +301,7 @@ impl SweepPlan {
     /// The jobs of a phase that begins. Search points depend on each other, so that searches have no pending jobs.
     fn pending_jobs(&self, phase: Phase) -> Result<VecDeque<PendingJob>, CoordinatorError> {
         Ok(match phase {
+            Phase::Train => train_jobs(&self.known),
             Phase::References => reference_jobs(&self.known),
             Phase::Statistics => statistics_jobs(&self.known),
             Phase::Tune => self.known.tune_jobs(),
@@ -321,6 +328,7 @@ impl SweepPlan {
     /// Whether every evaluation has ended.
     fn is_evaluated(&self) -> bool {
         let evaluating = [
+            Phase::Train,
             Phase::References,
             Phase::Statistics,
             Phase::Tune,

@@ -3,7 +3,7 @@
 use crate::Frozen;
 use jobs::{
     Artefact, ArtefactFile, ArtefactResult, Blame, Digest, FailureRecord, Job, JobResult, Meaning, RunFacts, Subject,
-    Sweep, TaskScore, Timings,
+    Sweep, TaskScore, Timings, TrainFamily,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,9 +35,10 @@ pub(crate) fn frozen(overrides: &[&str]) -> Frozen {
 }
 
 pub(crate) fn frozen_of(sweep: Sweep) -> Frozen {
+    let sweep = sweep.with_train_family(TrainFamily::Images);
     let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
     for task in &sweep.tasks {
-        let splits = sweep.data_splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+        let splits = sweep.splits_of(task).into_iter().map(|split| format!("data.{}.{split}", task.name));
         keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
     }
     let digests = keys.into_iter().map(|key| (key.clone(), Digest::of(key.as_bytes()))).collect();

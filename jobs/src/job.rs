@@ -205,7 +205,7 @@ impl EnsembleRule {
 pub struct AdapterInput {
     /// The task it was trained for.
     pub task: String,
-    /// Its content.
+    /// Its content; of an adapter that a job of the sweep trains, the id of the job that finishes it.
     pub digest: Digest,
 }
 
@@ -289,6 +289,13 @@ impl InputLocations {
     /// The places of what a model is made of, without any data.
     pub fn of_model(base: InputRef, adapters: BTreeMap<String, InputRef>) -> Self {
         Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None, slices: Vec::new() }
+    }
+
+    /// Whether an adapter was trained by another job, or a head comes from such an adapter.
+    pub(crate) fn has_trained(&self) -> bool {
+        let is_trained = |place: &InputRef| matches!(place, InputRef::Artefact(_));
+        self.adapters.values().any(is_trained)
+            || self.heads.values().any(|head| matches!(head, HeadSpec::Adapter(place) if is_trained(place)))
     }
 }
 

@@ -99,13 +99,13 @@ pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progre
 pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Place, Search,
-    Sweep, SweepError, Task, TrainingKeys, convention_data, is_name, overridden, recipe_schema, sweep_schema,
-    yaml_value,
+    Sweep, SweepError, Task, TaskAdapter, TaskTraining, TrainingKeys, convention_data, is_name, overridden,
+    recipe_schema, sweep_schema, yaml_value,
 };
 pub use trade_off::{dominates, front, hypervolume, trade_off_gains};
 pub use train::{
-    Augmentation, RateSchedule, TRAIN_SEMANTICS, TrainFamily, TrainLength, TrainSettings, TrainSettingsError,
-    TrainTargets, Warmup,
+    Augmentation, CHECKPOINT_FILE, RateSchedule, SplitInput, TRAIN_SEMANTICS, TRAINING_FILE, TrainFamily, TrainLeg,
+    TrainLength, TrainSettings, TrainSettingsError, TrainSpec, TrainTargets, Warmup,
 };
 pub use tune::{
     CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,

@@ -36,14 +36,17 @@ pub struct Outcome {
     pub reference: Option<Reference>,
     /// Which of several sets of adapters was merged, if the sweep file has variants.
     pub variant: Option<Variant>,
+    /// The jobs that finished the adapters which the sweep trained, by task.
+    pub trained: BTreeMap<String, JobId>,
     /// The digest of everything that decides the numbers of a variant apart from its adapters. The numbers of two variants are
     /// comparable if it is the same.
     pub setup: Option<Digest>,
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates, races, goals or a variant are
-    /// written as version 4, others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
+    /// The newest version of the document. Outcomes with published figures, subsets of the tasks, replicates, races, goals, a variant or
+    /// trained adapters are written as version 4, others with newer recipes as version 3, and all others as version 2. Version 1 is read
+    /// as well.
     pub const VERSION: u32 = 4;
 
     /// The name of the document of a sweep that holds it.

@@ -1,4 +1,7 @@
-use crate::{Digest, JobId, LayerwiseSpec, Meaning, OtherSemantics, StatisticsSpec, TuneSpec, WriteSpec};
+use crate::{
+    CHECKPOINT_FILE, Digest, JobId, LayerwiseSpec, Meaning, OtherSemantics, StatisticsSpec, TrainSpec, TuneSpec,
+    WriteSpec,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,6 +22,8 @@ pub enum JobSpec {
     Layerwise(LayerwiseSpec),
     /// Learns the coefficients of a merge from examples of all tasks. Its output is an artefact.
     Tune(TuneSpec),
+    /// Trains an adapter for some steps. Its output is an artefact: a checkpoint, or after the last step the adapter.
+    Train(Box<TrainSpec>),
 }
 
 /// The kinds of jobs.
@@ -32,6 +37,8 @@ pub enum JobKind {
     Statistics,
     /// See [`JobSpec::Tune`].
     Tune,
+    /// See [`JobSpec::Train`].
+    Train,
 }
 
 impl JobSpec {
@@ -42,7 +49,7 @@ impl JobSpec {
     pub fn id(&self) -> JobId {
         match self {
             Self::Evaluate(meaning) => meaning.id(),
-            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => {
+            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) | Self::Train(_) => {
                 JobId::from(Digest::of_json(self))
             }
         }
@@ -55,6 +62,7 @@ impl JobSpec {
             Self::Write(_) => JobKind::Write,
             Self::Statistics(_) | Self::Layerwise(_) => JobKind::Statistics,
             Self::Tune(_) => JobKind::Tune,
+            Self::Train(_) => JobKind::Train,
         }
     }
 
@@ -62,7 +70,7 @@ impl JobSpec {
     pub fn as_evaluation(&self) -> Option<&Meaning> {
         match self {
             Self::Evaluate(meaning) => Some(meaning),
-            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => None,
+            Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) | Self::Train(_) => None,
         }
     }
 
@@ -78,6 +86,7 @@ impl JobSpec {
             Self::Statistics(spec) => spec.check_semantics(),
             Self::Layerwise(spec) => spec.check_semantics(),
             Self::Tune(spec) => spec.check_semantics(),
+            Self::Train(spec) => spec.check_semantics(),
         }
     }
 }
@@ -112,6 +121,22 @@ impl From<TuneSpec> for JobSpec {
     }
 }
 
+impl From<TrainSpec> for JobSpec {
+    fn from(spec: TrainSpec) -> Self {
+        Self::Train(Box::new(spec))
+    }
+}
+
+impl JobSpec {
+    /// Whether a file of the artefact is deleted once no job needs it any more: the checkpoint of a leg of training.
+    pub fn is_temporary(&self, file: &str) -> bool {
+        match self {
+            Self::Train(_) => file == CHECKPOINT_FILE,
+            Self::Evaluate(_) | Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => false,
+        }
+    }
+}
+
 impl JobKind {
     /// Its name in documents and logs.
     pub fn name(self) -> &'static str {
@@ -120,6 +145,7 @@ impl JobKind {
             Self::Write => "write",
             Self::Statistics => "statistics",
             Self::Tune => "tune",
+            Self::Train => "train",
         }
     }
 }

@@ -63,7 +63,11 @@ impl<'a> From<&'a JobSpec> for StoredSpec<'a> {
         match spec {
             spec if spec.is_newer() => Self::newest(spec),
             JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(Cow::Borrowed(meaning)), spec: None },
-            JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_) => whole(2),
+            JobSpec::Write(_)
+            | JobSpec::Statistics(_)
+            | JobSpec::Layerwise(_)
+            | JobSpec::Tune(_)
+            | JobSpec::Train(_) => whole(2),
         }
     }
 }

@@ -11,6 +11,7 @@ mod read;
 mod schema;
 mod shape;
 mod synonyms;
+mod task_adapter;
 mod training;
 mod yaml_problem;
 
@@ -22,6 +23,7 @@ pub use lines::{Lines, Place};
 pub use method::Method;
 pub use read::{overridden, yaml_value};
 pub use schema::{recipe_schema, sweep_schema};
+pub use task_adapter::{TaskAdapter, TaskTraining};
 pub use training::TrainingKeys;
 pub(crate) use {
     overrides::apply as apply_override,
@@ -86,8 +88,8 @@ pub struct Sweep {
 pub struct Task {
     /// Its name, unique in the sweep.
     pub name: String,
-    /// The adapter that was trained for it.
-    pub adapter: InputRef,
+    /// The adapter that was trained for it, or is to be trained.
+    pub adapter: TaskAdapter,
     /// Its data.
     pub data: DataSpec,
     /// Its class vectors; a joint benchmark with its own head needs none.

@@ -2,9 +2,11 @@
 
 mod defaults;
 mod schedule;
+mod spec;
 
 pub use defaults::TrainFamily;
 pub use schedule::{RateSchedule, Warmup};
+pub use spec::{CHECKPOINT_FILE, SplitInput, TRAINING_FILE, TrainLeg, TrainSpec};
 
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +154,26 @@ impl TrainSettings {
             }
             Warmup::Share(_) => Ok(()),
         }
+    }
+
+    /// Checks what depends on what the base reads, and on whether the task names a head.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn check_family(&self, family: TrainFamily, has_head: bool) -> Result<(), TrainSettingsError> {
+        let is_of_texts = family == TrainFamily::Texts;
+        let augmentation = self.augmentation.first();
+        if let Some(kind) = augmentation.filter(|_| is_of_texts) {
+            return refuse(
+                false,
+                "augmentation",
+                format!("{kind:?}").to_lowercase(),
+                "`none`: texts are not augmented",
+            );
+        }
+        let trains = self.trains_head;
+        refuse(is_of_texts || !trains, "train_head", trains, "false: the heads of images are fixed")?;
+        refuse(has_head || trains, "train_head", trains, "true, or a `head` of the task that stays")
     }
 
     /// The learning rate of a step, counted from 0, of a run of `steps`.

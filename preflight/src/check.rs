@@ -24,7 +24,7 @@ use crate::{
     problems::Place,
 };
 use inputs::Inputs;
-use jobs::{Benchmark, Sweep};
+use jobs::{Benchmark, Sweep, TrainFamily};
 use sources::Sources;
 use std::collections::BTreeSet;
 
@@ -35,6 +35,8 @@ pub struct Checked {
     pub matrices: Vec<(String, usize)>,
     /// Memory that models of texts take.
     pub memory: Option<MemoryNeeds>,
+    /// The models whose settings of fine-tuning are the defaults for the base; `None` if the base could not be looked at.
+    pub train_family: Option<TrainFamily>,
     /// Notes for people. Jobs do not fail because of them.
     pub notes: Vec<String>,
     /// What a run fetches.
@@ -49,6 +51,14 @@ impl Checked {
     /// Whether all of it is on this machine.
     pub fn is_here(&self) -> bool {
         self.downloads.is_empty()
+    }
+
+    /// The sweep with the settings of training that are the defaults for its base.
+    pub fn of_family(&self, sweep: Sweep) -> Sweep {
+        match self.train_family {
+            Some(family) => sweep.with_train_family(family),
+            None => sweep,
+        }
     }
 
     /// Fails with all problems, if there are any.
@@ -99,7 +109,8 @@ pub fn check_inputs(
     let mut adapters = Vec::new();
     for (i, task) in sweep.tasks.iter().enumerate() {
         let place = Place::of_task(i, task);
-        let adapter = check.adapter(&place, task, &task.adapter, base.as_ref());
+        // An adapter that the sweep trains is not there yet.
+        let adapter = task.adapter.given().and_then(|adapter| check.adapter(&place, task, adapter, base.as_ref()));
         let head = match &sweep.evaluation.benchmark {
             Benchmark::PerTask => check.head(&place, task, adapter.as_ref(), base.as_ref()),
             Benchmark::Joint { .. } => check.joint_classes(&place, task, joint.as_ref()),
@@ -124,7 +135,8 @@ pub fn check_inputs(
     }
     check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
-    Ok(check.finish(matrices, memory))
+    let train_family = base.and_then(|base| base.outline).map(|outline| outline.train_family());
+    Ok(Checked { train_family, ..check.finish(matrices, memory) })
 }
 
 /// A check of inputs, and its findings so far.
@@ -144,6 +156,14 @@ impl<'a> Check<'a> {
 
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {
         let (downloads, unchecked) = self.sources.finish();
-        Checked { matrices, memory, notes: self.notes, downloads, unchecked, problems: self.problems }
+        Checked {
+            matrices,
+            memory,
+            train_family: None,
+            notes: self.notes,
+            downloads,
+            unchecked,
+            problems: self.problems,
+        }
     }
 }

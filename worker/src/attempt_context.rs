@@ -14,6 +14,8 @@ pub struct AttemptContext {
     pub checkpoints: Checkpoints,
     /// The results of slices of the job that the store had. They save their examples.
     pub slices: Arc<Vec<JobResult>>,
+    /// The checkpoint of the leg before, for a job that trains.
+    pub leg_checkpoint: Option<Arc<[u8]>>,
     load_timer: Arc<Mutex<LoadTimer>>,
 }
 
@@ -49,6 +51,12 @@ impl AttemptContext {
     #[must_use]
     pub fn with_slices(self, slices: Vec<JobResult>) -> Self {
         Self { slices: Arc::new(slices), ..self }
+    }
+
+    /// The same context with the checkpoint of the leg before.
+    #[must_use]
+    pub fn with_leg_checkpoint(self, checkpoint: Option<Vec<u8>>) -> Self {
+        Self { leg_checkpoint: checkpoint.map(Into::into), ..self }
     }
 
     /// Marks that inputs are being read. That time does not count as computing.

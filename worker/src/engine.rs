@@ -11,6 +11,7 @@ mod self_test;
 mod session;
 mod splits;
 mod statistics;
+mod train;
 mod tune;
 mod write;
 
@@ -26,6 +27,7 @@ use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::{Span, warn};
+use train::{TrainJob, TrainSplits};
 use write::WriteJob;
 
 const _: () =
@@ -176,6 +178,14 @@ impl Engine {
                 let files = self.in_session(&mut attempt, |session, attempt| session.tune(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
+            JobSpec::Train(spec) => {
+                let splits = TrainSplits::of(spec);
+                let job = EvaluateJob { meaning: &splits.training, places };
+                let mut attempt = Attempt::new(job, &inputs, context, &metrics);
+                let job = TrainJob { spec, splits: &splits };
+                let files = self.in_session(&mut attempt, |session, attempt| session.train(attempt, job))?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
             JobSpec::Write(spec) => {
                 let mut attempt = Attempt::new(WriteJob { spec, places }, &inputs, context, &metrics);
                 let files = write::files(&mut attempt, self.settings.memory_bytes)?;
@@ -185,10 +195,10 @@ impl Engine {
     }
 
     /// Does `work` in the session of the attempt's base.
-    fn in_session<T>(
+    fn in_session<'a, T>(
         &mut self,
-        attempt: &mut Attempt<'_>,
-        work: impl FnOnce(&mut Session, &mut Attempt<'_>) -> Result<T, JobError>,
+        attempt: &mut Attempt<'a>,
+        work: impl FnOnce(&mut Session, &mut Attempt<'a>) -> Result<T, JobError>,
     ) -> Result<T, JobError> {
         let session = self.session(attempt)?;
         let computed = work(session, attempt);

@@ -72,6 +72,10 @@ pub(crate) fn after_failure(
         | JobError::Output(_)
         | JobError::InputMerge(_)
         | JobError::Tune(_)
+        | JobError::Train { .. }
+        | JobError::Overlap { .. }
+        | JobError::Checkpoint(_)
+        | JobError::CheckpointStore(_)
         | JobError::Statistics(_)
         | JobError::Scratch { .. }
         | JobError::Model(_)

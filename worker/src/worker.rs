@@ -5,6 +5,7 @@ mod facts;
 mod finish;
 mod handle;
 mod job_loops;
+mod legs;
 mod lookup;
 mod loop_state;
 mod machine_history;

@@ -86,7 +86,7 @@ fn results_of<'a>(row: &'a Row, split: &str, results: &'a Results) -> impl Itera
 }
 
 /// The scores of a row on one split, in table order.
-pub(super) fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<TaskScore> {
+pub(crate) fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<TaskScore> {
     let mut scores: Vec<TaskScore> = results_of(row, split, results).flat_map(|result| result.scores.clone()).collect();
     let place = |score: &TaskScore| outcome.tasks.iter().position(|task| *task == score.task);
     scores.sort_by_key(|score| place(score).unwrap_or(usize::MAX));

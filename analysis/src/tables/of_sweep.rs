@@ -24,9 +24,9 @@ pub struct Tables<'a> {
 
 impl Tables<'_> {
     /// All tables of the sweep: `accuracy`, `normalised`, `hits` and `published` of the report split and the first three of the
-    /// selection split, `best`, `front`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of
-    /// one split have its name behind their own. `normalised`, `hits`, `published`, `differences`, `replicates`, `subsets` and
-    /// `seeds` are left out where they would be empty.
+    /// selection split, `best`, `front`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `training`, `learning`, `importance`,
+    /// `cost`, `failures`. Those of one split have its name behind their own. `normalised`, `hits`, `published`, `differences`,
+    /// `replicates`, `subsets`, `seeds`, `training` and `learning` are left out where they would be empty.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -58,6 +58,8 @@ impl Tables<'_> {
         for split in &splits {
             tables.extend(merges.seeds(split, self.top)?);
         }
+        tables.extend(Table::training(outcome, results));
+        tables.extend(Table::learning(outcome, results));
         let mut cost = cost(self.frame, &outcome.sweep)?;
         if outcome.rows.iter().any(Row::is_raced) {
             cost.notes.push(

@@ -48,6 +48,10 @@ pub(crate) enum TableName {
     Top,
     /// Mean and standard deviation of recipes with several seeds
     Seeds,
+    /// The adapters that the sweep trained: steps, loss, accuracy and time
+    Training,
+    /// The same after each job of their training
+    Learning,
     /// Which parameters matter
     Importance,
     /// The time that the jobs of each method took, and how many of them other sweeps share

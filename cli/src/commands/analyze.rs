@@ -99,6 +99,7 @@ fn why_not(name: TableName) -> &'static str {
         TableName::Replicates => "no search and no baseline of its file has `replicates`",
         TableName::Front => "its file has no `goals`",
         TableName::Subsets => "its file has no `subsets`",
+        TableName::Training | TableName::Learning => "it trained no adapter",
         TableName::Variants => "its file has no `variants`",
         TableName::Similarity => "`bowline check --similarity` did not measure it for this sweep",
         _ => "there is nothing to tell",

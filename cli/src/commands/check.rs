@@ -10,11 +10,11 @@ use crate::{
     failure::{Failure, InputFailure, RunFailure},
     local,
     remote::open_store,
-    sweep_file::{SweepFile, read_sweeps},
+    sweep_file::{SweepFile, read_sweeps, refuse_trained},
     terminal,
 };
 use account::{Account, SimilarityOf};
-use jobs::{Digest, Similarity, StatisticsKind, StatisticsNeed, Sweep};
+use jobs::{Digest, Similarity, StatisticsKind, StatisticsNeed, Sweep, Task};
 use merging::{Comparison, UpdateSimilarity};
 use serde_json::Value;
 use std::path::Path;
@@ -78,7 +78,9 @@ struct Checked {
 
 fn check(args: &args::Check, sweep: Sweep, file: &SweepFile, out: Option<&Path>) -> Result<Checked, Failure> {
     let inputs = local::inputs(&args.store.s3);
-    let adapters: Vec<_> = sweep.tasks.iter().map(|task| (task.name.clone(), task.adapter.clone())).collect();
+    refuse_trained(&sweep)?;
+    let given = |task: &Task| Some((task.name.clone(), task.adapter.given()?.clone()));
+    let adapters: Vec<_> = sweep.tasks.iter().filter_map(given).collect();
     let read = ReadAdapters::new(&inputs, &sweep.base, &adapters)?;
     read.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
     let comparison = Comparison::new(&read.adapters)?;

@@ -9,7 +9,7 @@ use crate::{
     ready::ready,
     remote::{check_conditions, open_store},
     runner::{Done, Runner},
-    sweep_file::{SweepFile, read_recipe, read_sweep},
+    sweep_file::{SweepFile, read_recipe, read_sweep, refuse_trained},
     terminal,
 };
 use analysis::{Results, Summary};
@@ -24,6 +24,7 @@ use worker::Metrics;
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep, &args.variant)?;
+    refuse_trained(&sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::Input(InputFailure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() }));

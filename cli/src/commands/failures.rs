@@ -105,6 +105,14 @@ fn what(spec: &JobSpec) -> String {
             jobs::canonical_json(&spec.settings),
             jobs::escaped(&spec.split)
         ),
+        JobSpec::Train(spec) => format!(
+            "training of `{}`, steps {} to {} of {} on `{}`",
+            jobs::escaped(&spec.task),
+            spec.leg.first + 1,
+            spec.leg.end,
+            spec.steps(),
+            jobs::escaped(&spec.training.name)
+        ),
         JobSpec::Write(spec) => format!("write the {} {}", spec.format.name(), jobs::canonical_json(&spec.recipe)),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
-use jobs::{Change, Racing, StatisticsNeed, Sweep, Variant};
+use jobs::{Change, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -43,6 +43,9 @@ struct Plan {
     /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<MemoryNeeds>,
+    /// The adapters that are trained first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    training: Vec<TrainingPlan>,
     /// What is measured of the tasks' own models first, for recipes that merge by it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     statistics: Vec<String>,
@@ -93,15 +96,16 @@ impl Planned {
         let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
         let jobs_at_most = coordinator::bound(&sweep)?;
         let resume = if checked.problems.is_empty() && checked.is_here() {
-            let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
+            let frozen = coordinator::freeze(checked.of_family(sweep.clone()), &inputs)?;
             Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?)
         } else {
             None
         };
-        let Checked { matrices, memory, mut notes, downloads, unchecked, problems } = checked;
+        let Checked { matrices, memory, train_family: _, mut notes, downloads, unchecked, problems } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
         let revised = resume.as_ref().map(|resume| &resume.revision);
         let plan = Plan {
+            training: training(&sweep),
             statistics: statistics(&sweep),
             tasks: sweep.tasks.len(),
             searches: sweep.searches.len(),
@@ -125,6 +129,32 @@ impl Planned {
         };
         Ok(Self { plan, resume })
     }
+}
+
+/// The training of an adapter.
+#[derive(Debug, Serialize)]
+struct TrainingPlan {
+    task: String,
+    /// The split that it is trained on.
+    split: String,
+    steps: usize,
+    /// The jobs that train it, one after the other.
+    jobs: usize,
+}
+
+/// The adapters that the sweep trains.
+fn training(sweep: &Sweep) -> Vec<TrainingPlan> {
+    let of_task = |task: &Task| {
+        let training = task.adapter.training()?;
+        let steps = match training.keys().length() {
+            TrainLength::Steps(steps) => steps,
+            // A sweep file with epochs is refused.
+            TrainLength::Epochs(_) => 0,
+        };
+        let split = training.keys().split().to_owned();
+        Some(TrainingPlan { task: task.name.clone(), split, steps, jobs: training.legs() })
+    };
+    sweep.tasks.iter().filter_map(of_task).collect()
 }
 
 /// The statistics that recipes of the sweep need, in words.

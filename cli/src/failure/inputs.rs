@@ -14,6 +14,9 @@ pub(crate) enum InputFailure {
     /// The recipe weighs a task that the sweep does not have.
     #[error("the recipe has a weight for `{task}`, which is no task of `{}`", sweep.display())]
     UnknownTask { task: String, sweep: PathBuf },
+    /// The adapter is not there yet.
+    #[error("the adapter of `{task}` is trained by the sweep, and this command takes adapters that are there")]
+    Trained { task: String },
     /// The sweep file has no such variant.
     #[error("`{}` has no variant `{value}`{}", sweep.display(), in_words(values))]
     UnknownVariant { sweep: PathBuf, value: String, values: Vec<String> },
@@ -43,6 +46,7 @@ impl InputFailure {
             // The same command reads the new content of the file.
             Self::Changed(_) => code::UNAVAILABLE,
             Self::UnknownTask { .. }
+            | Self::Trained { .. }
             | Self::UnknownVariant { .. }
             | Self::SeveralVariants { .. }
             | Self::Similarity { .. }
@@ -55,6 +59,9 @@ impl InputFailure {
             Self::Check(CheckError::Memory { .. }) => {
                 Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
             }
+            Self::Trained { .. } => Some(
+                "`bowline run` trains it; `bowline finetune` writes one adapter to a folder, which a sweep file can name",
+            ),
             Self::Changed(_) => Some(
                 "nothing is written of what was read; run the same command again when no program writes to the file",
             ),

@@ -128,6 +128,7 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
         | CoordinatorError::Denominator { .. }
         | CoordinatorError::ZeroDenominator { .. }
         | CoordinatorError::Statistics { .. }
+        | CoordinatorError::Training { .. }
         | CoordinatorError::Metric { .. }
         | CoordinatorError::OtherSweep { .. }
         | CoordinatorError::Superseded { .. }
@@ -157,6 +158,10 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
         CoordinatorError::Statistics { .. } => Some(
             "correct the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave \
              out the recipes that merge by statistics",
+        ),
+        CoordinatorError::Training { .. } => Some(
+            "correct the settings or the input and run again, with `--retry-failed` where neither the sweep file nor an input has \
+             changed; legs that are stored are not made again",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),
         CoordinatorError::Queue(_)

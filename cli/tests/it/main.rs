@@ -33,6 +33,7 @@ mod signals;
 mod stored;
 mod sweeps;
 mod texts;
+mod training;
 mod tutorial;
 mod watching;
 mod webhook;

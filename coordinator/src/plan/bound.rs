@@ -28,7 +28,7 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
         fixed += references(report) + given + chosen;
     }
     let layerwise = sweep.layerwise_needs().len();
-    fixed += sweep.tasks.len() * sweep.statistics_needs().len() + layerwise;
+    fixed += sweep.tasks.len() * sweep.statistics_needs().len() + layerwise + sweep.train_jobs();
     // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.
     fixed += sweep.learned.len() * if report == select { 3 } else { 4 };
     let recipes = (sweep.searches.len() + sweep.baselines.len()) as u64;

@@ -7,6 +7,8 @@ use std::fmt;
 /// The parts of a sweep, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// The adapters that the sweep trains.
+    Train,
     /// The base model and each adapter alone.
     References,
     /// What merges need to know of the tasks' own models.
@@ -30,6 +32,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Train => "train",
             Self::References => "references",
             Self::Statistics => "statistics",
             Self::Tune => "tune",

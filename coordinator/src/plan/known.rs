@@ -3,6 +3,7 @@ mod answers;
 use super::{
     pending::PendingJob,
     results::{JobStatus, KnownResults},
+    training::Leg,
 };
 use crate::{
     CoordinatorError, Frozen, RecordedError,
@@ -32,7 +33,9 @@ pub(super) struct Known {
     statistics_ids: Vec<JobId>,
     /// The jobs that make these merges.
     layerwise_ids: Vec<JobId>,
-    results: KnownResults,
+    /// The jobs that train adapters, with their tasks. The plan asks for them in every step, and an id takes a hash.
+    pub(super) legs: Vec<Leg>,
+    pub(super) results: KnownResults,
 }
 
 impl Known {
@@ -44,6 +47,8 @@ impl Known {
         let layerwise = frozen.sweep().layerwise_needs();
         let specs = layerwise.iter().filter_map(|settings| frozen.layerwise_spec(settings, |_| true));
         let layerwise_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
+        let legs = frozen.sweep().tasks.iter().flat_map(|task| frozen.train_specs(&task.name));
+        let legs = legs.map(Leg::of).collect();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -62,6 +67,7 @@ impl Known {
             layerwise,
             statistics_ids,
             layerwise_ids,
+            legs,
             results,
         }
     }
@@ -73,12 +79,15 @@ impl Known {
     /// The evaluations of the base model and of each adapter whose accuracy on `split` is not given.
     pub(super) fn references(&self, split: &str) -> impl Iterator<Item = PendingJob> {
         let on = if split == self.select { String::new() } else { format!(" on {split}") };
-        let base = PendingJob::evaluation(Subject::Base, split, format!("zero-shot{on}"));
+        // The base is evaluated with the heads of all tasks.
+        let heads = self.frozen.sweep().tasks.iter().filter_map(|task| self.frozen.head_trained_by(&task.name));
+        let base = PendingJob::evaluation(Subject::Base, split, format!("zero-shot{on}")).after(heads);
         let split = split.to_owned();
         let measured = self.measured(&split).map(|task| task.name.clone()).collect::<Vec<_>>();
         let alone = measured.into_iter().map(move |task| {
             let label = format!("{task} alone{on}");
-            PendingJob::evaluation(Subject::Adapter { task }, &split, label)
+            let adapter = self.frozen.trained_by(&task);
+            PendingJob::evaluation(Subject::Adapter { task }, &split, label).after(adapter)
         });
         std::iter::once(base).chain(alone)
     }

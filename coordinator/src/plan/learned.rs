@@ -8,7 +8,12 @@ impl Known {
     /// The jobs that learn coefficients.
     pub(super) fn tune_jobs(&self) -> VecDeque<PendingJob> {
         let learned = self.frozen.sweep().learned.iter();
-        learned.filter_map(|learned| Some(PendingJob::tune(&learned.name, self.tune_spec(learned)?))).collect()
+        let job = |learned: &LearnedMerge| {
+            let spec = self.tune_spec(learned)?;
+            let adapters = self.trained(spec.adapters.iter().map(|adapter| adapter.task.as_str()));
+            Some(PendingJob::tune(&learned.name, spec).after(adapters))
+        };
+        learned.filter_map(job).collect()
     }
 
     /// The evaluations of the learned merges on `split`, of those whose coefficients are known.

@@ -47,6 +47,7 @@ impl OutcomeTable<'_> {
             ended_early: is_cut_short,
             reference: sweep.reference.clone(),
             variant: sweep.variant.clone(),
+            trained: self.known.trained_adapters(),
             setup: sweep.variant.is_some().then(|| setup(&self.known.frozen.manifest(BTreeMap::new()))),
         })
     }

@@ -1,6 +1,8 @@
 use super::job::{Phase, PlannedJob};
 use crate::Frozen;
-use jobs::{JobId, LayerwiseSettings, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
+use jobs::{
+    JobId, LayerwiseSettings, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TrainSpec, TuneSpec, WriteFormat,
+};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ enum PendingSpec {
     Statistics(StatisticsSpec),
     Layerwise(LayerwiseSpec),
     Tune(TuneSpec),
+    Train(Box<TrainSpec>),
 }
 
 impl PendingJob {
@@ -46,13 +49,13 @@ impl PendingJob {
         Self { spec: PendingSpec::Write { recipe: recipe.clone(), format }, label, artefacts: Vec::new() }
     }
 
-    /// The job that makes statistics. It needs no artefact.
+    /// The job that makes statistics.
     pub(super) fn statistics(spec: StatisticsSpec) -> Self {
         let label = format!("{} of {} over {} examples", spec.what.name(), spec.adapter.task, spec.examples);
         Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
     }
 
-    /// The job that merges layer by layer. It needs no artefact.
+    /// The job that merges layer by layer.
     pub(super) fn layerwise(spec: LayerwiseSpec) -> Self {
         let tasks: Vec<&str> = spec.adapters.iter().map(|adapter| adapter.task.as_str()).collect();
         let LayerwiseSettings { examples, off_diagonal, ridge, weights } = &spec.settings;
@@ -66,10 +69,23 @@ impl PendingJob {
         Self { spec: PendingSpec::Layerwise(spec), label, artefacts: Vec::new() }
     }
 
-    /// The job that learns the coefficients of a merge. It needs no artefact.
+    /// The job that learns the coefficients of a merge.
     pub(super) fn tune(name: &str, spec: TuneSpec) -> Self {
         let label = format!("coefficients of {name}");
         Self { spec: PendingSpec::Tune(spec), label, artefacts: Vec::new() }
+    }
+
+    /// A leg of the training of an adapter. It needs the leg before.
+    pub(super) fn train(spec: TrainSpec) -> Self {
+        let label = format!("{} steps {} to {} of {}", spec.task, spec.leg.first + 1, spec.leg.end, spec.steps());
+        let artefacts = spec.leg.from.into_iter().collect();
+        Self { spec: PendingSpec::Train(Box::new(spec)), label, artefacts }
+    }
+
+    /// The same, which waits for these artefacts as well.
+    pub(super) fn after(mut self, artefacts: impl IntoIterator<Item = JobId>) -> Self {
+        self.artefacts.extend(artefacts);
+        self
     }
 
     /// The job itself, as one of `phase`.
@@ -81,6 +97,7 @@ impl PendingJob {
             PendingSpec::Statistics(spec) => frozen.job(spec),
             PendingSpec::Layerwise(spec) => frozen.job(spec),
             PendingSpec::Tune(spec) => frozen.job(spec),
+            PendingSpec::Train(spec) => frozen.job(*spec),
         };
         PlannedJob { id: job.id(), job, phase, label: self.label }
     }

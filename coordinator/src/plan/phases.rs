@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     Nothing,
-    /// The accuracies of the adapters alone, if the metric is normalised by them, the statistics of all tasks, if a
+    /// The adapters, if the sweep trains them, their accuracies alone, if the metric is normalised by them, the statistics of all tasks, if a
     /// recipe merges by them, and the sizes of the tasks, if searches race.
     Grounds,
     /// The same, and the coefficients of all learned merges.
@@ -33,7 +33,8 @@ pub(super) enum Needs {
 
 impl Phase {
     /// All phases. If several phases are ready, their jobs are issued in this order.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
+        Self::Train,
         Self::References,
         Self::Statistics,
         Self::Tune,
@@ -47,7 +48,8 @@ impl Phase {
 
     pub(super) fn needs(self) -> Needs {
         match self {
-            Self::References | Self::Statistics | Self::Tune => Needs::Nothing,
+            // Those that need an adapter which is trained wait for it one by one.
+            Self::Train | Self::References | Self::Statistics | Self::Tune => Needs::Nothing,
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
             Self::Search | Self::Baselines => Needs::Grounds,
             Self::Learned => Needs::Coefficients,
@@ -118,6 +120,11 @@ impl PendingJobs {
     }
 }
 
+/// The jobs that train adapters, leg by leg.
+pub(super) fn train_jobs(known: &Known) -> VecDeque<PendingJob> {
+    known.train_jobs().collect()
+}
+
 /// The jobs of the references on the selection split.
 pub(super) fn reference_jobs(known: &Known) -> VecDeque<PendingJob> {
     known.references(&known.select).collect()
@@ -125,7 +132,15 @@ pub(super) fn reference_jobs(known: &Known) -> VecDeque<PendingJob> {
 
 /// The jobs that make the statistics that recipes of the sweep need.
 pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
-    known.statistics().map(PendingJob::statistics).chain(known.layerwise().map(PendingJob::layerwise)).collect()
+    let of_tasks = known.statistics().map(|spec| {
+        let adapters = known.trained([spec.adapter.task.as_str()]);
+        PendingJob::statistics(spec).after(adapters)
+    });
+    let layerwise = known.layerwise().map(|spec| {
+        let adapters = known.trained(spec.adapters.iter().map(|adapter| adapter.task.as_str()));
+        PendingJob::layerwise(spec).after(adapters)
+    });
+    of_tasks.chain(layerwise).collect()
 }
 
 impl FixedRecipe {

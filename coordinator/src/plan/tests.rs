@@ -9,6 +9,7 @@ mod references;
 mod replicates;
 mod statistics;
 mod subsets;
+mod training;
 mod winner;
 
 use super::*;

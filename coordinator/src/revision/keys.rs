@@ -1,6 +1,6 @@
 use jobs::{
     Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
-    Racing, Reference, Search, Sweep, Task, Values, Variant,
+    Racing, Reference, Search, Sweep, Task, TaskAdapter, Values, Variant,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl Keys {
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
-        tasks.iter().for_each(|task| keys.task(task, &sweep.data_splits()));
+        tasks.iter().for_each(|task| keys.task(task, &sweep.splits_of(task)));
         keys.evaluation(evaluation);
         keys.method(*method);
         keys.put("metric.name", &objective.metric);
@@ -99,7 +99,10 @@ impl Keys {
     fn task(&mut self, task: &Task, splits: &[&str]) {
         let Task { name, adapter, data, head, finetuned } = task;
         let at = |key: &str| format!("tasks.{name}.{key}");
-        self.of_input(&at("adapter"), adapter, &[format!("adapters.{name}")]);
+        match adapter {
+            TaskAdapter::Given(adapter) => self.of_input(&at("adapter"), adapter, &[format!("adapters.{name}")]),
+            TaskAdapter::Train(training) => self.put(&at("adapter.train"), training.keys().written()),
+        }
         let of_data: Vec<String> = splits.iter().map(|split| format!("data.{name}.{split}")).collect();
         self.of_input(&at("data"), data, &of_data);
         // A joint head may be made from the heads of the tasks.

@@ -36,6 +36,7 @@ pub(super) fn final_documents(ended: &Result<Ended, CoordinatorError>, failed: u
             | CoordinatorError::Denominator { .. }
             | CoordinatorError::ZeroDenominator { .. }
             | CoordinatorError::Statistics { .. }
+            | CoordinatorError::Training { .. }
             | CoordinatorError::Metric { .. }
             | CoordinatorError::Queue(_)
             | CoordinatorError::Store(_)),

@@ -37,7 +37,7 @@ impl SweepRun<'_> {
         let store = self.services.store;
         match kind {
             JobKind::Evaluate => set_aside(store, &id, self.state.examples()).await?,
-            JobKind::Write | JobKind::Statistics | JobKind::Tune => {
+            JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => {
                 // No copy is kept: the files may be large, and can be written again from the same inputs.
                 let removed = store.remove_artefact(&id).await?;
                 tracing::warn!(job = %id.short(), removed, "removed a corrupt artefact; the job is computed again");

@@ -98,8 +98,7 @@ impl ModelFamily for ClipBase {
     }
 
     fn train_family(&self) -> TrainFamily {
-        let layers = self.model.config().vision.encoder.layers;
-        if layers >= LARGE_LAYERS { TrainFamily::LargeImages } else { TrainFamily::Images }
+        Configuration::train_family(self.model.config())
     }
 
     fn prepare(&self, split: Images, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
@@ -244,5 +243,9 @@ impl Configuration for ClipConfig {
 
     fn has_text_tower(&self) -> bool {
         true
+    }
+
+    fn train_family(&self) -> TrainFamily {
+        if self.vision.encoder.layers >= LARGE_LAYERS { TrainFamily::LargeImages } else { TrainFamily::Images }
     }
 }

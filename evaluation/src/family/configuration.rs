@@ -1,6 +1,6 @@
 use super::{FamilyVisitor, ModelFamily};
 use crate::{ModelError, ModelKind, Module};
-use jobs::Precision;
+use jobs::{Precision, TrainFamily};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -41,6 +41,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
 
     /// Whether heads can be made of class names.
     fn has_text_tower(&self) -> bool;
+
+    /// The models of the paper whose settings of fine-tuning are the defaults.
+    fn train_family(&self) -> TrainFamily;
 }
 
 /// A place in a model whose rows one or more linear layers take, such as queries, keys and values.

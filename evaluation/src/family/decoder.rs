@@ -277,4 +277,8 @@ impl Configuration for DecoderConfig {
     fn has_text_tower(&self) -> bool {
         false
     }
+
+    fn train_family(&self) -> TrainFamily {
+        TrainFamily::Texts
+    }
 }

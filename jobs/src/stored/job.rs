@@ -18,8 +18,9 @@ pub(crate) struct StoredJob<'a> {
 
 impl<'a> From<&'a Job> for StoredJob<'a> {
     fn from(job: &'a Job) -> Self {
+        let is_newer = !job.places.slices.is_empty() || job.places.has_trained();
         let StoredSpec { version, meaning, spec } =
-            if job.places.slices.is_empty() { job.spec().into() } else { StoredSpec::newest(job.spec()) };
+            if is_newer { StoredSpec::newest(job.spec()) } else { job.spec().into() };
         Self { version, meaning, spec, places: Cow::Borrowed(&job.places) }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct StoredOutcome {
     reference: Option<Reference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     variant: Option<Variant>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    trained: BTreeMap<String, JobId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     setup: Option<Digest>,
 }
@@ -134,6 +136,7 @@ impl From<Outcome> for StoredOutcome {
             ended_early: outcome.ended_early,
             reference: outcome.reference,
             variant: outcome.variant,
+            trained: outcome.trained,
             setup: outcome.setup,
         }
     }
@@ -143,7 +146,7 @@ impl From<Outcome> for StoredOutcome {
 fn version_of(outcome: &Outcome) -> u32 {
     let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some() || row.is_raced();
     let is_extended = outcome.reference.is_some() || outcome.variant.is_some() || !outcome.goals.is_empty();
-    if is_extended || outcome.rows.iter().any(has_axes) {
+    if is_extended || !outcome.trained.is_empty() || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
     if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -165,6 +168,7 @@ impl From<StoredOutcome> for Outcome {
             ended_early: stored.ended_early,
             reference: stored.reference,
             variant: stored.variant,
+            trained: stored.trained,
             setup: stored.setup,
         }
     }

@@ -110,7 +110,7 @@ impl Sweep {
         let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
         let has_method = !self.method.is_first() || self.searches.iter().any(|search| search.trials.is_some());
         let has_replicates = searched.chain(fixed).any(Option::is_some);
-        let has_axis = self.subsets.is_some() || self.variant.is_some();
+        let has_axis = self.subsets.is_some() || self.variant.is_some() || self.trains();
         has_axis || self.racing.is_some() || !self.goals.is_empty() || has_replicates || has_method
     }
 }
@@ -131,7 +131,7 @@ impl Age for JobSpec {
         match self {
             Self::Evaluate(meaning) => meaning.is_newer(),
             Self::Write(spec) => !spec.statistics.is_empty() || spec.recipe.is_newer(),
-            Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => true,
+            Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) | Self::Train(_) => true,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Change, Digest, Manifest, Method, Outcome, Progress, Replicates, RowKind, RowReplicates, SeedRun, SubsetJob,
-    Subsets, UnknownVersion,
+    Subsets, Sweep, UnknownVersion,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -51,6 +51,24 @@ fn a_sweep_with_subsets_or_replicates_is_of_a_version_that_earlier_programs_refu
     outcome.rows[1].replicates = Some(RowReplicates { key: "seed".to_owned(), runs });
     let tasks = vec!["mnist".to_owned()];
     outcome.rows[0].subsets = vec![SubsetJob { tasks: tasks.clone(), job: Some(job) }, SubsetJob { tasks, job: None }];
+    let written = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);
+}
+
+#[test]
+fn a_sweep_that_trains_is_of_a_version_that_earlier_programs_refuse() {
+    let text = "name: t\nbase: b\ntraining: {steps: 3}\ntasks: [{name: a, adapter: {train: {}}, data: d, head: h}]\n\
+                evaluation: {}\nrecipe: {preset: ties}\nparameters: {scaling: [1.0]}\n";
+    let mut manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+    manifest.sweep = Sweep::from_yaml(text, std::path::Path::new("/sweeps"), &[]).unwrap();
+    let mut written = serde_json::to_value(&manifest).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Manifest>(written.clone()).unwrap(), manifest);
+    written["sweep"]["tasks"][0]["adapter"]["train"]["colour"] = "red".into();
+    assert!(serde_json::from_value::<Manifest>(written).is_err());
+    let mut outcome: Outcome = serde_json::from_str(OUTCOME).unwrap();
+    outcome.trained = [("mnist".to_owned(), Digest::of(b"a job").into())].into();
     let written = serde_json::to_value(&outcome).unwrap();
     assert_eq!(written["version"], 4);
     assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);

@@ -22,11 +22,11 @@ mod variants;
 pub(super) use task::{CheckedAdapter, check_tasks};
 
 use super::{
-    Sweep, SweepError,
+    Evaluation, Sweep, SweepError, Task,
     file::{MethodFile, SweepFile},
     training::check_training,
 };
-use crate::{HubKind, InputRef, Task};
+use crate::{HubKind, InputRef};
 use baselines::check_baselines;
 use evaluation::{check_evaluation, check_fits, check_metric};
 use findings::Findings;
@@ -48,11 +48,10 @@ impl SweepFile {
         found.take(check_name("name", &self.name));
         let base = found.take(reference("base", &self.base, folder, HubKind::Model));
         let published = found.take(PublishedKeys::take(&mut self.searches, &mut self.baselines));
-        // A run does not train, but what is wrong with the keys is said all the same.
-        found.take(check_training(self.training.take()));
+        let training = found.take(check_training(self.training.take())).unwrap_or_default();
         let tasks = found.take(check_tasks(std::mem::take(&mut self.tasks), folder)).unwrap_or_default();
         let tasks: Vec<Task> =
-            tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i))).collect();
+            tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i, &training))).collect();
         found.extend(recipe_errors(&self));
         found.end()?;
         let base = base.expect("nothing is wrong with it");
@@ -64,6 +63,7 @@ impl SweepFile {
     fn check_with(mut self, parts: Parts, folder: &Path) -> Result<Sweep, SweepError> {
         let Parts { base, published, tasks } = parts;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
+        refuse_same_splits(&tasks, &evaluation)?;
         let is_bare = self.searches.is_empty()
             && self.recipe.is_none()
             && self.parameters.is_none()
@@ -123,6 +123,20 @@ struct Parts {
     base: InputRef,
     published: PublishedKeys,
     tasks: Vec<Task>,
+}
+
+/// A task is not trained on a split that it is evaluated on, unless its examples may overlap.
+fn refuse_same_splits(tasks: &[Task], evaluation: &Evaluation) -> Result<(), SweepError> {
+    for task in tasks {
+        let Some(training) = task.adapter.training() else { continue };
+        let split = training.keys().split();
+        if !training.keys().allows_overlap() && [&evaluation.select, &evaluation.report].iter().any(|own| *own == split)
+        {
+            let problem = format!("is `{split}`, which is evaluated as well; train on another split");
+            return Err(training.keys().invalid("split", problem));
+        }
+    }
+    Ok(())
 }
 
 /// Whether `name` can be the name of a sweep, a task or a split.

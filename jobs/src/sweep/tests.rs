@@ -331,7 +331,7 @@ fn text_that_is_no_yaml_is_refused_with_its_line() {
 #[test]
 fn overrides_reach_lists_by_number_and_name() {
     let sweep = read(SMALL, &["tasks.mnist.adapter=other", "recipe.weights.icons=0.5"]).unwrap();
-    assert_eq!(sweep.tasks[0].adapter, InputRef::Path("/sweeps/other".into()));
+    assert_eq!(sweep.tasks[0].adapter, InputRef::Path("/sweeps/other".into()).into());
     assert!((sweep.searches[0].recipe.weights["icons"] - 0.5).abs() < 1e-12);
     assert_eq!(message(&["tasks.9.name=x"]), "the override `tasks.9.name=x` leads nowhere: the list has no `9`");
     assert_eq!(message(&["name"]), "the override `name` is not of the form key=value");

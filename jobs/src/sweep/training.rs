@@ -2,7 +2,7 @@
 
 use super::{SweepError, check::check_name, read::typed};
 use crate::{Augmentation, RateSchedule, TrainFamily, TrainLength, TrainSettings, TrainTargets, Warmup};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The split that is trained on, unless another is named.
@@ -13,52 +13,80 @@ const GROUPS: [(&str, TrainTargets); 3] =
     [("attention", TrainTargets::Attention), ("mlp", TrainTargets::Mlp), ("all-linear", TrainTargets::AllLinear)];
 
 /// `training`, or what a task has in place of parts of it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainingFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alpha: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rslora: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dropout: Option<f64>,
     /// A group, or a list of names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     targets: Option<TargetsFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     betas: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     eps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     weight_decay: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<RateSchedule>,
     /// The share of the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
     warmup: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     warmup_steps: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     accumulation: Option<usize>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     micro_batch: Option<Option<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     epochs: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     clip: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     label_smoothing: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     train_head: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     split: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     overlap: Option<Overlap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     optimizer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_steps: Option<usize>,
     /// A word, or a list of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     augmentation: Option<Words>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     early_stopping: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     class_balanced: Option<bool>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum TargetsFile {
     Group(String),
     Names(Vec<String>),
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Words {
     One(String),
@@ -66,7 +94,7 @@ enum Words {
 }
 
 /// What becomes of examples that the training split shares with the splits that are evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Overlap {
     Refuse,
@@ -74,7 +102,8 @@ enum Overlap {
 }
 
 /// How the adapter of a task is trained, as far as the sweep file says it: the rest follows from the family of the base.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainingKeys {
     /// Where the keys stand, for messages.
     path: String,
@@ -95,6 +124,9 @@ impl TrainingFile {
             if are_both {
                 return Err(SweepError::invalid(format!("{path}.{other}"), format!("stands beside `{one}`; use one")));
             }
+        }
+        if file.checkpoint_steps == Some(0) {
+            return Err(SweepError::invalid(format!("{path}.checkpoint_steps"), "is 0, expected at least 1"));
         }
         file.split.iter().try_for_each(|split| check_name(&format!("{path}.split"), split))?;
         // Which family it is changes no range.
@@ -199,6 +231,7 @@ impl TrainingFile {
             overlap: self.overlap.or(shared.overlap),
             optimizer: self.optimizer.or(shared.optimizer),
             precision: self.precision.or(shared.precision),
+            checkpoint_steps: self.checkpoint_steps.or(shared.checkpoint_steps),
             augmentation: self.augmentation.or(shared.augmentation),
             early_stopping: self.early_stopping.or(shared.early_stopping),
             class_balanced: self.class_balanced.or(shared.class_balanced),
@@ -263,6 +296,26 @@ impl TrainingKeys {
     /// The split that is trained on.
     pub fn split(&self) -> &str {
         self.file.split.as_deref().unwrap_or(SPLIT)
+    }
+
+    /// The keys as they are written, those of the task over the shared ones.
+    pub fn written(&self) -> Value {
+        serde_json::to_value(&self.file).expect("keys are plain data")
+    }
+
+    /// When training ends.
+    pub fn length(&self) -> TrainLength {
+        self.length
+    }
+
+    /// Steps after which a job of a sweep stores a checkpoint.
+    pub(super) fn checkpoint_steps(&self) -> Option<usize> {
+        self.file.checkpoint_steps
+    }
+
+    /// The error of a key.
+    pub(super) fn invalid(&self, key: &str, problem: String) -> SweepError {
+        SweepError::invalid(format!("{}.{key}", self.path), problem)
     }
 
     /// Whether examples may be in the splits that are evaluated as well.

@@ -1,7 +1,9 @@
 use super::{RateSchedule, TrainLength, TrainSettings, TrainTargets, Warmup};
+use serde::{Deserialize, Serialize};
 
 /// The models for which the paper states settings of fine-tuning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TrainFamily {
     /// Image towers like that of CLIP ViT-B/32.
     Images,

@@ -156,7 +156,7 @@ impl TrainedOutput<'_> {
             let _ = writeln!(text, "Base model: `{base}`\n");
         }
         let settings = serde_json::to_string_pretty(self.settings).expect("settings are plain data with string keys");
-        let _ = writeln!(text, "Trained with `bowline finetune`:\n\n```json\n{settings}\n```");
+        let _ = writeln!(text, "Trained by Bowline:\n\n```json\n{settings}\n```");
         if !self.notes.is_empty() {
             let _ = writeln!(text, "\n{}", self.notes.trim_end());
         }

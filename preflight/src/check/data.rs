@@ -12,7 +12,7 @@ impl Check<'_> {
     pub(super) fn data(&mut self, place: &Place, task: &Task, head: Option<&HeadRows>) {
         let place = place.at("data");
         let mut first: Option<DataOutline> = None;
-        for split in self.sweep.data_splits() {
+        for split in self.sweep.splits_of(task) {
             let Some((listed, outline)) = self.look_at_data(&place, &task.data, split) else { continue };
             let files = listed.files(&outline);
             if !outline.is_whole() {
@@ -104,7 +104,7 @@ impl Check<'_> {
 
     /// Splits that the sweep file has rules for and that are not evaluated. Their problems are notes.
     fn other_splits(&mut self, place: &Place, task: &Task) {
-        let evaluated = self.sweep.data_splits();
+        let evaluated = self.sweep.splits_of(task);
         let is_here = matches!(task.data.source, InputRef::Path(_));
         let others = task.data.splits.keys().filter(|split| is_here && !evaluated.contains(&split.as_str()));
         for split in others {

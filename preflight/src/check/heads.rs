@@ -43,8 +43,9 @@ impl Check<'_> {
                 Some(HeadRows { count, names: head.names().map(<[String]>::to_vec) })
             }
             HeadSpec::Adapter(reference) => {
-                let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
-                let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
+                let is_own = task.adapter.given() == Some(reference);
+                let other = if is_own { None } else { self.adapter(place, task, reference, base) };
+                let adapter = if is_own { adapter } else { other.as_ref() };
                 let at = format!("the adapter `{reference}`");
                 let place = place.adapter(self.sweep);
                 let adapter = adapter?;

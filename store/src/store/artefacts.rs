@@ -82,12 +82,13 @@ impl Store {
         Ok(())
     }
 
-    /// Checks that all files of an artefact exist, with their sizes. Their content is checked when they are read.
+    /// Checks that all files of an artefact exist, with their sizes. Their content is checked when they are read. Files that are
+    /// deleted once no job needs them may be gone.
     ///
     /// # Errors
     /// A file is missing or has another size; the store cannot be read.
     pub async fn check_artefact_files(&self, result: &ArtefactResult) -> Result<(), StoreError> {
-        for file in &result.artefact.files {
+        for file in result.artefact.files.iter().filter(|file| !result.spec.is_temporary(&file.name)) {
             self.check_size(file_key(&result.job, &result.artefact, file)?, file).await?;
         }
         Ok(())
@@ -99,6 +100,19 @@ impl Store {
             Some(found) => Err(StoreError::Resized { key, expected: file.size, found }),
             None => Err(StoreError::NoFile { key }),
         }
+    }
+
+    /// Deletes those files of the artefact of `job` that nobody needs any more: see [`JobSpec::is_temporary`](jobs::JobSpec). The
+    /// record stays, and is returned.
+    ///
+    /// # Errors
+    /// The record cannot be read, or a file cannot be deleted.
+    pub async fn remove_temporary_files(&self, job: &JobId) -> Result<Option<ArtefactResult>, StoreError> {
+        let Some(result) = self.artefact_result(job).await? else { return Ok(None) };
+        for file in result.artefact.files.iter().filter(|file| result.spec.is_temporary(&file.name)) {
+            self.backend.delete(&file_key(job, &result.artefact, file)?).await?;
+        }
+        Ok(Some(result))
     }
 
     /// The folder of the store that holds the files of an artefact, for people.

@@ -196,7 +196,11 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
 fn with_base(spec: &JobSpec, base: String) -> JobSpec {
     match spec {
         JobSpec::Evaluate(meaning) => Meaning { base: Digest::of(base.as_bytes()), ..meaning.clone() }.into(),
-        spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_)) => spec.clone(),
+        spec @ (JobSpec::Write(_)
+        | JobSpec::Statistics(_)
+        | JobSpec::Layerwise(_)
+        | JobSpec::Tune(_)
+        | JobSpec::Train(_)) => spec.clone(),
     }
 }
 

@@ -111,9 +111,21 @@ impl<'a, J> Attempt<'a, J> {
         Ok(CheckedInput { path: located.path, files: located.files_in_use })
     }
 
+    /// The adapter of a task, if it is the one that the job names.
+    pub(super) fn adapter(&mut self, place: &InputRef, expected: Digest) -> Result<CheckedInput, JobError> {
+        let Located { path, digest: _, commit, files_in_use } = located_adapter(self.inputs, place, expected)?;
+        self.note_commit(place, commit);
+        Ok(CheckedInput { path, files: files_in_use })
+    }
+
     /// What an earlier attempt kept, and where this one keeps its state.
     pub(super) fn checkpoints(&self) -> Checkpoints {
         self.context.checkpoints.clone()
+    }
+
+    /// The checkpoint of the leg before, for a job that trains.
+    pub(super) fn leg_checkpoint(&self) -> Option<Arc<[u8]>> {
+        self.context.leg_checkpoint.clone()
     }
 
     /// The results of slices of the job that the store had.
@@ -148,6 +160,24 @@ impl Attempt<'_> {
     /// The error of a task that cannot be scored.
     pub(super) fn unscored(&self, task: &TaskInput, source: ScoreError) -> JobError {
         JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
+    }
+}
+
+/// The adapter at `place`, if it is the one that a job names.
+///
+/// The id of the job that trained an adapter stands for its content, and its first artefact stays. So the digest of the files is
+/// not known before, and is not compared: whoever reads an artefact compares the files with its record.
+pub(super) fn located_adapter(inputs: &Inputs, place: &InputRef, expected: Digest) -> Result<Located, JobError> {
+    match place {
+        InputRef::Artefact(job) => {
+            unchanged(place, job.digest(), expected)?;
+            inputs.adapter(place).map_err(JobError::Artefact)
+        }
+        InputRef::Path(_) | InputRef::Hub(_) | InputRef::S3(_) => {
+            let located = inputs.expecting(expected).adapter(place)?;
+            unchanged(place, located.digest, expected)?;
+            Ok(located)
+        }
     }
 }
 

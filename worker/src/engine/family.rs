@@ -7,6 +7,7 @@ use super::{
     portion::{BEYOND, Portion},
     session::JobSession,
     splits::Splits,
+    train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, Watch};
@@ -194,6 +195,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
 
     fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
         self.tune(attempt, spec)
+    }
+
+    fn train<'a>(&mut self, attempt: &mut Attempt<'a>, job: TrainJob<'a>) -> Result<OutputFiles, JobError> {
+        self.train(attempt, job)
     }
 }
 

@@ -46,8 +46,7 @@ impl Heads {
                     F::READS.name()
                 ))),
                 HeadSpec::Adapter(reference) => {
-                    let located = attempt.inputs.expecting(digest).adapter(reference)?;
-                    let CheckedInput { path, files } = attempt.checked(reference, located, digest)?;
+                    let CheckedInput { path, files } = attempt.adapter(reference, digest)?;
                     let adapter = attempt.read(&files, || {
                         Adapter::read(&task.name, &path, header)
                             .map_err(|source| JobError::Adapter { task: task.name.clone(), source })

@@ -167,8 +167,7 @@ fn read_adapters<M: Model>(attempt: &mut Attempt<'_>, base: &M, header: &BaseHea
     for input in &job.meaning.adapters {
         let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
         let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
-        let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let CheckedInput { path, files } = attempt.checked(place, located, input.digest)?;
+        let CheckedInput { path, files } = attempt.adapter(place, input.digest)?;
         let adapter = attempt.read(&files, || {
             Adapter::read(&input.task, &path, header)
                 .map_err(|source| JobError::Adapter { task: input.task.clone(), source })

@@ -1,6 +1,6 @@
 use super::{
     EngineSettings,
-    attempt::{EvaluateJob, unchanged},
+    attempt::{EvaluateJob, located_adapter, unchanged},
     memory::check_memory,
 };
 use crate::{JobError, SelfTest};
@@ -29,6 +29,9 @@ impl SelfTest for EngineSelfTest {
             JobSpec::Statistics(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
             JobSpec::Layerwise(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
             JobSpec::Tune(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
+            JobSpec::Train(spec) => {
+                self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(&spec.training), places })
+            }
             JobSpec::Write(spec) => {
                 self.checked_model(&places.base, spec.base)?;
                 self.check_adapters(&spec.adapters, places)
@@ -68,8 +71,7 @@ impl EngineSelfTest {
     fn check_adapters(&self, adapters: &[AdapterInput], places: &InputLocations) -> Result<(), JobError> {
         for adapter in adapters {
             if let Some(place) = places.adapters.get(&adapter.task) {
-                let located = self.inputs.expecting(adapter.digest).adapter(place)?;
-                unchanged(place, located.digest, adapter.digest)?;
+                located_adapter(&self.inputs, place, adapter.digest)?;
             }
         }
         Ok(())

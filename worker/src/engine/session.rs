@@ -2,6 +2,7 @@ use super::{
     EngineSettings,
     attempt::{Attempt, CheckedInput},
     family::Open,
+    train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
 use evaluation::ModelKind;
@@ -33,6 +34,9 @@ pub(super) trait JobSession: Send {
 
     /// Learns the coefficients of a merge, and writes them.
     fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError>;
+
+    /// Trains an adapter for the steps of a leg, and writes the checkpoint or the adapter.
+    fn train<'a>(&mut self, attempt: &mut Attempt<'a>, job: TrainJob<'a>) -> Result<OutputFiles, JobError>;
 }
 
 impl Session {
@@ -84,5 +88,10 @@ impl Session {
     /// Learns the coefficients of a merge, and writes them.
     pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
         self.model.tune(attempt, spec)
+    }
+
+    /// Trains an adapter for the steps of a leg, and writes the checkpoint or the adapter.
+    pub(super) fn train<'a>(&mut self, attempt: &mut Attempt<'a>, job: TrainJob<'a>) -> Result<OutputFiles, JobError> {
+        self.model.train(attempt, job)
     }
 }

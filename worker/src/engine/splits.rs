@@ -78,7 +78,7 @@ impl<F: ModelFamily> Splits<F> {
     }
 
     /// Reads the task's split, or its first examples. Held splits are dropped until it fits.
-    fn read_within_budget(
+    pub(super) fn read_within_budget(
         &mut self,
         attempt: &mut Attempt<'_>,
         base: &F,

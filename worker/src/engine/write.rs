@@ -68,8 +68,7 @@ fn read_adapters(attempt: &mut Attempt<'_, WriteJob<'_>>, base: &BaseHeader) -> 
     for input in &spec.adapters {
         let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
         let place = places.adapters.get(&input.task).ok_or_else(missing)?;
-        let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let CheckedInput { path, files } = attempt.checked(place, located, input.digest)?;
+        let CheckedInput { path, files } = attempt.adapter(place, input.digest)?;
         let adapter = attempt.read(&files, || {
             Adapter::read(&input.task, &path, base)
                 .map_err(|source| JobError::Adapter { task: input.task.clone(), source })

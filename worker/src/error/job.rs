@@ -10,7 +10,7 @@ pub enum JobError {
     #[error("an input of the job cannot be used")]
     Input(#[from] inputs::InputError),
     /// What another job made for this one is missing from the store, or damaged.
-    #[error("the statistics that another job made cannot be used")]
+    #[error("what another job made for this one cannot be used")]
     Artefact(#[source] inputs::InputError),
     /// An input has changed since the sweep was frozen.
     #[error("`{place}` has changed since the job was made: its digest is {found}, the job's {expected}")]
@@ -62,6 +62,42 @@ pub enum JobError {
     /// Coefficients cannot be learned.
     #[error("the coefficients cannot be learned")]
     Tune(#[source] evaluation::TuneError),
+    /// An adapter cannot be trained.
+    #[error("the adapter of `{task}` cannot be trained")]
+    Train {
+        /// The task.
+        task: String,
+        /// Why not.
+        source: evaluation::TrainError,
+    },
+    /// Examples are in two splits.
+    #[error(
+        "{shared} of {n} examples of the split `{split}` of task `{task}` are trained on as well: the first is number {first}, which \
+         is number {trained} of `{training}`, counted from 0; an adapter would look too good on it. Cut splits that have no example \
+         in common under `data.splits`, or allow it with `overlap: allow` under `training`"
+    )]
+    Overlap {
+        /// The task.
+        task: String,
+        /// The split that is evaluated.
+        split: String,
+        /// The split that is trained on.
+        training: String,
+        /// Examples in both.
+        shared: usize,
+        /// Examples of the split that is evaluated.
+        n: usize,
+        /// The first of them that is trained on.
+        first: usize,
+        /// Its place in the training split.
+        trained: usize,
+    },
+    /// The checkpoint of the leg before is none of this training.
+    #[error("the checkpoint of the leg before cannot be used")]
+    Checkpoint(#[source] evaluation::StateError),
+    /// The checkpoint of the leg before cannot be read from the store now.
+    #[error("the checkpoint of the leg before cannot be read")]
+    CheckpointStore(#[source] Arc<store::StoreError>),
     /// Statistics cannot be written, or those of another job cannot be read.
     #[error("the statistics cannot be used")]
     Statistics(#[from] merging::StatisticsError),
@@ -230,6 +266,7 @@ impl JobError {
         match self {
             Self::Input(error) | Self::Artefact(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
+            Self::CheckpointStore(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
@@ -245,6 +282,9 @@ impl JobError {
             | Self::InputMerge(_)
             | Self::Statistics(_)
             | Self::Tune(_)
+            | Self::Train { .. }
+            | Self::Overlap { .. }
+            | Self::Checkpoint(_)
             | Self::Output(_)
             | Self::Scratch { .. }
             | Self::NoHead { .. }
@@ -266,8 +306,14 @@ impl JobError {
     /// Whether the failure belongs to the job or to the machine. A failure that may pass, or that another machine may
     /// not have, says nothing about the job.
     pub fn blame(&self) -> Blame {
-        let is_of_service =
-            matches!(self, Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. } | Self::Artefact(_));
+        let is_of_service = matches!(
+            self,
+            Self::CorruptResult(_)
+                | Self::ImpossibleResult(_)
+                | Self::Lost { .. }
+                | Self::Artefact(_)
+                | Self::CheckpointStore(_)
+        );
         let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
         if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }

@@ -29,6 +29,7 @@ impl Worker {
                 JobSpec::Statistics(spec) => Some(spec.base),
                 JobSpec::Layerwise(spec) => Some(spec.base),
                 JobSpec::Tune(spec) => Some(spec.base),
+                JobSpec::Train(spec) => Some(spec.base),
                 // A write job loads no model.
                 JobSpec::Write(_) => None,
             };
@@ -45,8 +46,13 @@ impl Worker {
     }
 
     async fn attempt(&self, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
+        let leg_checkpoint = match self.leg_checkpoint(job).await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return Attempted { outcome: Err(error), hangs: false },
+        };
         let (checkpoints, mut kept) = self.checkpoints(job).await;
         let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
+        let context = context.with_leg_checkpoint(leg_checkpoint);
         let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {

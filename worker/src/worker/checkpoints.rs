@@ -16,7 +16,12 @@ pub(super) struct Kept {
 fn is_resumable(spec: &JobSpec) -> bool {
     match spec {
         JobSpec::Tune(_) => true,
-        JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) => false,
+        // A leg of a training is short.
+        JobSpec::Evaluate(_)
+        | JobSpec::Write(_)
+        | JobSpec::Statistics(_)
+        | JobSpec::Layerwise(_)
+        | JobSpec::Train(_) => false,
     }
 }
 

@@ -34,10 +34,12 @@ impl Worker {
         let id = job.id();
         match job.spec().kind() {
             JobKind::Evaluate => Ok(self.store.result(&id).await?.is_some()),
-            JobKind::Write | JobKind::Statistics | JobKind::Tune => match self.store.artefact_result(&id).await? {
-                Some(result) => self.store.check_artefact_files(&result).await.map(|()| true),
-                None => Ok(false),
-            },
+            JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => {
+                match self.store.artefact_result(&id).await? {
+                    Some(result) => self.store.check_artefact_files(&result).await.map(|()| true),
+                    None => Ok(false),
+                }
+            }
         }
     }
 
@@ -58,7 +60,11 @@ impl Worker {
                 CompletedJob::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
             (
-                spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) | JobSpec::Tune(_)),
+                spec @ (JobSpec::Write(_)
+                | JobSpec::Statistics(_)
+                | JobSpec::Layerwise(_)
+                | JobSpec::Tune(_)
+                | JobSpec::Train(_)),
                 Output::Files(files),
             ) => {
                 let artefact = files.artefact().clone();
@@ -75,11 +81,16 @@ impl Worker {
         match completed {
             CompletedJob::Scores(result) => self.store.put_result(result).await.map(|_| ()),
             CompletedJob::Files { result, files } => {
+                if self.has_leg(&result.spec, &result.job).await? {
+                    self.compare_with_first(result).await?;
+                    return Ok(());
+                }
                 // The record that names the files is stored after them.
                 self.store.put_artefact_files(&result.job, &result.artefact, files.folder()).await?;
                 if self.store.put_artefact_result(result).await? == Put::Exists {
                     self.compare_with_first(result).await?;
                 }
+                self.delete_leg_checkpoints(&result.spec).await;
                 Ok(())
             }
             CompletedJob::OtherKind(_) => Ok(()),

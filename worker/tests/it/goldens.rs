@@ -69,7 +69,7 @@ impl Bench {
             other => self.root.join("testdata/mini8").join(other),
         };
         for task in &mut sweep.tasks {
-            task.adapter = jobs::InputRef::Path(adapters.join(&task.name));
+            task.adapter = jobs::InputRef::Path(adapters.join(&task.name)).into();
         }
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };

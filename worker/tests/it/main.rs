@@ -14,5 +14,6 @@ mod requests;
 mod slices;
 mod statistics;
 mod texts;
+mod train;
 mod tune;
 mod write;

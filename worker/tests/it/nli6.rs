@@ -211,7 +211,7 @@ fn an_adapter_of_what_the_model_lacks_is_named() {
     let bytes = safetensors::serialize(tensors, None).unwrap();
     fs::write(folder.path().join("adapter_model.safetensors"), bytes).unwrap();
     let mut sweep = bench.sweep(&["rte"], &[]);
-    sweep.tasks[0].adapter = jobs::InputRef::Path(folder.path().to_owned());
+    sweep.tasks[0].adapter = jobs::InputRef::Path(folder.path().to_owned()).into();
     let error = bench.compute(sweep, Subject::Adapter { task: "rte".to_owned() }, "test").unwrap_err();
     let words =
         "the adapter of `rte` cannot be used: an update is for `lm_head`: the language model has no linear layer";

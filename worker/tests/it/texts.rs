@@ -152,7 +152,7 @@ fn a_frozen_sweep_names_the_adapters_as_heads_also_where_they_take_no_part() {
     let at = |path: &str| InputRef::Path(root.join("examples/mini8").join(path));
     sweep.base = at("base");
     sweep.tasks.iter_mut().for_each(|task| {
-        task.adapter = at("adapters/mnist");
+        task.adapter = at("adapters/mnist").into();
         task.head = Some(jobs::HeadSpec::Adapter(at("adapters/mnist")));
     });
     sweep.evaluation.precision = jobs::Precision::Bf16;

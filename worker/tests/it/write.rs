@@ -93,7 +93,8 @@ fn spec_of(job: &Job) -> &WriteSpec {
         jobs::JobSpec::Evaluate(_)
         | jobs::JobSpec::Statistics(_)
         | jobs::JobSpec::Layerwise(_)
-        | jobs::JobSpec::Tune(_) => unreachable!("it writes"),
+        | jobs::JobSpec::Tune(_)
+        | jobs::JobSpec::Train(_) => unreachable!("it writes"),
     }
 }
 

@@ -64,7 +64,7 @@ impl Merging<'_> {
                     (None, _) => Some(format!("no `--adapter` has the name `{task}`")),
                     (Some(adapter), JobSpec::Statistics(spec)) => self.differs(adapter, spec),
                     (Some(_), JobSpec::Layerwise(spec)) => self.differs_layerwise(spec),
-                    (Some(_), JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Tune(_)) => {
+                    (Some(_), JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Tune(_) | JobSpec::Train(_)) => {
                         Some("the job that made the folder measures none".to_owned())
                     }
                 }

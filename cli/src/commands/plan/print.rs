@@ -1,6 +1,6 @@
 //! A plan for people.
 
-use super::Plan;
+use super::{Plan, TrainingPlan};
 use crate::{local::free_memory, revised, terminal};
 use coordinator::SweepRevision;
 use jobs::ByteSize;
@@ -26,6 +26,10 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
         let free = ByteSize(free_memory());
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
+    }
+    for TrainingPlan { task, split, steps, jobs } in &plan.training {
+        let jobs = counted(*jobs, "job", "jobs, one after the other");
+        terminal::data(format_args!("  trained first: the adapter of {task}, {steps} steps on `{split}` in {jobs}"));
     }
     plan.statistics.iter().for_each(|what| terminal::data(format_args!("  measured first: {what}")));
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));

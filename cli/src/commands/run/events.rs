@@ -3,7 +3,10 @@ use crate::{clock::span, progress::Progress, revised, watching::RunMetrics};
 use analysis::fixed;
 use coordinator::{Counts, Event};
 use jobs::{ByteSize, RecipeSpec};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Prints the events of a run for people, and passes them on to its metrics and its account.
 pub(super) struct EventPrinter<'a> {
@@ -60,8 +63,10 @@ impl<'a> EventPrinter<'a> {
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }
-            Event::Written { label, size, is_reused, .. } => {
-                if !is_reused {
+            Event::Written { label, size, facts, is_reused, .. } => {
+                if let (false, Some(learned)) = (is_reused, learned(&facts)) {
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {learned}")));
+                } else if !is_reused {
                     self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>11}", ByteSize(size).to_string())));
                 }
             }
@@ -106,6 +111,14 @@ fn best_in_words(search: &str, spec: &RecipeSpec, value: f64) -> String {
         .map(|(key, value)| format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     [vec![search.to_owned()], shown, vec![fixed(value, 4)]].concat().join(" ")
+}
+
+/// What a leg of training has come to, in words; `None` for other jobs.
+fn learned(facts: &BTreeMap<String, f64>) -> Option<String> {
+    let loss = facts.get("loss")?;
+    let correct = facts.get("correct")?;
+    let percent = 100.0 * correct / facts.get("examples")?.max(1.0);
+    Some(format!("loss {}, {} % right", fixed(*loss, 4), fixed(percent, 1)))
 }
 
 #[cfg(test)]

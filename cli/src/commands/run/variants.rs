@@ -105,6 +105,7 @@ fn is_run_of_one_sweep(failure: &RunFailure) -> bool {
             | CoordinatorError::Denominator { .. }
             | CoordinatorError::ZeroDenominator { .. }
             | CoordinatorError::Statistics { .. }
+            | CoordinatorError::Training { .. }
             | CoordinatorError::Metric { .. }
             | CoordinatorError::OtherSweep { .. }
             | CoordinatorError::Superseded { .. }

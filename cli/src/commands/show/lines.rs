@@ -3,7 +3,7 @@
 use crate::clock::{date, span};
 use jobs::{
     AdapterInput, ArtefactResult, ByteSize, Digest, FailureRecord, JobId, JobResult, JobSpec, Meaning, RunFacts,
-    Subject, Timings,
+    Subject, Timings, TrainLeg,
 };
 
 /// The columns of a line's name.
@@ -114,6 +114,15 @@ impl Lines {
             JobSpec::Tune(spec) => {
                 self.line("learns", format!("coefficients on examples of `{}`", spec.split));
                 self.line("settings", jobs::canonical_json(&spec.settings));
+            }
+            JobSpec::Train(spec) => {
+                let TrainLeg { first, end, from: _ } = &spec.leg;
+                self.line(
+                    "trains",
+                    format!("the adapter of `{}` on `{}`, steps {} to {end}", spec.task, spec.training.name, first + 1),
+                );
+                self.line("settings", jobs::canonical_json(&spec.settings));
+                self.line("base", format!("sha256 {}", spec.base.short()));
             }
             JobSpec::Write(spec) => {
                 self.line("writes", format!("the merge as {}", spec.format.name()));

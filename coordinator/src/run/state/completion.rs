@@ -62,10 +62,16 @@ impl RunState {
         }
         match (kind, is_reused) {
             (JobKind::Write, _) => {}
-            (JobKind::Statistics | JobKind::Tune | JobKind::Evaluate, true) => self.progress.counts.reused += 1,
-            (JobKind::Statistics | JobKind::Tune | JobKind::Evaluate, false) => self.progress.counts.run += 1,
+            (JobKind::Statistics | JobKind::Tune | JobKind::Train | JobKind::Evaluate, true) => {
+                self.progress.counts.reused += 1;
+            }
+            (JobKind::Statistics | JobKind::Tune | JobKind::Train | JobKind::Evaluate, false) => {
+                self.progress.counts.run += 1;
+            }
         }
-        self.emit(Event::Written { job: id, kind, label, size: result.artefact.size(), is_reused });
+        let size = result.artefact.size();
+        let facts = result.artefact.facts.clone();
+        self.emit(Event::Written { job: id, kind, label, size, facts, is_reused });
         Ok(())
     }
 

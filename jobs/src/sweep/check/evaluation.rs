@@ -35,7 +35,7 @@ pub(super) fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Pa
     };
     for (i, task) in tasks.iter().enumerate() {
         match (&benchmark, &task.head) {
-            (Benchmark::PerTask, None) => {
+            (Benchmark::PerTask, None) if !task.trains_new_head() => {
                 let problem = "needs a `head`, or `classes` and `templates`";
                 return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
             }

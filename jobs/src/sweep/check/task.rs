@@ -8,7 +8,7 @@ use super::{
     reference,
 };
 use crate::{
-    DataSpec, HeadSpec, HubKind, InputRef, SweepError, Task,
+    DataSpec, HeadSpec, HubKind, InputRef, SweepError, Task, TaskAdapter, TaskTraining, TrainingKeys,
     sweep::{file::TaskFile, read::typed, training::TrainingFile},
 };
 use serde::Deserialize;
@@ -45,19 +45,22 @@ impl CheckedAdapter {
 }
 
 impl CheckedTask {
-    /// The task, number `i` of the file, as a sweep merges it.
-    pub(super) fn adapted(self, i: usize) -> Result<Task, SweepError> {
+    /// The task, number `i` of the file, as a sweep has it; `shared` is `training`.
+    pub(super) fn adapted(self, i: usize, shared: &TrainingFile) -> Result<Task, SweepError> {
         let Self { name, adapter, data, head, finetuned } = self;
-        match adapter {
-            CheckedAdapter::Given(adapter) => Ok(Task { name, adapter, data, head, finetuned }),
-            CheckedAdapter::Trained(_) => {
-                let problem = format!(
-                    "is to be trained, which a sweep does not do by itself yet: `bowline finetune SWEEP.yaml --task {name} --out DIR` \
-                     trains it; then name its folder here"
-                );
-                Err(SweepError::invalid(format!("tasks[{i}].adapter"), problem))
+        let own = match adapter {
+            CheckedAdapter::Given(adapter) => {
+                return Ok(Task { name, adapter: adapter.into(), data, head, finetuned });
             }
+            CheckedAdapter::Trained(own) => own,
+        };
+        if let Some(split) = finetuned.keys().next() {
+            let problem = "is the accuracy of an adapter that is not there yet; leave it out, and it is measured";
+            return Err(SweepError::invalid(format!("tasks[{i}].finetuned.{split}"), problem));
         }
+        let keys = TrainingKeys::new(Some(*own), shared, format!("tasks[{i}].adapter.train"))?;
+        let adapter = TaskAdapter::Train(Box::new(TaskTraining::new(keys, data.text.is_some())?));
+        Ok(Task { name, adapter, data, head, finetuned })
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn task() -> Value {
 
 fn adapter() -> Value {
     let trained = object(
-        "An adapter that `bowline finetune` trains: what differs from `training`.",
+        "An adapter that is trained: what differs from `training`.",
         &["train"],
         [("train", referring("training"))],
     );

@@ -54,6 +54,7 @@ pub(super) fn training() -> Value {
             ("overlap", words("What becomes of examples of the splits that are evaluated.", &["refuse", "allow"])),
             ("optimizer", text("`adamw`.")),
             ("precision", text("`f32`.")),
+            ("checkpoint_steps", count("The number of steps after which a job of a sweep stores a checkpoint.", 1)),
             ("augmentation", augmentation),
             ("early_stopping", json!({"description": "Not supported yet."})),
             ("class_balanced", truth("Not supported yet.")),

@@ -63,19 +63,64 @@ fn what_is_left_out_is_as_in_the_paper_for_the_family() {
     assert!(rates.iter().zip([1e-5, 3e-4, 3e-5]).all(|(rate, want)| (rate - want).abs() < 1e-12), "{rates:?}");
 }
 
+/// The same file as a sweep reads it, which trains the adapter of `rte`.
+fn sweep(overrides: &[&str]) -> Result<Sweep, SweepError> {
+    read(&format!("{TRAINED}recipe: {{preset: ties}}\n"), overrides)
+}
+
 #[test]
-fn a_sweep_with_an_adapter_to_train_names_the_command_that_trains_it() {
-    let text = format!("{TRAINED}recipe: {{preset: ties}}\n");
-    let error = crate::error_chain(&read(&text, &[]).unwrap_err());
-    assert_eq!(
-        error,
-        "`tasks[1].adapter` is to be trained, which a sweep does not do by itself yet: `bowline finetune SWEEP.yaml --task rte --out \
-         DIR` trains it; then name its folder here"
+fn a_sweep_trains_in_legs_of_so_many_steps() {
+    let small = sweep(&[]).unwrap();
+    assert!(small.trains() && small.tasks[0].adapter.training().is_none());
+    assert_eq!(small.train_jobs(), 1);
+    let legs = sweep(&["training.checkpoint_steps=15"]).unwrap();
+    assert_eq!(legs.train_jobs(), 3);
+    assert_eq!(legs.splits_of(&legs.tasks[1]), ["validation", "test", "train"]);
+    assert_eq!(legs.splits_of(&legs.tasks[0]), ["validation", "test"]);
+    let training = legs.tasks[1].adapter.training().unwrap();
+    assert!(training.settings().is_none(), "the family of the base is not known yet");
+    let known = legs.with_train_family(TrainFamily::LargeImages);
+    let settings = known.tasks[1].adapter.training().unwrap().settings().unwrap().unwrap();
+    assert_eq!((settings.rank, settings.length), (8, TrainLength::Steps(40)));
+    assert!((settings.rate - 3e-4).abs() < 1e-12);
+}
+
+#[test]
+fn a_stored_sweep_reads_back_with_what_it_trains() {
+    let sweep = sweep(&["training.clip=1", "tasks.rte.adapter.train.clip=null"]).unwrap();
+    let sweep = sweep.with_train_family(TrainFamily::Images);
+    let text = serde_json::to_string(&sweep).unwrap();
+    assert!(text.contains(r#""clip":null"#), "{text}");
+    let back: Sweep = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, sweep);
+    assert_eq!(back.tasks[1].adapter.training().unwrap().settings().unwrap().unwrap().clip, None);
+    let given = read(SMALL, &[]).unwrap();
+    assert!(!serde_json::to_string(&given).unwrap().contains("\"train\":"), "other sweeps are stored as before");
+    assert_eq!(serde_json::from_str::<Sweep>(&serde_json::to_string(&given).unwrap()).unwrap(), given);
+}
+
+#[test]
+fn what_a_sweep_cannot_train_is_refused_by_name() {
+    let refused = |overrides: &[&str]| crate::error_chain(&sweep(overrides).unwrap_err());
+    let epochs = refused(&["tasks.rte.adapter={train: {}}"]);
+    assert!(epochs.starts_with("`tasks[1].adapter.train.epochs` is not supported where a sweep trains"), "{epochs}");
+    let split = refused(&["training.split=test"]);
+    assert_eq!(split, "`tasks[1].adapter.train.split` is `test`, which is evaluated as well; train on another split");
+    assert!(sweep(&["training={split: test, overlap: allow}"]).is_ok());
+    let given = refused(&["tasks.rte.finetuned={test: 0.5}"]);
+    assert!(
+        given.starts_with("`tasks[1].finetuned.test` is the accuracy of an adapter that is not there yet"),
+        "{given}"
     );
-    let sweep = read(&text, &["tasks.rte.adapter=adapters/rte"]).unwrap();
-    assert_eq!(sweep.tasks.len(), 2, "`training` stands beside adapters that are there");
-    let error = crate::error_chain(&read(&text, &["tasks.rte.adapter=a", "training.rank=0"]).unwrap_err());
-    assert_eq!(error, "`training.rank` is 0, expected at least 1");
+    assert_eq!(refused(&["training.checkpoint_steps=0"]), "`training.checkpoint_steps` is 0, expected at least 1");
+    let legs = refused(&["tasks.rte.adapter.train={steps: 20001, checkpoint_steps: 1}"]);
+    assert!(
+        legs.contains("`tasks[1].adapter.train.checkpoint_steps` is 1, so that 20001 steps are 20001 legs"),
+        "{legs}"
+    );
+    let sweep = sweep(&["tasks.rte.adapter=adapters/rte"]).unwrap();
+    assert!(!sweep.trains(), "`training` stands beside adapters that are there");
+    assert_eq!(refused(&["tasks.rte.adapter=a", "training.rank=0"]), "`training.rank` is 0, expected at least 1");
 }
 
 #[test]

@@ -66,11 +66,11 @@ fn raw_labels_are_numbers_or_texts() {
 #[test]
 fn the_head_of_texts_is_their_adapters_unless_a_file_is_named() {
     let sweep = texts(&[]);
-    assert_eq!(sweep.tasks[0].head, Some(HeadSpec::Adapter(sweep.tasks[0].adapter.clone())));
+    assert_eq!(sweep.tasks[0].head, sweep.tasks[0].adapter.given().cloned().map(HeadSpec::Adapter));
     let file = InputRef::Path("/sweeps/heads/reviews.safetensors".into());
     assert_eq!(sweep.tasks[1].head, Some(HeadSpec::File(file)));
     let sweep = texts(&["tasks.reviews.head=adapter"]);
-    assert_eq!(sweep.tasks[1].head, Some(HeadSpec::Adapter(sweep.tasks[1].adapter.clone())));
+    assert_eq!(sweep.tasks[1].head, sweep.tasks[1].adapter.given().cloned().map(HeadSpec::Adapter));
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! The adapter of a task: one that is there, or one that the sweep trains.
+
+use super::{Sweep, SweepError, Task, training::TrainingKeys};
+use crate::{InputRef, TrainFamily, TrainLength, TrainSettings};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Steps of a leg of training, unless the sweep file says it: for images, and for texts, whose steps take longer.
+const LEG_STEPS_OF_IMAGES: usize = 100;
+const LEG_STEPS_OF_TEXTS: usize = 20;
+
+/// The most legs of a training: each is a job.
+pub(crate) const MOST_LEGS: usize = 10_000;
+
+/// Where the adapter of a task comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskAdapter {
+    /// Jobs of the sweep train it.
+    Train(Box<TaskTraining>),
+    /// It is there.
+    #[serde(untagged)]
+    Given(InputRef),
+}
+
+/// How jobs of a sweep train the adapter of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskTraining {
+    /// What the sweep file says.
+    keys: TrainingKeys,
+    /// The models whose settings are the defaults for the base of the sweep. A sweep file does not say it: the base does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    family: Option<TrainFamily>,
+    /// The steps of a leg.
+    checkpoint_steps: usize,
+}
+
+impl TaskTraining {
+    /// Checks the keys for a sweep, which trains in legs of a number of steps that is known before.
+    pub(super) fn new(keys: TrainingKeys, is_of_texts: bool) -> Result<Self, SweepError> {
+        let usual = if is_of_texts { LEG_STEPS_OF_TEXTS } else { LEG_STEPS_OF_IMAGES };
+        let checkpoint_steps = keys.checkpoint_steps().unwrap_or(usual);
+        match keys.length() {
+            TrainLength::Steps(steps) if steps.div_ceil(checkpoint_steps) > MOST_LEGS => {
+                let problem = format!(
+                    "is {checkpoint_steps}, so that {steps} steps are {} legs, and at most {MOST_LEGS} are allowed",
+                    steps.div_ceil(checkpoint_steps)
+                );
+                Err(keys.invalid("checkpoint_steps", problem))
+            }
+            TrainLength::Steps(_) => Ok(Self { keys, family: None, checkpoint_steps }),
+            TrainLength::Epochs(_) => {
+                let problem = "is not supported where a sweep trains: its jobs are legs of so many steps, and the number \
+                               of examples is known only when they are read; use `steps`";
+                Err(keys.invalid("epochs", problem.to_owned()))
+            }
+        }
+    }
+
+    /// The settings; `None` before the family of the base is known.
+    pub fn settings(&self) -> Option<Result<TrainSettings, SweepError>> {
+        self.family.map(|family| self.keys.settings(family))
+    }
+
+    /// Checks what depends on the family of the base and on whether the task names a head.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn check_family(&self, settings: &TrainSettings, has_head: bool) -> Result<(), SweepError> {
+        let Some(family) = self.family else { return Ok(()) };
+        settings
+            .check_family(family, has_head)
+            .map_err(|error| self.keys.invalid(error.key, format!("is {}, expected {}", error.found, error.expected)))
+    }
+
+    /// What the sweep file says.
+    pub fn keys(&self) -> &TrainingKeys {
+        &self.keys
+    }
+
+    /// The steps of a leg: after each, a checkpoint is stored.
+    pub fn checkpoint_steps(&self) -> usize {
+        self.checkpoint_steps
+    }
+
+    /// The number of jobs that train the adapter.
+    pub fn legs(&self) -> usize {
+        match self.keys.length() {
+            // A stored sweep may say 0.
+            TrainLength::Steps(steps) => steps.div_ceil(self.checkpoint_steps.max(1)),
+            TrainLength::Epochs(_) => 0,
+        }
+    }
+}
+
+impl TaskAdapter {
+    /// The adapter, if it is there.
+    pub fn given(&self) -> Option<&InputRef> {
+        match self {
+            Self::Given(reference) => Some(reference),
+            Self::Train(_) => None,
+        }
+    }
+
+    /// How it is trained, if jobs of the sweep do.
+    pub fn training(&self) -> Option<&TaskTraining> {
+        match self {
+            Self::Given(_) => None,
+            Self::Train(training) => Some(training),
+        }
+    }
+}
+
+impl From<InputRef> for TaskAdapter {
+    fn from(reference: InputRef) -> Self {
+        Self::Given(reference)
+    }
+}
+
+impl fmt::Display for TaskAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(reference) => reference.fmt(f),
+            Self::Train(_) => f.write_str("an adapter that the sweep trains"),
+        }
+    }
+}
+
+impl Task {
+    /// Whether its adapter is trained with a head that is not there yet, which only texts have.
+    pub fn trains_new_head(&self) -> bool {
+        self.head.is_none() && self.data.text.is_some() && self.adapter.training().is_some()
+    }
+}
+
+impl Sweep {
+    /// Whether jobs of the sweep train adapters.
+    pub fn trains(&self) -> bool {
+        self.tasks.iter().any(|task| task.adapter.training().is_some())
+    }
+
+    /// The number of jobs that train adapters.
+    pub fn train_jobs(&self) -> usize {
+        self.tasks.iter().filter_map(|task| task.adapter.training()).map(TaskTraining::legs).sum()
+    }
+
+    /// The same sweep with the settings of training that are the defaults for its base.
+    #[must_use]
+    pub fn with_train_family(mut self, family: TrainFamily) -> Self {
+        for task in &mut self.tasks {
+            if let TaskAdapter::Train(training) = &mut task.adapter {
+                training.family = Some(family);
+            }
+        }
+        self
+    }
+
+    /// All splits that are read of a task: those of [`data_splits`](Self::data_splits), and the one that it is trained on.
+    pub fn splits_of<'a>(&'a self, task: &'a Task) -> Vec<&'a str> {
+        let mut splits = self.data_splits();
+        if let Some(training) = task.adapter.training()
+            && !splits.contains(&training.keys.split())
+        {
+            splits.push(training.keys.split());
+        }
+        splits
+    }
+}

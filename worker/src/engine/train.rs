@@ -1,0 +1,248 @@
+//! Jobs that train an adapter, leg by leg.
+
+mod finished;
+
+use super::{
+    attempt::{Attempt, EvaluateJob},
+    family::FamilySession,
+};
+use crate::{JobError, OutputFiles};
+use evaluation::{
+    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, TrainError, TrainState,
+    TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
+};
+use finished::Finished;
+use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, TaskInput, TrainSpec};
+use std::{collections::HashMap, fs, sync::Arc};
+
+/// A leg with the evaluations of its splits, by which their examples are found.
+#[derive(Clone, Copy)]
+pub(super) struct TrainJob<'a> {
+    pub(super) spec: &'a TrainSpec,
+    pub(super) splits: &'a TrainSplits,
+}
+
+/// The evaluations of the base on the splits of a leg.
+pub(super) struct TrainSplits {
+    pub(super) training: Meaning,
+    validation: Meaning,
+    apart: Vec<Meaning>,
+}
+
+impl TrainSplits {
+    pub(super) fn of(spec: &TrainSpec) -> Self {
+        let on = |split: &SplitInput| spec.as_evaluation(split);
+        Self {
+            training: on(&spec.training),
+            validation: on(&spec.validation),
+            apart: spec.apart.iter().map(on).collect(),
+        }
+    }
+}
+
+/// Where a leg stands: what is trained, and the head that examples are scored with unless it is trained as well.
+struct Run {
+    trainer: Trainer<f32>,
+    state: TrainState,
+    head: Arc<Head>,
+}
+
+impl<F: ModelFamily> FamilySession<F> {
+    /// Makes the steps of a leg, measures the accuracy, and writes the checkpoint or the adapter.
+    ///
+    /// It runs on the processor, in `f32`, whatever the device: the base is held once more for it.
+    pub(super) fn train<'a>(&mut self, attempt: &mut Attempt<'a>, job: TrainJob<'a>) -> Result<OutputFiles, JobError> {
+        let TrainJob { spec, splits } = job;
+        self.check_leg(spec)?;
+        let training = self.read_split(attempt, &splits.training)?;
+        if spec.leg.first == 0 {
+            self.check_apart(attempt, &splits.apart, spec, &training)?;
+        }
+        let places = attempt.job.places;
+        attempt.job = EvaluateJob { meaning: &splits.validation, places };
+        let validation = self.splits.get(attempt, &self.base, task_of(&splits.validation)?)?;
+        attempt.job = EvaluateJob { meaning: &splits.training, places };
+        let mut run = self.begin(attempt, job, training, validation.class_count())?;
+        let ended = attempt.evaluating(|watch| Ok(run.go_to(spec.leg.end, watch)))?;
+        ended.map_err(|error| failure(spec, error))?;
+        let adapter = run.trainer.adapter(&run.state);
+        attempt.job = EvaluateJob { meaning: &splits.validation, places };
+        let score = self.score_trained(attempt, spec, &adapter, &validation, &run.head)?;
+        let classes = run.head.classes();
+        self.write_leg(&Finished { spec, state: &run.state, adapter: &adapter, classes, score })
+    }
+
+    /// Refuses a leg that is none of its training, and settings that no base of the family can be trained with.
+    fn check_leg(&self, spec: &TrainSpec) -> Result<(), JobError> {
+        if !spec.is_consistent() {
+            return Err(JobError::Incomplete("its leg is none of its training".to_owned()));
+        }
+        let checked = spec.settings.check_family(self.base.train_family(), spec.head.is_some());
+        checked.map_err(|error| failure(spec, error.into()))
+    }
+
+    fn read_split<'a>(&mut self, attempt: &mut Attempt<'a>, meaning: &'a Meaning) -> Result<F::Split, JobError> {
+        attempt.job = EvaluateJob { meaning, places: attempt.job.places };
+        self.splits.read_within_budget(attempt, &self.base, task_of(meaning)?, None)
+    }
+
+    /// Fails if an example of a split that is evaluated is trained on: the same image or text, wherever it lies.
+    fn check_apart<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        apart: &'a [Meaning],
+        spec: &TrainSpec,
+        training: &F::Split,
+    ) -> Result<(), JobError> {
+        let digests = F::example_digests(training).into_iter().enumerate();
+        let trained: HashMap<Digest, usize> = digests.map(|(place, digest)| (digest, place)).collect();
+        for meaning in apart {
+            let others = F::example_digests(&self.read_split(attempt, meaning)?);
+            let mut shared = others.iter().enumerate().filter(|(_, digest)| trained.contains_key(*digest));
+            if let Some((first, digest)) = shared.next() {
+                return Err(JobError::Overlap {
+                    task: spec.task.clone(),
+                    split: meaning.split.clone(),
+                    training: spec.training.name.clone(),
+                    shared: 1 + shared.count(),
+                    n: others.len(),
+                    first,
+                    trained: trained[digest],
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares the examples, the head and the base, and reads the checkpoint of the leg before.
+    fn begin(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        job: TrainJob<'_>,
+        training: F::Split,
+        evaluated_classes: Option<usize>,
+    ) -> Result<Run, JobError> {
+        let TrainJob { spec, splits } = job;
+        let task = task_of(&splits.training)?;
+        // Examples are kept as they are, and embedded when a step takes them.
+        let examples = attempt.evaluating(|watch| self.base.prepare(training, 0, watch))?;
+        let tower = attempt.loading(|_| self.base.gradient_tower())?;
+        let classes = examples.class_count().max(evaluated_classes);
+        let head = self.start_head(attempt, spec, task, classes, tower.width())?;
+        examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
+        let classes = examples.class_rows(&head).map_err(|source| attempt.unscored(task, source))?;
+        let readout = examples.readout(&head);
+        let examples = self.base.train_examples(examples)?;
+        let task = TrainTask { examples, readout, classes };
+        let trainer = Trainer::new(tower, task, spec.settings.clone(), None);
+        let trainer = trainer.map_err(|error| failure(spec, error))?;
+        let is_large = self.free.is_some_and(|free| trainer.step_bytes(rayon::current_num_threads()) > free / 2);
+        let trainer = trainer.recomputing(is_large);
+        let state = start_state(attempt, spec, &trainer)?;
+        Ok(Run { trainer, state, head })
+    }
+
+    /// The head that is named, or a new one for texts.
+    fn start_head(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &TrainSpec,
+        task: &TaskInput,
+        classes: Option<usize>,
+        width: usize,
+    ) -> Result<Arc<Head>, JobError> {
+        if spec.head.is_some() {
+            return attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task));
+        }
+        let data = attempt.job.places.data.get(&task.name);
+        let labels = data.and_then(|data| data.text.as_ref()).map(|text| &text.labels);
+        let stated = labels.and_then(|labels| labels.values().max()).map(|last| *last as usize + 1);
+        let count = classes.max(stated);
+        let count = count.ok_or_else(|| JobError::Incomplete(format!("it names no class of `{}`", task.name)))?;
+        let head = Head::new(initial_head(count, width, spec.settings.seed), count, width);
+        head.map(Arc::new).map_err(|source| JobError::Head { task: task.name.clone(), source })
+    }
+
+    /// Counts the examples that the base with the adapter names rightly.
+    fn score_trained(
+        &self,
+        attempt: &mut Attempt<'_>,
+        spec: &TrainSpec,
+        adapter: &TrainedAdapter,
+        examples: &F::Examples,
+        start: &Head,
+    ) -> Result<PerTaskScore, JobError> {
+        let task = task_of(attempt.job.meaning)?;
+        let rank = spec.settings.rank;
+        let updates = adapter.modules.iter().map(|module| {
+            let delta = Delta::LowRank { b: &module.b, a: &module.a, rank };
+            (module.name.as_str(), delta)
+        });
+        let base = self.base.model();
+        let model = base.patched(&base.deltas(updates)?, spec.settings.scaling())?;
+        let features = attempt.evaluating(|watch: &Watch<'_>| model.features(examples, watch))?;
+        let trained = adapter.head.as_ref().map(|head| Head::new(head.clone(), start.classes(), start.width()));
+        let trained = trained.transpose().map_err(|source| JobError::Head { task: task.name.clone(), source })?;
+        let head = trained.as_ref().unwrap_or(start);
+        examples.score(&features, head).map_err(|source| attempt.unscored(task, source))
+    }
+
+    fn write_leg(&self, finished: &Finished<'_>) -> Result<OutputFiles, JobError> {
+        let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
+        let folder = tempfile::Builder::new().prefix("bowline-train-").tempdir().map_err(scratch)?;
+        if finished.spec.is_last() {
+            let modules = self.base.model().modules();
+            let linears = modules.into_iter().map(|module| module.name).collect();
+            finished.write_adapter(&folder, linears, F::READS == ExampleKind::Texts)?;
+        } else {
+            let run = finished.spec.run().to_string();
+            let bytes = finished.state.to_bytes(&run).map_err(JobError::Checkpoint)?;
+            fs::write(folder.path().join(CHECKPOINT_FILE), bytes).map_err(scratch)?;
+        }
+        OutputFiles::of(folder, finished.facts()).map_err(scratch)
+    }
+}
+
+impl Run {
+    /// Makes steps until so many are made.
+    fn go_to(&mut self, end: usize, watch: &Watch<'_>) -> Result<(), TrainError> {
+        while self.state.steps() < end {
+            self.trainer.step(&mut self.state, watch)?;
+        }
+        Ok(())
+    }
+}
+
+/// The state that a leg starts from: the checkpoint of the leg before. Without it, all steps before are made again, which
+/// gives the same bits.
+fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
+    let Some(bytes) = attempt.leg_checkpoint() else {
+        if spec.leg.first > 0 {
+            tracing::warn!(
+                steps = spec.leg.first,
+                "the checkpoint of the leg before is gone; its steps are made again"
+            );
+        }
+        return Ok(trainer.start());
+    };
+    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(JobError::Checkpoint)?;
+    trainer.check_state(&state).map_err(|error| failure(spec, error))?;
+    if state.steps() != spec.leg.first {
+        let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
+        return Err(failure(spec, TrainError::State { problem }));
+    }
+    Ok(state)
+}
+
+/// The only task of an evaluation.
+fn task_of(meaning: &Meaning) -> Result<&TaskInput, JobError> {
+    meaning.tasks.first().ok_or_else(|| JobError::Incomplete("it names no task".to_owned()))
+}
+
+fn failure(spec: &TrainSpec, error: TrainError) -> JobError {
+    match error {
+        TrainError::Model(ModelError::Cancelled) => JobError::Interrupted,
+        TrainError::Model(error) => JobError::Model(error),
+        source => JobError::Train { task: spec.task.clone(), source },
+    }
+}
