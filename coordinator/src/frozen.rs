@@ -1,8 +1,8 @@
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames,
-    Recipe, STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
-    TUNE_SEMANTICS, Task, TaskInput, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
+    AdapterInput, Benchmark, BenchmarkInput, CommandLocations, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations,
+    InputRef, Job, JobSpec, JointHeadSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning,
+    MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject,
+    Sweep, TUNE_SEMANTICS, Task, TaskInput, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub enum FrozenError {
     Digest {
         /// The sweep.
         sweep: String,
-        /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`.
+        /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`, `command.eval.py`.
         key: String,
     },
 }
@@ -61,11 +61,16 @@ impl Frozen {
         let benchmark = match &sweep.evaluation.benchmark {
             Benchmark::PerTask => BenchmarkInput::PerTask,
             Benchmark::Joint { .. } => BenchmarkInput::Joint { head: digest("joint".to_owned())? },
+            Benchmark::Command(command) => {
+                let content = |name: &String| Ok((name.clone(), digest(format!("command.{name}"))?));
+                let files = command.files.keys().map(content).collect::<Result<_, FrozenError>>()?;
+                BenchmarkInput::Command(Box::new(command.input(files)))
+            }
         };
         let task_input = |task: &Task, split: &str| {
-            let head = match benchmark {
+            let head = match &benchmark {
                 BenchmarkInput::PerTask => Some(digest(format!("heads.{}", task.name))?),
-                BenchmarkInput::Joint { .. } => None,
+                BenchmarkInput::Joint { .. } | BenchmarkInput::Command(_) => None,
             };
             Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
         };
@@ -389,12 +394,12 @@ impl Frozen {
 fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
     let named = |task: &Task| task.name.clone();
     let data = |task: &Task| {
-        let mut data = task.data.clone();
+        let mut data = task.data.clone()?;
         data.source = pinned(&data.source, commits);
         data.splits.values_mut().for_each(|rule| {
             rule.indices = rule.indices.as_ref().map(|indices| pinned(indices, commits));
         });
-        data
+        Some((named(task), data))
     };
     let head = |head: &HeadSpec| match head {
         HeadSpec::File(file) => HeadSpec::File(pinned(file, commits)),
@@ -405,17 +410,22 @@ fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocation
         Benchmark::Joint { files: Some(files) } => {
             Some(JointHeadSpec { head: pinned(&files.head, commits), map: pinned(&files.map, commits) })
         }
-        _ => None,
+        Benchmark::Joint { files: None } | Benchmark::PerTask | Benchmark::Command(_) => None,
     };
+    let command = sweep.evaluation.benchmark.command().map(|command| CommandLocations {
+        files: command.files.iter().map(|(name, file)| (name.clone(), pinned(file, commits))).collect(),
+        limits: command.limits,
+    });
     // A joint head from files replaces the heads of the tasks.
     let heads = sweep.tasks.iter().filter(|_| joint.is_none());
     InputLocations {
         base: pinned(&sweep.base, commits),
         adapters: sweep.tasks.iter().map(|task| (named(task), pinned(&task.adapter, commits))).collect(),
-        data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),
+        data: sweep.tasks.iter().filter_map(data).collect(),
         heads: heads.filter_map(|task| Some((named(task), head(task.head.as_ref()?)))).collect(),
         joint,
         slices: Vec::new(),
+        command,
     }
 }
 

@@ -81,6 +81,9 @@ struct Checked {
 }
 
 fn check(args: &args::Check, sweep: Sweep, file: &SweepFile, out: Option<&Path>) -> Result<Checked, Failure> {
+    if args.similarity && sweep.evaluation.benchmark.command().is_some() {
+        return Err(InputFailure::OwnEvaluator { what: "--similarity", sweep: sweep.name.clone() }.into());
+    }
     let inputs = local::inputs(&args.store.s3);
     let adapters: Vec<_> = sweep.tasks.iter().map(|task| (task.name.clone(), task.adapter.clone())).collect();
     let read = ReadAdapters::new(&inputs, &sweep.base, &adapters)?;

@@ -2,7 +2,7 @@ use super::{ListedFile, ListedFolder, Listing};
 use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
-    layout::{INDEX, MissingFile, PICKLED_INDEX, adapter_files, model_files, shards},
+    layout::{INDEX, MissingFile, PICKLED_INDEX, adapter_files, all_files, model_files, shards},
     remote::place_of,
     rows::rows,
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
@@ -40,6 +40,16 @@ impl Inputs {
     pub fn list_adapter(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let folder = self.list_folder(reference)?;
         let names = self.picked(reference, &folder, "an adapter", adapter_files)?;
+        self.listing(reference, &folder, &names)
+    }
+
+    /// The files of a [folder of any content](Self::anything), without their content.
+    ///
+    /// # Errors
+    /// As [`anything`](Self::anything), except errors in the content.
+    pub fn list_anything(&self, reference: &InputRef) -> Result<Listing, InputError> {
+        let folder = self.list_folder(reference)?;
+        let names = self.picked(reference, &folder, "data", all_files)?;
         self.listing(reference, &folder, &names)
     }
 

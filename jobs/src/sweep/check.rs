@@ -1,4 +1,5 @@
 mod baselines;
+mod command;
 mod data;
 mod evaluation;
 mod goals;
@@ -18,7 +19,7 @@ mod task;
 mod texts;
 mod variants;
 
-pub(super) use task::{CheckedAdapter, check_tasks};
+pub(super) use task::{CheckedAdapter, Evaluator, check_tasks};
 
 use super::{
     Sweep, SweepError,
@@ -44,7 +45,8 @@ impl SweepFile {
         let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
         // A run does not train, but what is wrong with the keys is said all the same.
         check_training(self.training)?;
-        let tasks = check_tasks(self.tasks, folder)?;
+        let evaluator = if self.evaluation.command.is_some() { Evaluator::Command } else { Evaluator::Bowline };
+        let tasks = check_tasks(self.tasks, evaluator, folder)?;
         let tasks = tasks.into_iter().enumerate().map(|(i, task)| task.adapted(i)).collect::<Result<Vec<_>, _>>()?;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let is_bare = self.searches.is_empty()

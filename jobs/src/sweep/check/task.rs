@@ -2,7 +2,7 @@
 
 use super::{
     check_name,
-    data::check_data,
+    data::{check_data, command_data},
     head::{HeadKeys, image_head, text_head},
     reference,
 };
@@ -21,7 +21,7 @@ use std::{
 pub(in crate::sweep) struct CheckedTask {
     pub(in crate::sweep) name: String,
     pub(in crate::sweep) adapter: CheckedAdapter,
-    pub(in crate::sweep) data: DataSpec,
+    pub(in crate::sweep) data: Option<DataSpec>,
     pub(in crate::sweep) head: Option<HeadSpec>,
     pub(in crate::sweep) finetuned: BTreeMap<String, f64>,
 }
@@ -60,8 +60,20 @@ impl CheckedTask {
     }
 }
 
+/// Who evaluates the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sweep) enum Evaluator {
+    Bowline,
+    /// A command, which reads data by itself.
+    Command,
+}
+
 /// Checks the tasks, in merge order.
-pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<CheckedTask>, SweepError> {
+pub(in crate::sweep) fn check_tasks(
+    files: Vec<TaskFile>,
+    evaluator: Evaluator,
+    folder: &Path,
+) -> Result<Vec<CheckedTask>, SweepError> {
     if files.is_empty() {
         return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
     }
@@ -83,11 +95,21 @@ pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Resu
             return Err(SweepError::invalid(&path, "needs an `adapter`"));
         };
         let adapter = check_adapter(&format!("{path}.adapter"), adapter, folder)?;
-        let data = check_data(&format!("{path}.data"), file.data, folder)?;
         let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
-        let head = match data.text {
-            Some(_) => text_head(&path, keys, adapter.given(), folder)?,
-            None => image_head(&path, keys, folder)?,
+        let (data, head) = match evaluator {
+            Evaluator::Bowline => {
+                let Some(data) = file.data else { return Err(SweepError::invalid(&path, "needs `data`")) };
+                let data = check_data(&format!("{path}.data"), data, folder)?;
+                let head = match data.text {
+                    Some(_) => text_head(&path, keys, adapter.given(), folder)?,
+                    None => image_head(&path, keys, folder)?,
+                };
+                (Some(data), head)
+            }
+            Evaluator::Command => {
+                refuse_head(&path, &keys)?;
+                (file.data.map(|data| command_data(&format!("{path}.data"), data, folder)).transpose()?, None)
+            }
         };
         tasks.push(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned });
     }
@@ -95,10 +117,23 @@ pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Resu
     Ok(tasks)
 }
 
+/// A command has classes of its own.
+fn refuse_head(path: &str, keys: &HeadKeys) -> Result<(), SweepError> {
+    let HeadKeys { head, classes, templates } = keys;
+    let keys = [("head", head.is_some()), ("classes", classes.is_some()), ("templates", templates.is_some())];
+    match keys.into_iter().find(|(_, is_there)| *is_there) {
+        Some((key, _)) => {
+            let problem = "has no effect beside `evaluation.command`, which scores the task by itself";
+            Err(SweepError::invalid(format!("{path}.{key}"), problem))
+        }
+        None => Ok(()),
+    }
+}
+
 /// One base model reads either images or texts.
 fn check_kinds(tasks: &[CheckedTask]) -> Result<(), SweepError> {
-    let texts = tasks.iter().position(|task| task.data.text.is_some());
-    let images = tasks.iter().position(|task| task.data.text.is_none());
+    let texts = tasks.iter().position(|task| task.data.as_ref().is_some_and(|data| data.text.is_some()));
+    let images = tasks.iter().position(|task| task.data.as_ref().is_some_and(|data| data.text.is_none()));
     match (texts, images) {
         (Some(texts), Some(images)) => {
             let problem = format!("has texts, and `tasks[{images}].data` images; a sweep is over one of them");
