@@ -168,6 +168,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         right: None,
         truncated: 0,
         within: BTreeMap::new(),
+        mean: None,
     };
     JobResult {
         job: meaning.id(),

@@ -11,7 +11,7 @@ use std::{env, path::PathBuf, sync::Arc};
 use store::{RequestLimits, S3Settings};
 use sysinfo::System;
 use tokio::runtime::Runtime;
-use worker::{Engine, EngineSettings};
+use worker::{CommandSettings, Engine, EngineSettings};
 
 /// Attempts at a request by a command that does not depend on the answer.
 const ATTEMPTS_AT_HAND: usize = 3;
@@ -94,7 +94,9 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         // Merges outside the engine use the same number. An existing thread pool already has it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
+    let commands = compute.allow_commands.then(|| CommandSettings { environment: env::vars_os().collect() });
     Engine::new(settings, inputs)
+        .map(|engine| engine.with_commands(commands))
         .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
 }
 

@@ -1,6 +1,12 @@
 //! From a checked sweep file to sweeps that can run.
 
-use crate::{args::ComputeArgs, failure::Failure, local::free_memory, sweep_file::SweepFile, terminal};
+use crate::{
+    args::ComputeArgs,
+    failure::{Failure, InputFailure},
+    local::free_memory,
+    sweep_file::SweepFile,
+    terminal,
+};
 use coordinator::Frozen;
 use inputs::Inputs;
 use jobs::Sweep;
@@ -55,8 +61,22 @@ fn ready_after(
     Ok(frozen)
 }
 
+/// Refuses a sweep with a command if this process would run it and nobody has allowed that.
+pub(crate) fn check_commands(sweep: &Sweep, compute: &ComputeArgs) -> Result<(), Failure> {
+    match sweep.evaluation.benchmark.command() {
+        Some(command) if !compute.allow_commands => {
+            let command = jobs::escaped(&command.argv.join(" ")).into_owned();
+            Err(InputFailure::CommandNotAllowed { sweep: sweep.name.clone(), command }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Checks the inputs. Fails for a model that does not fit into memory. The memory of other devices is not known.
 fn check(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, compute: Option<&ComputeArgs>) -> Result<Checked, Failure> {
+    if let Some(compute) = compute {
+        check_commands(sweep, compute)?;
+    }
     let computing = match compute {
         Some(compute) => Computing::Here { threads: compute.threads },
         None => Computing::Elsewhere,

@@ -50,10 +50,17 @@ impl Runner {
         let queue = MemoryQueue::new();
         let mut engine = engine.with_metrics(metrics.clone());
         let device = engine.device().to_owned();
+        let allows_commands = engine.allows_commands();
         let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
         let name = format!("local-{}", process::id());
         let worker = Worker::new(name, Arc::new(queue.clone()), store.clone(), Arc::new(thread));
-        let worker = Arc::new(worker.with_heartbeat(HEARTBEAT).with_metrics(metrics).sharing_the_store());
+        let worker = Arc::new(
+            worker
+                .allowing_commands(allows_commands)
+                .with_heartbeat(HEARTBEAT)
+                .with_metrics(metrics)
+                .sharing_the_store(),
+        );
         let local = Local { queue: queue.clone(), worker };
         Self { runtime, store, interrupts, publisher: Arc::new(queue), local: Some(local) }
     }

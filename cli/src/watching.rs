@@ -209,7 +209,7 @@ fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
         .into();
     if let Some(health) = health.filter(|_| has_broker) {
         samples.extend(broker_samples(health.is_connected, health.reconnects));
-        let help = "Jobs that were deferred to workers of another version";
+        let help = "Jobs that were deferred to workers of another version, or to workers that run commands";
         samples.push(Sample::gauge("jobs_left_to_others", help, health.deferred as f64));
     }
     samples

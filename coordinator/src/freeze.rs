@@ -1,6 +1,6 @@
 use crate::{Frozen, FrozenError};
 use inputs::{InputError, Inputs};
-use jobs::{Benchmark, Digest, HeadSpec, InputRef, JointHeadSpec, Sweep};
+use jobs::{Benchmark, CommandInput, CommandSpec, Digest, HeadSpec, InputRef, JointHeadSpec, Sweep};
 use std::collections::BTreeMap;
 
 /// Why a sweep cannot be frozen.
@@ -42,9 +42,14 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
             let located = inputs.adapter(adapter);
             resolved.located(format!("adapters.{name}"), &sweep.adapter_key(name), adapter, located)?;
         }
+        if sweep.evaluation.benchmark.command().is_some() {
+            resolved.command_data(&sweep, i, inputs)?;
+            continue;
+        }
         for split in sweep.splits_of(task) {
-            let data = inputs.data(&task.data, split).map_err(at(format!("tasks[{i}].data")))?;
-            resolved.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
+            let Some(spec) = &task.data else { continue };
+            let data = inputs.data(spec, split).map_err(at(format!("tasks[{i}].data")))?;
+            resolved.keep(format!("data.{name}.{split}"), data.digest, &spec.source, data.commit);
         }
         match &task.head {
             // A joint benchmark does not read the heads of the tasks, but training does.
@@ -65,6 +70,9 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
     if let Benchmark::Joint { files } = &sweep.evaluation.benchmark {
         let digest = resolved.joint_head(&sweep, files.as_ref(), inputs)?;
         resolved.digests.insert("joint".to_owned(), digest);
+    }
+    if let Some(command) = sweep.evaluation.benchmark.command() {
+        resolved.command_files(command, inputs)?;
     }
     Ok(Frozen::new(sweep, resolved.digests, resolved.commits)?)
 }
@@ -90,6 +98,30 @@ impl ResolvedInputs {
     ) -> Result<(), FreezeError> {
         let located = located.map_err(at(key.to_owned()))?;
         self.keep(name, located.digest, reference, located.commit);
+        Ok(())
+    }
+
+    /// What a command reads of a task: everything in the file or folder that the sweep file names.
+    fn command_data(&mut self, sweep: &Sweep, place: usize, inputs: &Inputs) -> Result<(), FreezeError> {
+        let task = &sweep.tasks[place];
+        let located = match &task.data {
+            Some(spec) => Some(inputs.anything(&spec.source).map_err(at(format!("tasks[{place}].data")))?),
+            None => None,
+        };
+        for split in sweep.data_splits() {
+            let digest = CommandInput::data_digest(located.as_ref().map(|located| located.digest), &task.name, split);
+            self.digests.insert(format!("data.{}.{split}", task.name), digest);
+        }
+        if let (Some(located), Some(spec)) = (located, &task.data) {
+            self.commits.extend(located.commit.map(|commit| (spec.source.to_string(), commit)));
+        }
+        Ok(())
+    }
+
+    fn command_files(&mut self, command: &CommandSpec, inputs: &Inputs) -> Result<(), FreezeError> {
+        for (name, file) in &command.files {
+            self.located(format!("command.{name}"), "evaluation.files", file, inputs.file(file))?;
+        }
         Ok(())
     }
 

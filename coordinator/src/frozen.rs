@@ -42,7 +42,7 @@ pub enum FrozenError {
     Digest {
         /// The sweep.
         sweep: String,
-        /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`.
+        /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`, `command.eval.py`.
         key: String,
     },
     /// The settings of training cannot be followed.
@@ -87,14 +87,19 @@ impl Frozen {
         let benchmark = match &sweep.evaluation.benchmark {
             Benchmark::PerTask => BenchmarkInput::PerTask,
             Benchmark::Joint { .. } => BenchmarkInput::Joint { head: digest("joint".to_owned())? },
+            Benchmark::Command(command) => {
+                let content = |name: &String| Ok((name.clone(), digest(format!("command.{name}"))?));
+                let files = command.files.keys().map(content).collect::<Result<_, FrozenError>>()?;
+                BenchmarkInput::Command(Box::new(command.input(files)))
+            }
         };
         let task_input = |task: &Task, split: &str| {
-            let head = match benchmark {
+            let head = match &benchmark {
                 BenchmarkInput::PerTask => Some(match training.head(&task.name) {
                     Some(job) => job.digest(),
                     None => digest(format!("heads.{}", task.name))?,
                 }),
-                BenchmarkInput::Joint { .. } => None,
+                BenchmarkInput::Joint { .. } | BenchmarkInput::Command(_) => None,
             };
             Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
         };

@@ -70,6 +70,7 @@ pub(crate) fn result(job: &Job) -> JobResult {
         right: None,
         truncated: 0,
         within: BTreeMap::new(),
+        mean: None,
     };
     JobResult {
         job: job.id(),
@@ -105,6 +106,7 @@ pub(crate) fn answered(job: &Job) -> JobResult {
             right: Some(right),
             truncated: 0,
             within: BTreeMap::new(),
+            mean: None,
         })
     };
     let scores = meaning.tasks.iter().enumerate().filter_map(score).collect();

@@ -5,7 +5,9 @@ use crate::{
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
     digest::{FileDigests, Hashed},
     folder::{Entries, list},
-    layout::{INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards, statistics_files},
+    layout::{
+        INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, all_files, model_files, shards, statistics_files,
+    },
     located::{FetchPolicy, FoundFolder},
     objects::Objects,
     remote::{as_objects, place_of},
@@ -62,6 +64,21 @@ impl Finder<'_> {
     /// As there.
     pub fn file(&self, reference: &InputRef) -> Result<Located, InputError> {
         self.nearest(reference, |located: &Located| located.digest, |policy| self.file_within(reference, policy))
+    }
+
+    /// As [`Inputs::anything`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn anything(&self, reference: &InputRef) -> Result<Located, InputError> {
+        if reference.as_path().is_some_and(Path::is_file) {
+            return self.file(reference);
+        }
+        let find = |policy| {
+            let found = self.named_files(reference, policy, "data", all_files)?;
+            self.located(reference, found)
+        };
+        self.nearest(reference, |located: &Located| located.digest, find)
     }
 
     /// As [`Inputs::data`].

@@ -69,6 +69,19 @@ pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, MissingFile
     Ok(vec![config, weights])
 }
 
+/// All files of a folder, which may not be empty, and of which none may lie too deep to be listed.
+pub(crate) fn all_files(names: &[String]) -> Result<Vec<String>, MissingFile> {
+    if names.is_empty() {
+        return Err(MissingFile("any file".to_owned()));
+    }
+    match names.iter().find(|name| name.ends_with('/')) {
+        Some(folder) => Err(MissingFile(format!(
+            "files that can be listed in its folder `{folder}`: it is empty, or its files lie more than three folders deep"
+        ))),
+        None => Ok(names.to_vec()),
+    }
+}
+
 /// The files of a task's statistics: their index, and a file for each layer.
 pub(crate) fn statistics_files(names: &[String]) -> Result<Vec<String>, MissingFile> {
     let index = required(names, "statistics.json")?;

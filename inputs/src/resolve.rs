@@ -39,6 +39,15 @@ impl Inputs {
         self.finder(None).file(reference)
     }
 
+    /// A file, or a folder with everything in it that is not hidden: what another program reads by itself. In a bucket or on the
+    /// hub it is a folder.
+    ///
+    /// # Errors
+    /// As [`model`](Self::model); a folder without files, or with folders deeper than three.
+    pub fn anything(&self, reference: &InputRef) -> Result<Located, InputError> {
+        self.finder(None).anything(reference)
+    }
+
     /// A split of a data set, with the rows that its rule takes.
     ///
     /// The function searches for `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts

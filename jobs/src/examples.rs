@@ -16,7 +16,8 @@ pub struct ExampleCounts {
 struct DataSet {
     data: Digest,
     head: Option<Digest>,
-    joint: Option<Digest>,
+    /// The joint head, or the command, which may leave examples out.
+    rule: Option<Digest>,
     evaluation: u32,
 }
 
@@ -59,13 +60,14 @@ impl ExampleCounts {
 
 /// Those of an evaluation on all examples. How many a slice has is known from its job.
 fn data_sets(meaning: &Meaning) -> impl Iterator<Item = DataSet> {
-    let joint = match meaning.benchmark {
+    let rule = match &meaning.benchmark {
         BenchmarkInput::PerTask => None,
-        BenchmarkInput::Joint { head } => Some(head),
+        BenchmarkInput::Joint { head } => Some(*head),
+        BenchmarkInput::Command(command) => Some(Digest::of_json(command)),
     };
     let evaluation = meaning.evaluation;
     let tasks = meaning.tasks.iter().filter(|_| meaning.slice.is_none());
-    tasks.map(move |task| DataSet { data: task.data, head: task.head, joint, evaluation })
+    tasks.map(move |task| DataSet { data: task.data, head: task.head, rule, evaluation })
 }
 
 #[cfg(test)]
@@ -102,6 +104,7 @@ mod tests {
             right: None,
             truncated: 0,
             within: BTreeMap::new(),
+            mean: None,
         };
         ["mnist", "flags"].into_iter().zip(numbers).map(score).collect()
     }

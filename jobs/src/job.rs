@@ -1,4 +1,7 @@
-use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, Slice, StatisticsInput, stored::StoredJob};
+use crate::{
+    CommandInput, CommandLocations, DataSpec, Digest, InputRef, JobSpec, Recipe, Slice, StatisticsInput,
+    stored::StoredJob,
+};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -140,6 +143,9 @@ impl Meaning {
         if self.evaluation != EVALUATION_SEMANTICS {
             return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours: EVALUATION_SEMANTICS });
         }
+        if let Some(command) = self.benchmark.command() {
+            command.check_semantics()?;
+        }
         match &self.subject {
             Subject::Merge { recipe } => recipe.check_semantics(),
             Subject::Base | Subject::Adapter { .. } | Subject::Ensemble { .. } => Ok(()),
@@ -151,7 +157,7 @@ impl Meaning {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
 pub struct OtherSemantics {
-    /// What differs: `evaluation`, `recipe`, `output` or `statistics`.
+    /// What differs: `evaluation`, `recipe`, `output`, `statistics` or `command`.
     pub part: &'static str,
     /// The job's version.
     pub job: u32,
@@ -233,6 +239,18 @@ pub enum BenchmarkInput {
         /// The joint head, with the map from every task's labels to its rows.
         head: Digest,
     },
+    /// Every task by a command of the user.
+    Command(Box<CommandInput>),
+}
+
+impl BenchmarkInput {
+    /// The command that evaluates the tasks, if one does.
+    pub fn command(&self) -> Option<&CommandInput> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::PerTask | Self::Joint { .. } => None,
+        }
+    }
 }
 
 /// The number format in which the model is evaluated.
@@ -283,12 +301,23 @@ pub struct InputLocations {
     /// only; a result that it cannot use costs time and changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<JobId>,
+    /// The files of the command that evaluates, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandLocations>,
 }
 
 impl InputLocations {
     /// The places of what a model is made of, without any data.
     pub fn of_model(base: InputRef, adapters: BTreeMap<String, InputRef>) -> Self {
-        Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None, slices: Vec::new() }
+        Self {
+            base,
+            adapters,
+            data: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            joint: None,
+            slices: Vec::new(),
+            command: None,
+        }
     }
 
     /// Whether an adapter was trained by another job, or a head comes from such an adapter.
@@ -458,6 +487,7 @@ mod tests {
             heads: BTreeMap::new(),
             joint: None,
             slices: Vec::new(),
+            command: None,
         };
         assert_eq!(Job::new(meaning(), places("/here")).id(), Job::new(meaning(), places("/there")).id());
     }

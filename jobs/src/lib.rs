@@ -12,6 +12,7 @@ mod canonical_json;
 mod causes;
 mod checkpoint;
 mod clock;
+mod command;
 mod data;
 mod digest;
 mod examples;
@@ -63,6 +64,10 @@ pub use canonical_json::canonical_json;
 pub use causes::{causes, error_chain, error_line, error_messages};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use clock::now_ms;
+pub use command::{
+    COMMAND_SEMANTICS, CommandInput, CommandLimits, CommandLocations, CommandModel, CommandSpec, is_file_name,
+    is_variable_name,
+};
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError};
 pub use examples::ExampleCounts;

@@ -171,6 +171,7 @@ mod tests {
             right: None,
             truncated: 0,
             within: BTreeMap::new(),
+            mean: None,
         }
     }
 

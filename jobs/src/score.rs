@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 pub const HITS_AT: [u32; 4] = [1, 3, 5, 10];
 
 /// How a model did on the images or texts of one task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "stored::StoredScore")]
 pub struct TaskScore {
     /// The task's name.
     pub task: String,
     /// The number of examples.
     pub n: u64,
-    /// How many had the true class first.
+    /// How many had the true class first; 0 where there is a [`mean`](Self::mean), which counts nothing.
     pub correct: u64,
     /// In a joint benchmark: how many had the true class among the first k, by k of [`HITS_AT`].
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -34,6 +34,10 @@ pub struct TaskScore {
     /// `right`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub within: BTreeMap<u32, Bitmap>,
+    /// Of a metric that is no count: the mean over the examples, each of which has a value in [0, 1]. Only a command of the user
+    /// measures one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -41,9 +45,14 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl TaskScore {
-    /// The share of right answers in [0, 1].
+    /// The share of right answers, or the mean of another metric, in [0, 1].
     pub fn accuracy(&self) -> f64 {
-        share(self.correct, self.n)
+        self.mean.unwrap_or_else(|| share(self.correct, self.n))
+    }
+
+    /// The number of right answers; `None` of a metric that is no count.
+    pub fn right_answers(&self) -> Option<u64> {
+        if self.mean.is_none() { Some(self.correct) } else { None }
     }
 
     /// Looks whether the numbers can be those of an evaluation: some examples, no more right answers than examples,
@@ -56,8 +65,11 @@ impl TaskScore {
     }
 
     /// The 95 % interval of the accuracy.
+    ///
+    /// Values in [0, 1] with mean p have a variance of at most p(1 − p), that of right and wrong answers. So a mean has the interval
+    /// of a share.
     pub fn interval(&self) -> Interval {
-        Interval::wilson(self.correct, self.n)
+        Interval::wilson_of_share(self.accuracy(), self.n)
     }
 }
 
@@ -110,10 +122,14 @@ impl Interval {
     /// assert!((interval.low - 0.4902).abs() < 1e-4 && (interval.high - 0.9433).abs() < 1e-4);
     /// ```
     pub fn wilson(correct: u64, n: u64) -> Self {
+        Self::wilson_of_share(share(correct, n), n)
+    }
+
+    /// The same for a share `p` of `n`, which need not be a count over `n`.
+    pub fn wilson_of_share(p: f64, n: u64) -> Self {
         if n == 0 {
             return Self { low: 0.0, high: 1.0 };
         }
-        let p = share(correct, n);
         let n = n as f64;
         let z2 = Z95 * Z95;
         let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
@@ -144,6 +160,7 @@ mod tests {
             right: None,
             truncated: 0,
             within: BTreeMap::new(),
+            mean: None,
         }
     }
 

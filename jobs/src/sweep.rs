@@ -31,8 +31,8 @@ pub(crate) use {
 };
 
 use crate::{
-    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, Racing,
-    RecipeSpec, Reference, Replicates, Subsets, TuneSettings, Variant,
+    CommandSpec, DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
+    Racing, RecipeSpec, Reference, Replicates, Subsets, TextSpec, TuneSettings, Variant,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ pub struct Sweep {
     pub variant: Option<Variant>,
 }
 
-/// One task: an adapter, labelled data and class vectors.
+/// One task: an adapter, and labelled data with class vectors or what a command evaluates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
@@ -90,9 +90,10 @@ pub struct Task {
     pub name: String,
     /// The adapter that was trained for it, or is to be trained.
     pub adapter: TaskAdapter,
-    /// Its data.
-    pub data: DataSpec,
-    /// Its class vectors; a joint benchmark with its own head needs none.
+    /// Its data. Only a command evaluates tasks without any; of data that a command reads, only the source counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSpec>,
+    /// Its class vectors; a joint benchmark with its own head, or a command, needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadSpec>,
     /// Accuracies of the adapter alone, by split, in (0, 1]: given instead of measured.
@@ -130,6 +131,26 @@ pub enum Benchmark {
         /// The joint head's files; `None` builds it from the tasks' class names and templates.
         files: Option<JointHeadSpec>,
     },
+    /// Every task by a command of the user.
+    Command(Box<CommandSpec>),
+}
+
+impl Benchmark {
+    /// The command that evaluates the tasks, if one does.
+    pub fn command(&self) -> Option<&CommandSpec> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::PerTask | Self::Joint { .. } => None,
+        }
+    }
+
+    /// Whether all tasks are scored against the classes of all of them.
+    pub fn is_joint(&self) -> bool {
+        match self {
+            Self::Joint { .. } => true,
+            Self::PerTask | Self::Command(_) => false,
+        }
+    }
 }
 
 /// One search: a recipe to start from and the parameters to change.
@@ -189,6 +210,13 @@ pub struct LearnedMerge {
     pub settings: TuneSettings,
 }
 
+impl Task {
+    /// How its texts are read, if its data are texts.
+    pub fn text(&self) -> Option<&TextSpec> {
+        self.data.as_ref()?.text.as_ref()
+    }
+}
+
 impl Sweep {
     /// The method of one of its searches, with the number of points of that search.
     pub fn method_of(&self, search: &Search) -> Method {
@@ -242,7 +270,7 @@ impl Sweep {
 
     /// Whether individually fine-tuned accuracies mean anything here: they do not in a joint benchmark.
     pub fn has_denominators(&self) -> bool {
-        self.evaluation.benchmark == Benchmark::PerTask
+        !self.evaluation.benchmark.is_joint()
     }
 }
 

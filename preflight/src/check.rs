@@ -3,6 +3,7 @@
 mod adapters;
 mod base;
 mod classes;
+mod command;
 mod data;
 mod heads;
 mod joint;
@@ -114,11 +115,19 @@ pub fn check_inputs(
         let head = match &sweep.evaluation.benchmark {
             Benchmark::PerTask => check.head(&place, task, adapter.as_ref(), base.as_ref()),
             Benchmark::Joint { .. } => check.joint_classes(&place, task, joint.as_ref()),
+            Benchmark::Command(_) => None,
         };
-        check.data(&place, task, head.as_ref());
+        match (&task.data, sweep.evaluation.benchmark.command()) {
+            (Some(data), None) => check.data(&place, task, data, head.as_ref()),
+            (Some(data), Some(_)) => check.command_data(&place, data),
+            (None, _) => {}
+        }
         adapters.extend(adapter);
     }
     let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
+    if let Some(command) = sweep.evaluation.benchmark.command() {
+        check.command_files(command);
+    }
     let mut memory = None;
     if let Some(base) = &base {
         if let Some(outline) = &base.outline {

@@ -58,7 +58,7 @@ pub(crate) fn memory_needs(
     modules: &BTreeSet<String>,
     threads: Option<usize>,
 ) -> Result<Option<MemoryNeeds>, CheckError> {
-    let longest = |task: &jobs::Task| task.data.text.as_ref()?.max_length.map(|length| length as usize);
+    let longest = |task: &jobs::Task| task.text()?.max_length.map(|length| length as usize);
     let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST_TEXT)).max().unwrap_or(LONGEST_TEXT);
     let merge_bytes = header.map_or(0, |header| merge_bytes(sweep, header, modules));
     let statistics_bytes = statistics_bytes(sweep, base, header, modules);

@@ -104,6 +104,7 @@ pub fn job(number: u32) -> Job {
         heads: BTreeMap::new(),
         joint: None,
         slices: Vec::new(),
+        command: None,
     };
     Job::new(meaning, locations)
 }

@@ -1,4 +1,6 @@
+mod adapters;
 mod attempt;
+mod command;
 mod factors;
 mod family;
 mod heads;
@@ -15,10 +17,11 @@ mod train;
 mod tune;
 mod write;
 
-use crate::{AttemptContext, Computed, JobError, Metrics, Output, Scores, metrics::Cache};
+use crate::{AttemptContext, CommandSettings, Computed, JobError, Metrics, Output, Scores, metrics::Cache};
 pub use self_test::EngineSelfTest;
 
 use attempt::{Attempt, EvaluateJob};
+use command::CommandSession;
 use evaluation::DeviceChoice;
 use files::FileChanged;
 use inputs::Inputs;
@@ -75,6 +78,8 @@ pub struct Engine {
     settings: EngineSettings,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
+    /// What evaluations by commands share.
+    commands: CommandSession,
     /// The last session that was closed because a file of its base changed.
     closed: Option<ClosedSession>,
 }
@@ -104,11 +109,12 @@ impl Engine {
         let pool = Arc::new(pool.map_err(|source| EngineError::Threads { threads, source })?);
         let name = match settings.device {
             DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
-            DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
+            device @ DeviceChoice::Cuda(_) => device_name(device),
         };
         let metrics = Metrics::default();
+        let commands = CommandSession::new(None, &metrics);
         let sessions = LruCache::new(NonZeroUsize::MIN);
-        Ok(Self { name, pool, inputs, settings, metrics, sessions, closed: None })
+        Ok(Self { name, pool, inputs, settings, metrics, sessions, commands, closed: None })
     }
 
     /// The same engine, which keeps this many base models with their sessions: those used last, at least one.
@@ -121,7 +127,18 @@ impl Engine {
     /// The same engine, which counts in `metrics`.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+        Self { commands: self.commands.counting_in(&metrics), metrics, ..self }
+    }
+
+    /// The same engine, which runs the commands of sweeps with `commands`. Without them it refuses such jobs.
+    #[must_use]
+    pub fn with_commands(self, commands: Option<CommandSettings>) -> Self {
+        Self { commands: CommandSession::new(commands, &self.metrics), ..self }
+    }
+
+    /// Whether it runs the commands of sweeps.
+    pub fn allows_commands(&self) -> bool {
+        self.commands.is_allowed()
     }
 
     /// The self-test of this machine, which runs without the engine.
@@ -157,6 +174,10 @@ impl Engine {
         match job.spec() {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(EvaluateJob { meaning, places }, &inputs, context, &metrics);
+                if let Some(command) = meaning.benchmark.command() {
+                    let scores = self.commands.compute(&mut attempt, command, &self.settings)?;
+                    return Ok(attempt.computed(Output::Scores(scores)));
+                }
                 let (scores, merge) = self.in_session(&mut attempt, Session::compute)?;
                 Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
             }
@@ -251,6 +272,14 @@ impl Engine {
             }
             (error, _) => error,
         }
+    }
+}
+
+/// The name by which programs know a device.
+fn device_name(device: DeviceChoice) -> String {
+    match device {
+        DeviceChoice::Cpu => "cpu".to_owned(),
+        DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
     }
 }
 

@@ -11,6 +11,7 @@ mod attempt_context;
 mod cancellations;
 mod checkpoints;
 mod choice;
+mod command;
 mod compute;
 mod device_thread;
 mod engine;
@@ -27,6 +28,7 @@ mod worker;
 
 pub use attempt_context::{AttemptContext, Loading};
 pub use checkpoints::Checkpoints;
+pub use command::{CommandError, CommandSettings, OutputFault};
 pub use compute::{Compute, Computed};
 pub use device_thread::DeviceThread;
 pub use engine::{Engine, EngineError, EngineSelfTest, EngineSettings};

@@ -87,6 +87,7 @@ pub(crate) fn after_failure(
         | JobError::Head { .. }
         | JobError::Joint(_)
         | JobError::Score { .. }
+        | JobError::Command(_)
         | JobError::Incomplete(_)
         | JobError::Panicked(_)
         | JobError::TimedOut(_)

@@ -13,12 +13,13 @@ mod outputs;
 mod settle;
 mod slices;
 mod startup;
+mod unable;
 
 use crate::{
     Compute, Machine, WorkerError, cancellations::Cancellations, heartbeat::Heartbeat, known_sweeps::KnownSweeps,
     limits::Limits, metrics::Metrics, queue_selector::QueueSelector,
 };
-use jobs::{JobId, OtherSemantics, WorkerState};
+use jobs::{JobId, WorkerState};
 use loop_state::LoopState;
 use parking_lot::Mutex;
 use queue::JobConsumer;
@@ -32,6 +33,7 @@ use std::{
 use store::Store;
 use tokio::time::timeout;
 use tracing::Span;
+use unable::Unable;
 
 /// The longest time that a worker takes for its last write to the store.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +58,7 @@ pub struct WorkerHealth {
     pub is_connected: bool,
     /// How often the connection to the queue was opened again.
     pub reconnects: u64,
-    /// The number of jobs that it lately left to workers of another version.
+    /// The number of jobs that it lately left to workers of another version, or to workers that run commands.
     pub deferred: usize,
 }
 
@@ -79,8 +81,10 @@ pub struct Worker {
     metrics: Metrics,
     /// Makes a span the child of a `traceparent`.
     follow_trace: Option<fn(&Span, &str)>,
-    /// The other versions whose jobs were deferred: each one is logged once.
-    deferred_versions: Mutex<HashSet<OtherSemantics>>,
+    /// Why jobs were left to other workers: each reason is logged once.
+    reasons_to_defer: Mutex<HashSet<Unable>>,
+    /// Whether it runs commands of sweeps.
+    allows_commands: bool,
     /// The machine of this worker, if it has a name that stays across restarts.
     machine: Option<Machine>,
     /// Jobs in a row that failed by this worker's own fault.
@@ -113,7 +117,8 @@ impl Worker {
             compute,
             metrics: Metrics::default(),
             follow_trace: None,
-            deferred_versions: Mutex::default(),
+            reasons_to_defer: Mutex::default(),
+            allows_commands: false,
             machine: None,
             own_faults: Mutex::default(),
             may_have_faults: AtomicBool::new(false),
@@ -124,6 +129,12 @@ impl Worker {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same worker, which takes jobs that run a command of their sweep, or leaves them to other workers.
+    #[must_use]
+    pub fn allowing_commands(self, allows_commands: bool) -> Self {
+        Self { allows_commands, ..self }
     }
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.

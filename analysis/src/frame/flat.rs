@@ -26,9 +26,10 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         Subject::Merge { recipe } => ("merge", None, Some(recipe.as_ref())),
         Subject::Ensemble { .. } => ("ensemble", None, None),
     };
-    let benchmark = match ground.benchmark {
+    let benchmark = match &ground.benchmark {
         BenchmarkInput::PerTask => "per_task",
         BenchmarkInput::Joint { .. } => "joint",
+        BenchmarkInput::Command(_) => "command",
     };
     let precision = match ground.precision {
         Precision::F32 => "f32",

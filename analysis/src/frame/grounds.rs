@@ -80,6 +80,9 @@ fn is_same(one: &Meaning, other: &Meaning) -> bool {
 /// What `task` is evaluated on: the base model, data, head and benchmark. Joint benchmarks have no own accuracies.
 fn place(meaning: &Meaning, task: &str) -> Option<Digest> {
     let input = meaning.tasks.iter().find(|input| input.name == *task)?;
-    (meaning.benchmark == BenchmarkInput::PerTask)
-        .then(|| Digest::of_json(&(meaning.base, input, &meaning.split, meaning.precision)))
+    match &meaning.benchmark {
+        BenchmarkInput::PerTask => Some(Digest::of_json(&(meaning.base, input, &meaning.split, meaning.precision))),
+        BenchmarkInput::Command(command) => Some(Digest::of_json(&(meaning.base, input, &meaning.split, command))),
+        BenchmarkInput::Joint { .. } => None,
+    }
 }

@@ -33,6 +33,8 @@ pub(super) struct Rows {
 struct OfTask {
     n: Vec<Option<u64>>,
     correct: Vec<Option<u64>>,
+    /// Accuracies, or means of other metrics.
+    accuracy: Vec<Option<f64>>,
     hits: BTreeMap<u32, Vec<Option<u64>>>,
 }
 
@@ -169,23 +171,27 @@ fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     one.into_iter().chain(other).min_by(f64::total_cmp)
 }
 
+/// Puts the cell of a row behind those of the rows before it, which lack the task.
+fn put<T: Clone>(cells: &mut Vec<Option<T>>, row: usize, value: Option<T>) {
+    cells.resize(row, None);
+    cells.push(value);
+}
+
 impl OfTask {
     fn put(&mut self, row: usize, score: &TaskScore) {
-        let put = |cells: &mut Vec<Option<u64>>, value| {
-            cells.resize(row, None);
-            cells.push(Some(value));
-        };
-        put(&mut self.n, score.n);
-        put(&mut self.correct, score.correct);
+        put(&mut self.n, row, Some(score.n));
+        put(&mut self.correct, row, score.right_answers());
+        put(&mut self.accuracy, row, Some(score.accuracy()));
         // Hits@1 are the right answers.
         for (k, hits) in score.hits.iter().filter(|(k, _)| **k > 1 && HITS_AT.contains(k)) {
-            put(self.hits.entry(*k).or_default(), *hits);
+            put(self.hits.entry(*k).or_default(), row, Some(*hits));
         }
     }
 
     fn fill(&mut self, rows: usize) {
         let all = [&mut self.n, &mut self.correct].into_iter().chain(self.hits.values_mut());
         all.for_each(|cells| cells.resize(rows, None));
+        self.accuracy.resize(rows, None);
     }
 
     /// The task's columns; the normalised accuracies are added to the rows' sums.
@@ -197,7 +203,7 @@ impl OfTask {
             };
             part.iter().zip(&self.n).map(share).collect()
         };
-        let accuracy = share(&self.correct);
+        let accuracy = self.accuracy;
         let normalise = |(row, accuracy): (usize, &Option<f64>)| {
             let normalised = (*accuracy)? / own(row)?;
             Some(normalised)

@@ -161,9 +161,11 @@ fn places(manifest: &Manifest) -> BTreeMap<String, String> {
             Some(jobs::HeadSpec::Prompts { .. }) | None => None,
         };
         let adapter = (format!("adapters.{}", task.name), task.adapter.to_string());
-        let data = (format!("data.{}", task.name), task.data.source.to_string());
-        [Some(adapter), Some(data), head].into_iter().flatten().collect::<Vec<_>>()
+        let data = task.data.as_ref().map(|data| (format!("data.{}", task.name), data.source.to_string()));
+        [Some(adapter), data, head].into_iter().flatten().collect::<Vec<_>>()
     };
     let base = ("base".to_owned(), sweep.base.to_string());
-    std::iter::once(base).chain(sweep.tasks.iter().flat_map(of_task)).collect()
+    let files = sweep.evaluation.benchmark.command().into_iter().flat_map(|command| &command.files);
+    let files = files.map(|(name, place)| (format!("command.{name}"), place.to_string()));
+    std::iter::once(base).chain(files).chain(sweep.tasks.iter().flat_map(of_task)).collect()
 }

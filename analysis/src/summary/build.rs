@@ -176,7 +176,7 @@ fn summarise_split(
         Some(TaskSummary {
             task: task.clone(),
             n: score.map(|score| score.n),
-            correct: score.map(|score| score.correct),
+            correct: score.and_then(TaskScore::right_answers),
             accuracy,
             interval: score.map(TaskScore::interval),
             truncated: score.map_or(0, |score| score.truncated),

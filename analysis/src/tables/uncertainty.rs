@@ -28,7 +28,7 @@ impl<'a> Uncertainty<'a> {
 
     /// The columns of the frame that it is computed from.
     pub(super) fn columns(tasks: &[String]) -> impl Iterator<Item = String> {
-        tasks.iter().flat_map(|task| [examples(task), right(task)])
+        tasks.iter().flat_map(|task| [examples(task), share(task)])
     }
 
     /// The 95 % interval of a merge's value, whose [`columns`](Self::columns) are in a row of `found`; `None` if a task
@@ -37,15 +37,17 @@ impl<'a> Uncertainty<'a> {
         let count = |name: String| number(found, &name, row).map(|count| count as u64);
         let score = |task: &String| {
             let n = count(examples(task))?;
-            let correct = count(right(task))?;
+            // Of a count, this is its share.
+            let mean = number(found, &share(task), row)?;
             Some(TaskScore {
                 task: task.clone(),
                 n,
-                correct,
+                correct: 0,
                 hits: BTreeMap::new(),
                 right: None,
                 truncated: 0,
                 within: BTreeMap::new(),
+                mean: Some(mean),
             })
         };
         let scores = || self.tasks.iter().map(score).collect::<Option<Vec<_>>>();
@@ -69,6 +71,6 @@ fn examples(task: &str) -> String {
     format!("n.{task}")
 }
 
-fn right(task: &str) -> String {
-    format!("correct.{task}")
+fn share(task: &str) -> String {
+    format!("accuracy.{task}")
 }

@@ -141,6 +141,9 @@ pub(crate) struct ComputeArgs {
     /// Keep preprocessed images and tokenised texts in this folder, for large data sets
     #[arg(long, alias = "picture-cache", value_name = "FOLDER")]
     pub(crate) example_cache: Option<PathBuf>,
+    /// Run the commands of sweeps (`evaluation.command`) with the rights of this process
+    #[arg(long)]
+    pub(crate) allow_commands: bool,
 }
 
 /// A sweep file, and changes to it.

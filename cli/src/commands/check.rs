@@ -77,6 +77,9 @@ struct Checked {
 }
 
 fn check(args: &args::Check, sweep: Sweep, file: &SweepFile, out: Option<&Path>) -> Result<Checked, Failure> {
+    if args.similarity && sweep.evaluation.benchmark.command().is_some() {
+        return Err(InputFailure::OwnEvaluator { what: "--similarity", sweep: sweep.name.clone() }.into());
+    }
     let inputs = local::inputs(&args.store.s3);
     refuse_trained(&sweep)?;
     let given = |task: &Task| Some((task.name.clone(), task.adapter.given()?.clone()));

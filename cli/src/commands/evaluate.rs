@@ -15,7 +15,7 @@ use crate::{
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use inputs::{Artefacts, Inputs};
-use jobs::{Baseline, Benchmark, Digest, InputRef, JobSpec, Method, RecipeSpec, StatisticsNeed, StatisticsSpec, Sweep};
+use jobs::{Baseline, Digest, InputRef, JobSpec, Method, RecipeSpec, StatisticsNeed, StatisticsSpec, Sweep};
 use merging::{InputMergeError, TaskStatistics};
 use preflight::check_other_splits;
 use std::{collections::BTreeMap, future::pending, sync::Arc};
@@ -202,7 +202,12 @@ fn named_by_content(frozen: Frozen) -> Frozen {
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();
     let digest = Digest::of_json(&(
         (frozen.digests(), tasks, &sweep.objective, &sweep.baselines),
-        (sweep.evaluation.benchmark == Benchmark::PerTask, &sweep.evaluation.select, sweep.evaluation.precision),
+        (!sweep.evaluation.benchmark.is_joint(), &sweep.evaluation.select, sweep.evaluation.precision),
     ));
+    // The command may have changed while its files did not.
+    let digest = match sweep.evaluation.benchmark.command() {
+        Some(command) => Digest::of_json(&(digest, command)),
+        None => digest,
+    };
     frozen.renamed(format!("evaluate-{}", digest.short()))
 }

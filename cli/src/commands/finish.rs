@@ -9,6 +9,7 @@ use crate::{
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
+    ready::check_commands,
     remote::{check_conditions, existing_store, rabbit_settings},
     report,
     runner::Runner,
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let runner = match &queue {
         Some(queue) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         None => {
+            check_commands(frozen.sweep(), &args.compute)?;
             let engine = engine(&args.compute, Arc::clone(&inputs))?;
             Runner::local(runtime, interrupts, engine, store, Metrics::default())
         }

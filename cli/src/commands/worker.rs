@@ -33,6 +33,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let mut engine =
         engine(&args.compute, inputs)?.with_model_capacity(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
+    let allows_commands = engine.allows_commands();
     let self_test = Arc::new(engine.self_test());
     let shown = watching.show_worker(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
@@ -56,6 +57,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
             .serving(args.pool.pool.as_str(), args.keep_models)
             .with_limits(limits(args))
+            .allowing_commands(allows_commands)
             .on_machine(Machine::new(machine(args), self_test).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
             .with_traces(follow_trace)

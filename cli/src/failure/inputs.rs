@@ -26,6 +26,16 @@ pub(crate) enum InputFailure {
     /// Adapters are worse on their own tasks than the base without them.
     #[error("{} worse on {} own task than the base without {}: {}", if tasks.len() == 1 { "an adapter is" } else { "adapters are" }, if tasks.len() == 1 { "its" } else { "their" }, if tasks.len() == 1 { "it" } else { "them" }, tasks.join(", "))]
     WeakAdapters { tasks: Vec<String> },
+    /// The sweep runs a command, which nobody has allowed.
+    #[error(
+        "the sweep `{sweep}` evaluates with a command of its own, `{command}`, and commands run only with `--allow-commands`"
+    )]
+    CommandNotAllowed { sweep: String, command: String },
+    /// A command evaluates the tasks, and what was asked for needs models that Bowline runs itself.
+    #[error(
+        "`{what}` needs models that Bowline runs itself, and a command (`evaluation.command`) evaluates those of the sweep `{sweep}`"
+    )]
+    OwnEvaluator { what: &'static str, sweep: String },
     /// A head cannot be built or written.
     #[error("cannot make the head of `{task}`")]
     Head { task: String, source: evaluation::HeadError },
@@ -45,7 +55,9 @@ impl InputFailure {
             Self::Head { source, .. } => code::of_input(source.is_retryable()),
             // The same command reads the new content of the file.
             Self::Changed(_) => code::UNAVAILABLE,
-            Self::UnknownTask { .. }
+            Self::CommandNotAllowed { .. } => code::USAGE,
+            Self::OwnEvaluator { .. }
+            | Self::UnknownTask { .. }
             | Self::Trained { .. }
             | Self::UnknownVariant { .. }
             | Self::SeveralVariants { .. }
@@ -62,6 +74,10 @@ impl InputFailure {
             Self::Trained { .. } => Some(
                 "`bowline run` trains it; `bowline finetune` writes one adapter to a folder, which a sweep file can name",
             ),
+            Self::CommandNotAllowed { .. } => Some(
+                "the command runs with your rights: read it and its files, and run the same command with `--allow-commands`; on a \
+                 cluster, start workers with it",
+            ),
             Self::Changed(_) => Some(
                 "nothing is written of what was read; run the same command again when no program writes to the file",
             ),
@@ -70,7 +86,8 @@ impl InputFailure {
                  a merge of such an adapter says little",
             ),
             Self::SeveralVariants { .. } => Some("choose one with `--variant VALUE`"),
-            Self::Check(_)
+            Self::OwnEvaluator { .. }
+            | Self::Check(_)
             | Self::Argument { .. }
             | Self::UnknownTask { .. }
             | Self::UnknownVariant { .. }

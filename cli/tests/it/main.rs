@@ -14,6 +14,7 @@ mod by_inputs;
 mod check;
 mod clocks;
 mod cluster;
+mod commands;
 mod conditions;
 mod ending;
 mod finetune;

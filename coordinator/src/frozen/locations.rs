@@ -1,19 +1,19 @@
 //! Where the inputs of a sweep are.
 
 use super::training::TrainedTasks;
-use jobs::{Benchmark, HeadSpec, HubRef, InputLocations, InputRef, JointHeadSpec, Sweep, Task};
+use jobs::{Benchmark, CommandLocations, HeadSpec, HubRef, InputLocations, InputRef, JointHeadSpec, Sweep, Task};
 use std::collections::BTreeMap;
 
 /// Where the inputs of `sweep` are. Adapters that it trains are artefacts.
 pub(super) fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>, training: &TrainedTasks) -> InputLocations {
     let named = |task: &Task| task.name.clone();
     let data = |task: &Task| {
-        let mut data = task.data.clone();
+        let mut data = task.data.clone()?;
         data.source = pinned(&data.source, commits);
         data.splits.values_mut().for_each(|rule| {
             rule.indices = rule.indices.as_ref().map(|indices| pinned(indices, commits));
         });
-        data
+        Some((named(task), data))
     };
     let adapter = |task: &Task| match training.adapter(&task.name) {
         Some(job) => Some(InputRef::Artefact(job)),
@@ -27,17 +27,22 @@ pub(super) fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>, train
         Benchmark::Joint { files: Some(files) } => {
             Some(JointHeadSpec { head: pinned(&files.head, commits), map: pinned(&files.map, commits) })
         }
-        Benchmark::Joint { files: None } | Benchmark::PerTask => None,
+        Benchmark::Joint { files: None } | Benchmark::PerTask | Benchmark::Command(_) => None,
     };
+    let command = sweep.evaluation.benchmark.command().map(|command| CommandLocations {
+        files: command.files.iter().map(|(name, file)| (name.clone(), pinned(file, commits))).collect(),
+        limits: command.limits,
+    });
     // A joint head from files replaces the heads of the tasks.
     let heads = sweep.tasks.iter().filter(|_| joint.is_none());
     InputLocations {
         base: pinned(&sweep.base, commits),
         adapters: sweep.tasks.iter().filter_map(|task| Some((named(task), adapter(task)?))).collect(),
-        data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),
+        data: sweep.tasks.iter().filter_map(data).collect(),
         heads: heads.filter_map(|task| Some((named(task), head(task)?))).collect(),
         joint,
         slices: Vec::new(),
+        command,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, NextPoint, PointResult, Ranking, SearchState, StrategyError, Ties},
 };
-use jobs::{Benchmark, JobId, Meaning, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
+use jobs::{JobId, Meaning, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
 use std::collections::{HashSet, VecDeque};
 
 /// The searches of a sweep.
@@ -61,7 +61,7 @@ pub(super) struct Issue<'a> {
 impl Searches {
     /// The searches of `sweep`, each at its beginning.
     pub(super) fn new(sweep: &Sweep) -> Result<Self, StrategyError> {
-        let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
+        let ties = if sweep.evaluation.benchmark.is_joint() { Ties::First } else { Ties::Last };
         let seeks_trade_offs = !sweep.goals.is_empty();
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
         let active = |search: &Search| {

@@ -1,6 +1,6 @@
 use jobs::{
-    Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
-    Racing, Reference, Search, Sweep, Task, TaskAdapter, Values, Variant,
+    Baseline, Benchmark, CommandSpec, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter,
+    PublishedFigures, Racing, Reference, Search, Sweep, Task, TaskAdapter, Values, Variant,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,11 +120,16 @@ impl Keys {
 
     fn evaluation(&mut self, evaluation: &Evaluation) {
         let Evaluation { benchmark, select, report, statistics, precision } = evaluation;
-        let name = if *benchmark == Benchmark::PerTask { "per_task" } else { "joint" };
-        self.put("evaluation.benchmark", name);
-        if let Benchmark::Joint { files: Some(JointHeadSpec { head, map }) } = benchmark {
-            self.of_input("evaluation.head", head, &["joint".to_owned(), "joint.head".to_owned()]);
-            self.of_input("evaluation.map", map, &["joint".to_owned(), "joint.map".to_owned()]);
+        match benchmark {
+            Benchmark::PerTask => self.put("evaluation.benchmark", "per_task"),
+            Benchmark::Joint { files } => {
+                self.put("evaluation.benchmark", "joint");
+                if let Some(JointHeadSpec { head, map }) = files {
+                    self.of_input("evaluation.head", head, &["joint".to_owned(), "joint.head".to_owned()]);
+                    self.of_input("evaluation.map", map, &["joint".to_owned(), "joint.map".to_owned()]);
+                }
+            }
+            Benchmark::Command(command) => self.command(command),
         }
         self.put("evaluation.select", select);
         self.put("evaluation.report", report);
@@ -132,6 +137,21 @@ impl Keys {
             self.put("evaluation.statistics", statistics);
         }
         self.put("evaluation.precision", precision);
+    }
+
+    fn command(&mut self, command: &CommandSpec) {
+        let CommandSpec { argv, files, environment, pass, write, limits } = command;
+        self.put("evaluation.command", argv);
+        for (name, file) in files {
+            self.of_input(&format!("evaluation.files.{name}"), file, &[format!("command.{name}")]);
+        }
+        for (name, value) in environment {
+            self.put(&format!("evaluation.environment.{name}"), value);
+        }
+        self.put("evaluation.pass", pass);
+        self.put("evaluation.write", write);
+        self.put("evaluation.timeout", limits.timeout_s);
+        self.put("evaluation.memory", limits.memory_bytes);
     }
 
     fn method(&mut self, method: Method) {

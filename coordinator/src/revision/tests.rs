@@ -170,7 +170,7 @@ fn two_long_lists_are_shown_by_their_first_different_entry() {
 fn two_long_texts_are_shown_by_the_end_in_which_they_differ() {
     let with = |end: &str| {
         let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
-        sweep.tasks[0].data.image_column = format!("{}{end}", "x".repeat(200));
+        sweep.tasks[0].data.as_mut().unwrap().image_column = format!("{}{end}", "x".repeat(200));
         let mut manifest = frozen_of(sweep).manifest(BTreeMap::new());
         manifest.digests.insert("data.mnist.test".to_owned(), Digest::of(end.as_bytes()));
         manifest

@@ -3,7 +3,8 @@ use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
     layout::{
-        DataKind, INDEX, MissingFile, PICKLED_INDEX, adapter_files, folders_with_splits, model_files, shards, splits,
+        DataKind, INDEX, MissingFile, PICKLED_INDEX, adapter_files, all_files, folders_with_splits, model_files,
+        shards, splits,
     },
     remote::place_of,
     rows::rows,
@@ -42,6 +43,16 @@ impl Inputs {
     pub fn list_adapter(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let folder = self.list_folder(reference)?;
         let names = self.picked(reference, &folder, "an adapter", adapter_files)?;
+        self.listing(reference, &folder, &names)
+    }
+
+    /// The files of a [folder of any content](Self::anything), without their content.
+    ///
+    /// # Errors
+    /// As [`anything`](Self::anything), except errors in the content.
+    pub fn list_anything(&self, reference: &InputRef) -> Result<Listing, InputError> {
+        let folder = self.list_folder(reference)?;
+        let names = self.picked(reference, &folder, "data", all_files)?;
         self.listing(reference, &folder, &names)
     }
 

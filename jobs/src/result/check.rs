@@ -53,6 +53,9 @@ pub enum ResultFault {
     /// Only slices say which examples are hits at a rank above 1.
     #[error("task `{0}` has `within`, and its job is no slice")]
     Within(String),
+    /// Only a command measures a metric that is no count.
+    #[error("task `{0}` has a mean, and no command evaluates its job")]
+    Mean(String),
     /// A number is no finite one from 0 on.
     #[error("`{key}` is {value}, and has to be a finite number from 0 on")]
     Number {
@@ -125,6 +128,9 @@ pub fn check_answer(meaning: &Meaning, scores: &[TaskScore], timings: &Timings) 
     }
     if let Some(score) = scores.iter().find(|score| !score.within.is_empty()) {
         return Err(ResultFault::Within(score.task.clone()));
+    }
+    if let Some(score) = scores.iter().find(|score| score.mean.is_some() && meaning.benchmark.command().is_none()) {
+        return Err(ResultFault::Mean(score.task.clone()));
     }
     let tasks = &meaning.tasks;
     let is_asked = |(task, score): (&TaskInput, &TaskScore)| task.name == score.task;

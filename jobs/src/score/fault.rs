@@ -2,7 +2,7 @@ use super::{HITS_AT, TaskScore};
 use crate::{Bitmap, BitmapError};
 
 /// Why what a score says of its examples cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TaskScoreError {
     /// The text is no bitmap of that many examples. Readers of records show a message and not its cause, so this one
     /// says all.
@@ -53,6 +53,20 @@ pub enum TaskScoreError {
         /// The examples that the score counts.
         n: u64,
     },
+    /// A metric that is no count stands beside counts.
+    #[error("task `{task}` has a mean beside counts of right answers; a score is one of the two")]
+    MeanBesideCounts {
+        /// The task.
+        task: String,
+    },
+    /// A mean is outside the range of its metric.
+    #[error("task `{task}` has the mean {mean}, and a mean is a number in [0, 1]")]
+    Mean {
+        /// The task.
+        task: String,
+        /// The mean.
+        mean: f64,
+    },
     /// Hits are counted at ranks that nothing counts at.
     #[error("task `{task}` has hits at rank {rank}; hits are counted at 1, 3, 5 and 10")]
     Rank {
@@ -97,7 +111,7 @@ pub enum TaskScoreError {
 const MOST_EXAMPLES: u64 = 1 << 53;
 
 pub(super) fn check(score: &TaskScore) -> Result<(), TaskScoreError> {
-    let TaskScore { task, n, correct, hits, right, truncated: _, within } = score;
+    let TaskScore { task, n, correct, hits, right, truncated: _, within, mean } = score;
     let task = || task.clone();
     let n = *n;
     let correct = *correct;
@@ -106,6 +120,14 @@ pub(super) fn check(score: &TaskScore) -> Result<(), TaskScoreError> {
     }
     if correct > n {
         return Err(TaskScoreError::Correct { task: task(), correct, n });
+    }
+    if let Some(mean) = *mean {
+        if correct > 0 || right.is_some() || !hits.is_empty() || !within.is_empty() {
+            return Err(TaskScoreError::MeanBesideCounts { task: task() });
+        }
+        if !(0.0..=1.0).contains(&mean) {
+            return Err(TaskScoreError::Mean { task: task(), mean });
+        }
     }
     if let Some(right) = right {
         if right.len() as u64 != n {
@@ -148,7 +170,16 @@ mod tests {
 
     fn score(n: u64, correct: u64, hits: &[(u32, u64)]) -> TaskScore {
         let hits = BTreeMap::from_iter(hits.iter().copied());
-        TaskScore { task: "mnist".to_owned(), n, correct, hits, right: None, truncated: 0, within: BTreeMap::new() }
+        TaskScore {
+            task: "mnist".to_owned(),
+            n,
+            correct,
+            hits,
+            right: None,
+            truncated: 0,
+            within: BTreeMap::new(),
+            mean: None,
+        }
     }
 
     #[test]

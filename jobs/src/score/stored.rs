@@ -18,13 +18,15 @@ pub(super) struct StoredScore {
     truncated: u64,
     #[serde(default)]
     within: BTreeMap<u32, String>,
+    #[serde(default)]
+    mean: Option<f64>,
 }
 
 impl TryFrom<StoredScore> for TaskScore {
     type Error = TaskScoreError;
 
     fn try_from(stored: StoredScore) -> Result<Self, TaskScoreError> {
-        let StoredScore { task, n, correct, hits, right, truncated, within } = stored;
+        let StoredScore { task, n, correct, hits, right, truncated, within, mean } = stored;
         // More examples than memory has bytes fail as a length that is not met.
         let len = usize::try_from(n).unwrap_or(usize::MAX);
         let read = |key: &'static str, text: String| {
@@ -33,7 +35,7 @@ impl TryFrom<StoredScore> for TaskScore {
         let right = right.map(|text| read("right", text)).transpose()?;
         let within = within.into_iter().map(|(rank, text)| Ok((rank, read("within", text)?)));
         let within = within.collect::<Result<_, TaskScoreError>>()?;
-        let score = Self { task, n, correct, hits, right, truncated, within };
+        let score = Self { task, n, correct, hits, right, truncated, within, mean };
         score.check()?;
         Ok(score)
     }
@@ -53,6 +55,20 @@ mod tests {
         let score = read(json).unwrap();
         assert_eq!(score.right, None);
         assert_eq!(serde_json::to_string(&score).unwrap(), json);
+    }
+
+    #[test]
+    fn a_mean_reads_back_and_stands_beside_no_count() {
+        let json = r#"{"task":"f1","n":3,"correct":0,"mean":0.25}"#;
+        let score = read(json).unwrap();
+        assert_eq!((score.mean, score.right_answers()), (Some(0.25), None));
+        assert!((score.accuracy() - 0.25).abs() < 1e-12);
+        assert_eq!(serde_json::to_string(&score).unwrap(), json);
+        let refused = |json: &str| read(json).unwrap_err();
+        let error = refused(r#"{"task":"f1","n":3,"correct":1,"mean":0.25}"#);
+        assert!(error.starts_with("task `f1` has a mean beside counts"), "{error}");
+        let error = refused(r#"{"task":"f1","n":3,"correct":0,"mean":1.25}"#);
+        assert!(error.starts_with("task `f1` has the mean 1.25"), "{error}");
     }
 
     #[test]

@@ -111,7 +111,9 @@ impl Sweep {
         let has_method = !self.method.is_first() || self.searches.iter().any(|search| search.trials.is_some());
         let has_replicates = searched.chain(fixed).any(Option::is_some);
         let has_axis = self.subsets.is_some() || self.variant.is_some() || self.trains();
-        has_axis || self.racing.is_some() || !self.goals.is_empty() || has_replicates || has_method
+        let has_command = self.evaluation.benchmark.command().is_some();
+        let has_goals = !self.goals.is_empty();
+        has_command || has_axis || self.racing.is_some() || has_goals || has_replicates || has_method
     }
 }
 
@@ -122,7 +124,8 @@ impl Age for Meaning {
             Subject::Ensemble { .. } => return true,
             Subject::Base | Subject::Adapter { .. } => None,
         };
-        !self.statistics.is_empty() || self.slice.is_some() || recipe.is_some_and(Age::is_newer)
+        let has_command = self.benchmark.command().is_some();
+        has_command || !self.statistics.is_empty() || self.slice.is_some() || recipe.is_some_and(Age::is_newer)
     }
 }
 

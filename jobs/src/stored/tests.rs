@@ -34,6 +34,7 @@ fn places() -> InputLocations {
         heads: BTreeMap::new(),
         joint: None,
         slices: Vec::new(),
+        command: None,
     }
 }
 

@@ -1,4 +1,5 @@
 mod baselines;
+mod command;
 mod data;
 mod evaluation;
 mod findings;
@@ -19,7 +20,7 @@ mod task;
 mod texts;
 mod variants;
 
-pub(super) use task::{CheckedAdapter, check_tasks};
+pub(super) use task::{CheckedAdapter, Evaluator, check_tasks};
 
 use super::{
     Evaluation, Sweep, SweepError, Task,
@@ -49,7 +50,8 @@ impl SweepFile {
         let base = found.take(reference("base", &self.base, folder, HubKind::Model));
         let published = found.take(PublishedKeys::take(&mut self.searches, &mut self.baselines));
         let training = found.take(check_training(self.training.take())).unwrap_or_default();
-        let tasks = found.take(check_tasks(std::mem::take(&mut self.tasks), folder)).unwrap_or_default();
+        let evaluator = if self.evaluation.command.is_some() { Evaluator::Command } else { Evaluator::Bowline };
+        let tasks = found.take(check_tasks(std::mem::take(&mut self.tasks), evaluator, folder)).unwrap_or_default();
         let tasks: Vec<Task> =
             tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i, &training))).collect();
         found.extend(recipe_errors(&self));

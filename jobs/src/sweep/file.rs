@@ -1,6 +1,8 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::{CoefficientBasis, CoefficientScope, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
+use crate::{
+    CoefficientBasis, CoefficientScope, CommandModel, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -110,8 +112,8 @@ pub(super) struct TaskFile {
     pub(super) name: String,
     /// A reference, or `train` with a map of what differs from `training`. Absent where variants name the adapters.
     pub(super) adapter: Option<Value>,
-    /// A reference, or a map of [`DataFile`].
-    pub(super) data: Value,
+    /// A reference, or a map of [`DataFile`]. Absent where a command evaluates the task by itself.
+    pub(super) data: Option<Value>,
     pub(super) head: Option<String>,
     pub(super) classes: Option<Vec<String>>,
     pub(super) templates: Option<Vec<String>>,
@@ -149,29 +151,46 @@ pub(super) struct SplitFile {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluationFile {
-    #[serde(default)]
-    pub(super) benchmark: BenchmarkFile,
+    pub(super) benchmark: Option<BenchmarkFile>,
     #[serde(default = "validation")]
     pub(super) select: String,
     #[serde(default = "test")]
     pub(super) report: String,
     pub(super) statistics: Option<String>,
-    #[serde(default)]
-    pub(super) precision: Precision,
+    pub(super) precision: Option<Precision>,
     pub(super) head: Option<String>,
     pub(super) map: Option<String>,
+    /// The program and its arguments; the keys below need it.
+    pub(super) command: Option<Vec<String>>,
+    /// A list of paths, or a map from a name in the working folder to a reference.
+    pub(super) files: Option<Value>,
+    /// Texts and numbers.
+    pub(super) environment: Option<Map<String, Value>>,
+    pub(super) pass: Option<Vec<String>>,
+    pub(super) write: Option<CommandModel>,
+    /// Seconds, or a text with a unit.
+    pub(super) timeout: Option<Value>,
+    /// A text with a unit.
+    pub(super) memory: Option<Value>,
 }
 
 impl Default for EvaluationFile {
     fn default() -> Self {
         Self {
-            benchmark: BenchmarkFile::default(),
+            benchmark: None,
             select: validation(),
             report: test(),
             statistics: None,
-            precision: Precision::default(),
+            precision: None,
             head: None,
             map: None,
+            command: None,
+            files: None,
+            environment: None,
+            pass: None,
+            write: None,
+            timeout: None,
+            memory: None,
         }
     }
 }

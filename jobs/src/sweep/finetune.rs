@@ -2,7 +2,7 @@
 
 use super::{
     SweepError,
-    check::{CheckedAdapter, check_name, check_tasks, reference},
+    check::{CheckedAdapter, Evaluator, check_name, check_tasks, reference},
     file::SweepFile,
     overrides,
     read::{typed, yaml},
@@ -61,9 +61,14 @@ impl Finetune {
         check_name("name", &file.name)?;
         check_name("evaluation.select", &file.evaluation.select)?;
         check_name("evaluation.report", &file.evaluation.report)?;
+        if file.evaluation.command.is_some() {
+            let problem = "evaluates the tasks, and fine-tuning needs data that Bowline reads itself: train the adapters with \
+                           another program";
+            return Err(SweepError::invalid("evaluation.command", problem));
+        }
         let shared = check_training(file.training)?;
         let mut tasks = Vec::with_capacity(file.tasks.len());
-        for (place, task) in check_tasks(file.tasks, folder)?.into_iter().enumerate() {
+        for (place, task) in check_tasks(file.tasks, Evaluator::Bowline, folder)?.into_iter().enumerate() {
             let training = match task.adapter {
                 CheckedAdapter::Given(_) => None,
                 CheckedAdapter::Trained(own) => Some(*own),
@@ -71,7 +76,10 @@ impl Finetune {
             // The head of the adapter that is there is no start for the training of another one.
             let head = task.head.filter(|head| !matches!(head, HeadSpec::Adapter(_)));
             let shared = shared.clone();
-            tasks.push(FinetuneTask { name: task.name, data: task.data, head, place, training, shared });
+            let Some(data) = task.data else {
+                return Err(SweepError::invalid(format!("tasks[{place}]"), "needs `data`"));
+            };
+            tasks.push(FinetuneTask { name: task.name, data, head, place, training, shared });
         }
         Ok(Self {
             base: reference("base", &file.base, folder, HubKind::Model)?,

@@ -130,7 +130,8 @@ impl fmt::Display for TaskAdapter {
 impl Task {
     /// Whether its adapter is trained with a head that is not there yet, which only texts have.
     pub fn trains_new_head(&self) -> bool {
-        self.head.is_none() && self.data.text.is_some() && self.adapter.training().is_some()
+        let has_texts = self.data.as_ref().is_some_and(|data| data.text.is_some());
+        self.head.is_none() && has_texts && self.adapter.training().is_some()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
 
+mod command;
 mod finetune;
 mod goals;
 mod methods;
@@ -56,7 +57,7 @@ fn a_sweep_file_is_read_whole() {
     let sweep = read(SMALL, &[]).unwrap();
     assert_eq!(sweep.base, InputRef::Path("/sweeps/base".into()));
     assert_eq!(sweep.tasks[1].adapter.to_string(), "hf://owner/icons@v1");
-    assert_eq!(sweep.tasks[1].data.source.to_string(), "hf://datasets/owner/icons");
+    assert_eq!(sweep.tasks[1].data.as_ref().unwrap().source.to_string(), "hf://datasets/owner/icons");
     assert_eq!(sweep.objective.metric, Metric::MeanNormalisedAccuracy);
     let keys: Vec<_> = sweep.searches[0].parameters.iter().map(|parameter| parameter.key.as_str()).collect();
     assert_eq!(keys, ["scaling", "density"], "the file's order is the search's order");
@@ -298,7 +299,10 @@ fn races_have_defaults_and_are_refused_by_name() {
 fn a_shuffle_may_be_that_of_another_program() {
     let rule = "tasks.icons.data.splits.validation";
     let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();
-    assert_eq!(sweep.tasks[1].data.splits["validation"].shuffle_like, Some(crate::ShuffleLike::Datasets));
+    assert_eq!(
+        sweep.tasks[1].data.as_ref().unwrap().splits["validation"].shuffle_like,
+        Some(crate::ShuffleLike::Datasets)
+    );
     let seedless = [&format!("{rule}.shuffle_like=datasets"), &format!("{rule}.shuffle_seed=null")];
     let refused = message(&seedless.map(String::as_str));
     assert_eq!(refused, "`tasks[1].data.splits.validation.shuffle_like` needs a `shuffle_seed`");

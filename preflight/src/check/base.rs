@@ -39,6 +39,12 @@ impl Check<'_> {
         let sweep = self.sweep;
         let place = Place::key("base");
         let files = self.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base))?;
+        if sweep.evaluation.benchmark.command().is_some() {
+            // A command evaluates models of any family. What merges need is in the headers.
+            let header = BaseHeader::open(files.path()).map_err(CheckError::Base);
+            let header = self.right(&place, &files, header);
+            return Some(Base { files, header, outline: None });
+        }
         let kind = match ModelKind::of(files.path()) {
             Ok(kind) => kind,
             Err(error) => {
@@ -47,7 +53,7 @@ impl Check<'_> {
             }
         };
         // The base reads what the tasks have: images or texts, which a sweep file does not mix.
-        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind.reads() == ExampleKind::Texts);
+        let is_wrong = |task: &&Task| task.text().is_some() != (kind.reads() == ExampleKind::Texts);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
             let failure = CheckError::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() };
             self.problems.push(&place, None, &failure);

@@ -4,23 +4,23 @@ use super::{Check, heads::HeadRows};
 use crate::{CheckError, problems::Place};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
-use jobs::{DataFiles, InputRef, Task, error_line};
+use jobs::{DataFiles, DataSpec, InputRef, Task, error_line};
 use std::path::Path;
 
 impl Check<'_> {
     /// Checks the splits that are evaluated, and compares their classes with one another and with the rows of a head.
-    pub(super) fn data(&mut self, place: &Place, task: &Task, head: Option<&HeadRows>) {
+    pub(super) fn data(&mut self, place: &Place, task: &Task, data: &DataSpec, head: Option<&HeadRows>) {
         let place = place.at("data");
         let mut first: Option<DataOutline> = None;
         for split in self.sweep.splits_of(task) {
-            let Some((listed, outline)) = self.look_at_data(&place, &task.data, split) else { continue };
+            let Some((listed, outline)) = self.look_at_data(&place, data, split) else { continue };
             let files = listed.files(&outline);
             if !outline.is_whole() {
                 let what = unread(&files);
-                self.sources.leave(format!("`{}`, split `{split}`: {what}", task.data.source));
+                self.sources.leave(format!("`{}`, split `{split}`: {what}", data.source));
             }
-            let found = Split { task, split, files: &files, listed: &listed, outline: &outline, head };
-            let seen = match task.data.text {
+            let found = Split { task, data, split, files: &files, listed: &listed, outline: &outline, head };
+            let seen = match data.text {
                 None => self.images(&place, found),
                 Some(_) => self.texts(&place, found),
             };
@@ -32,7 +32,7 @@ impl Check<'_> {
             }
             first.get_or_insert(seen);
         }
-        self.other_splits(&place, task);
+        self.other_splits(&place, task, data);
     }
 
     /// Whether the split that statistics are made of has as many examples as recipes want.
@@ -48,8 +48,7 @@ impl Check<'_> {
     }
 
     fn images(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
-        let Split { task, split, files, listed, outline, head } = found;
-        let data = &task.data;
+        let Split { task, data, split, files, listed, outline, head } = found;
         let source =
             Source { files, image_column: &data.image_column, label_column: &data.label_column, rows: &listed.rows };
         let look = match (outline.is_whole(), files) {
@@ -64,7 +63,7 @@ impl Check<'_> {
             }
             Err(errors) => {
                 for source in errors {
-                    let place = place.at(key_of(&source, task));
+                    let place = place.at(key_of(&source, data));
                     let failure = CheckError::Data { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
                 }
@@ -74,9 +73,9 @@ impl Check<'_> {
     }
 
     fn texts(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
-        let Split { task, split, files, listed, outline, head } = found;
-        let spec = task.data.text.as_ref()?;
-        let source = TextSource { files, spec, label_column: &task.data.label_column, rows: &listed.rows };
+        let Split { task, data, split, files, listed, outline, head } = found;
+        let spec = data.text.as_ref()?;
+        let source = TextSource { files, spec, label_column: &data.label_column, rows: &listed.rows };
         let look = if outline.is_whole() {
             source.look(head.map(|head| head.count)).map(Some)
         } else {
@@ -90,7 +89,7 @@ impl Check<'_> {
             Err(errors) => {
                 for source in errors {
                     let place = if let TextError::Data(source) = &source {
-                        place.at(key_of(source, task))
+                        place.at(key_of(source, data))
                     } else {
                         place.clone()
                     };
@@ -103,12 +102,12 @@ impl Check<'_> {
     }
 
     /// Splits that the sweep file has rules for and that are not evaluated. Their problems are notes.
-    fn other_splits(&mut self, place: &Place, task: &Task) {
+    fn other_splits(&mut self, place: &Place, task: &Task, data: &DataSpec) {
         let evaluated = self.sweep.splits_of(task);
-        let is_here = matches!(task.data.source, InputRef::Path(_));
-        let others = task.data.splits.keys().filter(|split| is_here && !evaluated.contains(&split.as_str()));
+        let is_here = matches!(data.source, InputRef::Path(_));
+        let others = data.splits.keys().filter(|split| is_here && !evaluated.contains(&split.as_str()));
         for split in others {
-            if let Err(error) = self.sources.inputs().list_data(&task.data, split) {
+            if let Err(error) = self.sources.inputs().list_data(data, split) {
                 let key = place.path();
                 let why = error_line(&error);
                 self.notes.push(format!("`{key}.splits.{split}` is not evaluated here, and could not be: {why}"));
@@ -121,6 +120,7 @@ impl Check<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Split<'a> {
     pub(super) task: &'a Task,
+    data: &'a DataSpec,
     pub(super) split: &'a str,
     pub(super) files: &'a DataFiles,
     listed: &'a ListedData,
@@ -130,10 +130,10 @@ pub(super) struct Split<'a> {
 }
 
 /// The key of a task's data that an error is about.
-fn key_of(error: &DataError, task: &Task) -> &'static str {
+fn key_of(error: &DataError, data: &DataSpec) -> &'static str {
     match error {
         DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
-            match (*column == task.data.label_column, task.data.text.is_some()) {
+            match (*column == data.label_column, data.text.is_some()) {
                 (true, _) => "label_column",
                 (false, true) => "text_columns",
                 (false, false) => "image_column",

@@ -33,7 +33,7 @@ impl Check<'_> {
         adapter: Option<&Seen>,
         base: Option<&Base>,
     ) -> Option<HeadRows> {
-        let text = task.data.text.as_ref();
+        let text = task.text();
         match task.head.as_ref()? {
             HeadSpec::File(file) => {
                 let place = place.at("head");

@@ -112,6 +112,18 @@ impl Check<'_> {
         }
     }
 
+    /// The files of an input, none of which is read.
+    pub(super) fn listed(
+        &mut self,
+        place: &Place,
+        reference: &InputRef,
+        list: impl FnOnce(&Inputs) -> Result<Listing, InputError>,
+    ) {
+        if let Some(listing) = self.ask(place, reference, list) {
+            self.sources.add_missing(&listing);
+        }
+    }
+
     /// A split of a data set, likewise.
     pub(super) fn look_at_data(
         &mut self,

@@ -14,7 +14,7 @@ impl Check<'_> {
                 return base.wrong(self, &Place::key("base"), &CheckError::Tokenizer(error));
             }
         };
-        let longest = |task: &Task| task.data.text.as_ref()?.max_length;
+        let longest = |task: &Task| task.text()?.max_length;
         for (i, task) in self.sweep.tasks.iter().enumerate() {
             if let Err(source) = tokenizer.check_room(longest(task)) {
                 let place = Place::of_task(i, task).at("data.max_length");

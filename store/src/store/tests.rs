@@ -37,6 +37,7 @@ fn result(number: u32) -> JobResult {
             right: None,
             truncated: 0,
             within: BTreeMap::new(),
+            mean: None,
         }],
         merge: None,
         timings: Timings { load_s: 0.1, ..Timings::default() },

@@ -22,6 +22,7 @@ fn result(number: u32) -> JobResult {
         right: None,
         truncated: 0,
         within: BTreeMap::new(),
+        mean: None,
     };
     JobResult {
         job: meaning.id(),

@@ -37,6 +37,7 @@ fn whole(job: &Job, task: &TaskInput) -> TaskScore {
         n: EXAMPLES,
         correct: correct(job, task),
         hits: BTreeMap::new(),
+        mean: None,
     }
 }
 

@@ -178,9 +178,12 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
             return Ok((self.joint(attempt, None, *head)?, None));
         }
         let made = self.merges.model(attempt, self.base.model(), &self.header)?;
-        let scores = match meaning.benchmark {
+        let scores = match &meaning.benchmark {
             BenchmarkInput::PerTask => self.per_task(attempt, &made.model)?,
-            BenchmarkInput::Joint { head } => self.joint(attempt, Some(&made.model), head)?,
+            BenchmarkInput::Joint { head } => self.joint(attempt, Some(&made.model), *head)?,
+            BenchmarkInput::Command(_) => {
+                return Err(JobError::Incomplete("a command is run without a session".to_owned()));
+            }
         };
         Ok((scores, made.facts))
     }

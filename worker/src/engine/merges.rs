@@ -1,5 +1,6 @@
 use super::{
-    attempt::{Attempt, CheckedInput, Stage},
+    adapters,
+    attempt::{Attempt, EvaluateJob, Stage},
     factors::Factors,
     memory::check_merge,
     recent::Recent,
@@ -161,25 +162,19 @@ impl<M: Model> Merges<M> {
     }
 }
 
+/// The job's adapters, which update modules that the model has.
 fn read_adapters<M: Model>(attempt: &mut Attempt<'_>, base: &M, header: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
-    let job = attempt.job;
-    let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
-    for input in &job.meaning.adapters {
-        let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
-        let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
-        let CheckedInput { path, files } = attempt.adapter(place, input.digest)?;
-        let adapter = attempt.read(&files, || {
-            Adapter::read(&input.task, &path, header)
-                .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
-        })?;
+    let EvaluateJob { meaning, places } = attempt.job;
+    let adapters = adapters::read_adapters(attempt, &meaning.adapters, places, header)?;
+    for adapter in &adapters {
         let checked = adapter.modules.keys().try_for_each(|module| base.check_module(module));
-        checked.map_err(|source| JobError::AdapterModule { task: input.task.clone(), source })?;
-        adapters.push(adapter);
+        checked.map_err(|source| JobError::AdapterModule { task: adapter.name.clone(), source })?;
     }
     Ok(adapters)
 }
 
-fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
+/// What an alignment and a merge found.
+pub(super) fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
     let ranks = update.modules.values().map(|matrix| matrix.rank().map(|rank| rank as u64));
     MergeFacts {
         matrices: aligned.facts().matrices as u64,

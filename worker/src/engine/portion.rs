@@ -126,6 +126,7 @@ impl Answers {
             right: Some(right),
             truncated: if self.is_slice { 0 } else { truncated as u64 },
             within: BTreeMap::new(),
+            mean: None,
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{JobError, SelfTest};
 use inputs::Inputs;
-use jobs::{AdapterInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
+use jobs::{AdapterInput, CommandInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
 use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Tests what an engine needs of a machine: readable inputs with the digests that the job names, and memory for the
@@ -44,6 +44,10 @@ impl EngineSelfTest {
     fn check_evaluation(&self, job: EvaluateJob<'_>) -> Result<(), JobError> {
         let EvaluateJob { meaning, places } = job;
         let folder = self.checked_model(&places.base, meaning.base)?;
+        if let Some(command) = meaning.benchmark.command() {
+            self.check_adapters(&meaning.adapters, places)?;
+            return self.check_command(command, job);
+        }
         check_memory(&folder, meaning.precision, &self.settings)?;
         self.check_adapters(&meaning.adapters, places)?;
         for task in &meaning.tasks {
@@ -56,6 +60,25 @@ impl EngineSelfTest {
             {
                 let located = self.inputs.expecting(digest).file(file)?;
                 unchanged(file, located.digest, digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a command reads.
+    fn check_command(&self, command: &CommandInput, job: EvaluateJob<'_>) -> Result<(), JobError> {
+        let EvaluateJob { meaning, places } = job;
+        let located = places.command.iter().flat_map(|command| &command.files);
+        for (name, place) in located {
+            if let Some(digest) = command.files.get(name) {
+                unchanged(place, self.inputs.expecting(*digest).file(place)?.digest, *digest)?;
+            }
+        }
+        for task in &meaning.tasks {
+            if let Some(spec) = places.data.get(&task.name) {
+                let contents = self.inputs.anything(&spec.source)?.digest;
+                let digest = CommandInput::data_digest(Some(contents), &task.name, &meaning.split);
+                unchanged(&spec.source, digest, task.data)?;
             }
         }
         Ok(())

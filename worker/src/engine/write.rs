@@ -1,6 +1,7 @@
 //! Jobs that write a merge.
 
 use super::{
+    adapters::read_adapters,
     attempt::{Attempt, CheckedInput, Stage},
     memory::check_merge,
     statistics::FoundStatistics,
@@ -8,7 +9,7 @@ use super::{
 use crate::{JobError, OutputFiles};
 use files::FilesInUse;
 use jobs::{InputLocations, MergeNames, WriteFormat, WriteSpec};
-use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, UpdateFacts};
+use merging::{Aligned, BaseHeader, Card, MergedUpdate, UpdateFacts};
 use std::collections::BTreeMap;
 use tracing::info_span;
 
@@ -24,9 +25,9 @@ pub(super) struct WriteJob<'a> {
 /// Of the base, only the headers are read, unless a whole model is written; then its weights pass through memory one by
 /// one. A merge that takes more than `free` bytes is refused.
 pub(super) fn files(attempt: &mut Attempt<'_, WriteJob<'_>>, free: Option<u64>) -> Result<OutputFiles, JobError> {
-    let WriteJob { spec, .. } = attempt.job;
+    let WriteJob { spec, places } = attempt.job;
     let base = attempt.loading(open_base)?;
-    let adapters = attempt.loading(|attempt| read_adapters(attempt, &base.header))?;
+    let adapters = attempt.loading(|attempt| read_adapters(attempt, &spec.adapters, places, &base.header))?;
     attempt.check_cancelled()?;
     let stage = Stage::begin(info_span!("align"));
     let aligned = Aligned::for_recipe(&adapters, &spec.recipe)?;
@@ -60,22 +61,6 @@ fn open_base(attempt: &mut Attempt<'_, WriteJob<'_>>) -> Result<Base, JobError> 
     let CheckedInput { path, files } = attempt.checked(&places.base, located, spec.base)?;
     let header = attempt.read(&files, || Ok(BaseHeader::open(&path)?))?;
     Ok(Base { header, files })
-}
-
-fn read_adapters(attempt: &mut Attempt<'_, WriteJob<'_>>, base: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
-    let WriteJob { spec, places } = attempt.job;
-    let mut adapters = Vec::with_capacity(spec.adapters.len());
-    for input in &spec.adapters {
-        let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
-        let place = places.adapters.get(&input.task).ok_or_else(missing)?;
-        let CheckedInput { path, files } = attempt.adapter(place, input.digest)?;
-        let adapter = attempt.read(&files, || {
-            Adapter::read(&input.task, &path, base)
-                .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
-        });
-        adapters.push(adapter?);
-    }
-    Ok(adapters)
 }
 
 fn write(

@@ -1,4 +1,4 @@
-use crate::error::names;
+use crate::{CommandError, error::names};
 use files::FileChanged;
 use jobs::{Blame, ByteSize, causes};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -210,6 +210,9 @@ pub enum JobError {
         /// The examples of the split.
         found: u64,
     },
+    /// The command that evaluates the job's model came to no scores.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The job names an input without its location, or the other way round.
     #[error("the job is not complete: {0}")]
     Incomplete(String),
@@ -269,6 +272,7 @@ impl JobError {
             Self::CheckpointStore(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
+            Self::Command(error) => error.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
             // The file may be the right one again. Otherwise the next attempt refuses it by its digest.
             Self::FileChanged(_) => true,
@@ -306,6 +310,9 @@ impl JobError {
     /// Whether the failure belongs to the job or to the machine. A failure that may pass, or that another machine may
     /// not have, says nothing about the job.
     pub fn blame(&self) -> Blame {
+        if let Self::Command(error) = self {
+            return error.blame();
+        }
         let is_of_service = matches!(
             self,
             Self::CorruptResult(_)
@@ -322,6 +329,9 @@ impl JobError {
     /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere.
     /// Artefacts lie in the store that all workers share.
     pub fn is_own_fault(&self) -> bool {
+        if let Self::Command(error) = self {
+            return error.is_own_fault();
+        }
         let lacks_memory =
             matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. } | Self::StatisticsTooLarge { .. });
         lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))

@@ -1,13 +1,16 @@
 //! What happens with a delivery before it is computed. A pure function: it names the next fact to read, or the
 //! decision.
 
-use super::facts::{Fact, Facts, Me, StoredOutput, WorkerSeen};
+use super::{
+    facts::{Fact, Facts, Me, StoredOutput, WorkerSeen},
+    unable::Unable,
+};
 use crate::{
     JobError,
     machine::Trial,
     retry_policy::{MachinesTried, back_off, is_lost},
 };
-use jobs::{Cancellation, JobId, OtherSemantics, WorkerState};
+use jobs::{Cancellation, JobId, WorkerState};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// A worker whose last heartbeat is younger than this is alive. The age is measured by the store's clock, because
@@ -47,8 +50,8 @@ pub(super) enum Unread {
 pub(super) enum Settlement {
     /// Acknowledge it: its sweep is cancelled or finished.
     Discard(Cancellation),
-    /// Leave it to a worker of another version.
-    Defer(OtherSemantics),
+    /// Leave it to a worker that can compute it.
+    Defer(Unable),
     /// Return it with a loss: the store does not hold its sweep.
     UnknownSweep,
     /// Acknowledge it: its result is stored.
@@ -73,8 +76,8 @@ pub(super) fn decide(me: Me<'_>, facts: &Facts) -> Next {
     if let Some(cancellation) = cancellation {
         return Next::Settle(Settlement::Discard(cancellation.clone()));
     }
-    if let Some(other) = &facts.other_semantics {
-        return Next::Settle(Settlement::Defer(other.clone()));
+    if let Some(unable) = &facts.unable {
+        return Next::Settle(Settlement::Defer(unable.clone()));
     }
     match facts.has_sweep {
         Fact::Unread => return Next::Read(Unread::Sweep),

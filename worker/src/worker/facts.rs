@@ -1,7 +1,8 @@
 //! What is known of a delivery when the [decision](super::decision) about it is made.
 
+use super::unable::Unable;
 use crate::{limits::Limits, machine::Trial};
-use jobs::{Cancellation, JobId, OtherSemantics, WorkerStatus};
+use jobs::{Cancellation, JobId, WorkerStatus};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::StoreError;
 
@@ -49,8 +50,8 @@ pub(super) struct Facts {
     pub(super) attempt: u32,
     /// How many workers took the job and did not settle it.
     pub(super) losses: u32,
-    /// Why this version of the program would compute other numbers than the job means.
-    pub(super) other_semantics: Option<OtherSemantics>,
+    /// Why this worker leaves the job to others, if it does.
+    pub(super) unable: Option<Unable>,
     pub(super) cancellation: Fact<Option<Cancellation>>,
     /// Whether the store holds the sweep of the job.
     pub(super) has_sweep: Fact<bool>,

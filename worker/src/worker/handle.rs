@@ -63,8 +63,8 @@ impl Worker {
         device: Option<Device<'_>>,
         state: &LoopState,
     ) -> Result<Handled, WorkerError> {
-        // A job of another version is not computed here, so it does not wait for the device.
-        if delivery.job().spec().check_semantics().is_err() {
+        // A job for another worker is not computed here, so it does not wait for the device.
+        if self.unable(delivery.job()).is_some() {
             let lookup = self.look_up(&delivery).await;
             return self.carry_out(delivery, lookup, None, state).await.map(|()| Handled::Settled);
         }

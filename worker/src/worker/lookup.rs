@@ -4,6 +4,7 @@ use super::{
     Worker,
     decision::{Next, Settlement, Unread, decide},
     facts::{Fact, Facts, Me, StoredOutput},
+    unable::Unable,
 };
 use jobs::{Job, now_ms};
 use queue::Delivery;
@@ -24,7 +25,7 @@ impl Worker {
             job: delivery.id(),
             attempt: delivery.attempt(),
             losses: delivery.losses(),
-            other_semantics: delivery.job().spec().check_semantics().err(),
+            unable: self.unable(delivery.job()),
             cancellation: Fact::Unread,
             // A coordinator in this process uses the same store, and a sweep that is only evaluated is in no store.
             has_sweep: if self.shares_store { Fact::Read(true) } else { Fact::Unread },
@@ -48,6 +49,11 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Why this worker leaves a job to others, if it does.
+    pub(super) fn unable(&self, job: &Job) -> Option<Unable> {
+        Unable::of(job.spec(), self.allows_commands)
     }
 
     /// This worker, as decisions see it.

@@ -1,8 +1,8 @@
 //! Settles deliveries whose jobs are not computed here.
 
-use super::{Worker, decision::Settlement};
+use super::{Worker, decision::Settlement, unable::Unable};
 use crate::{WorkerError, metrics::Outcome, retry_policy::back_off};
-use jobs::{Cancellation, OtherSemantics};
+use jobs::Cancellation;
 use queue::{Delivery, QueueError};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -19,7 +19,7 @@ impl Worker {
                 log_discarded(&cancellation);
                 self.counted(Outcome::Dropped, delivery.ack()).await
             }
-            Settlement::Defer(other) => self.defer(delivery, other).await,
+            Settlement::Defer(unable) => self.defer(delivery, unable).await,
             Settlement::UnknownSweep => self.settle_unknown_sweep(delivery).await,
             Settlement::Known => {
                 if delivery.losses() > 0 {
@@ -85,13 +85,13 @@ impl Worker {
         }
     }
 
-    /// Leaves a job to a worker of another version: computed here, it would have other numbers than the job means.
-    async fn defer(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        let is_first = self.deferred_versions.lock().insert(other.clone());
+    /// Leaves a job to a worker that can compute it.
+    async fn defer(&self, delivery: Delivery, unable: Unable) -> Result<(), WorkerError> {
+        let is_first = self.reasons_to_defer.lock().insert(unable.clone());
         if is_first {
-            warn!(reason = %other, "the job is left to a worker of another version, as are all jobs like it");
+            warn!(reason = %unable, "the job is left to another worker, as are all jobs like it");
         } else {
-            debug!(reason = %other, "the job is left to a worker of another version");
+            debug!(reason = %unable, "the job is left to another worker");
         }
         self.counted(Outcome::Deferred, delivery.defer()).await
     }

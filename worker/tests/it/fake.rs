@@ -101,6 +101,7 @@ pub(crate) fn computed(job: &Job) -> Computed {
         right: None,
         truncated: 0,
         within: BTreeMap::new(),
+        mean: None,
     };
     let meaning = job.spec().as_evaluation().unwrap();
     let scores = Scores { scores: meaning.tasks.iter().map(score).collect(), merge: None };
@@ -129,6 +130,7 @@ pub(crate) fn job(scaling: f64) -> Job {
         heads: BTreeMap::new(),
         joint: None,
         slices: Vec::new(),
+        command: None,
     };
     Job::new(meaning, places)
 }

@@ -188,7 +188,7 @@ fn texts_longer_than_the_base_takes_are_cut_where_a_length_is_set() {
     sweep.base = jobs::InputRef::Path(folder.path().to_owned());
     assert_eq!(bench.compute(sweep.clone(), Subject::Base, "test").unwrap(), wanted, "the convention allows 2000");
 
-    sweep.tasks[0].data.text.as_mut().unwrap().max_length = None;
+    sweep.tasks[0].data.as_mut().unwrap().text.as_mut().unwrap().max_length = None;
     let error = jobs::error_chain(&bench.compute(sweep, Subject::Base, "test").unwrap_err());
     assert!(error.starts_with("the data of `rte` cannot be used for the split `test`: "), "{error}");
     assert!(error.ends_with("set `max_length` to at most 16"), "{error}");

@@ -39,7 +39,7 @@ fn sweep() -> Sweep {
 }
 
 fn data(task: &str) -> DataSpec {
-    sweep().task(task).unwrap().data.clone()
+    sweep().task(task).unwrap().data.clone().unwrap()
 }
 
 fn inputs() -> Inputs {

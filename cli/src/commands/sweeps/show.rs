@@ -31,7 +31,13 @@ pub(super) async fn show(args: &args::SweepsShow) -> Result<(), Failure> {
     let tasks: Vec<[String; 3]> = file
         .tasks
         .iter()
-        .map(|task| [task.name.clone(), task.adapter.to_string(), task.data.source.to_string()])
+        .map(|task| {
+            [
+                task.name.clone(),
+                task.adapter.to_string(),
+                task.data.as_ref().map_or_else(String::new, |data| data.source.to_string()),
+            ]
+        })
         .map(|cells| cells.map(|cell| jobs::escaped(&cell).into_owned()))
         .collect();
     aligned(&tasks).iter().enumerate().for_each(|(i, task)| line(if i == 0 { "tasks" } else { "" }, task));

@@ -113,7 +113,7 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
     };
     let left = match status.left.len() {
         0 => String::new(),
-        left => format!("; leaves {left} to workers of another version"),
+        left => format!("; leaves {left} to workers of another version, or with `--allow-commands`"),
     };
     let failed = if status.failed > 0 { format!(", {} failed", status.failed) } else { String::new() };
     let other_pool = status.pool.as_ref().filter(|own| pool.is_none_or(|pool| pool != *own));

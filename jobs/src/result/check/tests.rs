@@ -12,6 +12,7 @@ fn result(tasks: &[&str]) -> JobResult {
         right: None,
         truncated: 0,
         within: BTreeMap::new(),
+        mean: None,
     };
     let meaning = Meaning {
         evaluation: EVALUATION_SEMANTICS,

@@ -49,7 +49,7 @@ fn check_ensemble(
         let problem = "has no effect beside `ensemble`, which merges nothing";
         return Err(SweepError::invalid(format!("{path}.{key}"), problem));
     }
-    if *benchmark == Benchmark::PerTask {
+    if !benchmark.is_joint() {
         let problem = "asks every adapter about the examples of all tasks, and needs `benchmark: joint`: with a head for each task, \
                        the adapter of that task alone is the ensemble";
         return Err(SweepError::invalid(at, problem));

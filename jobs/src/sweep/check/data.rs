@@ -31,6 +31,16 @@ pub(super) fn check_data(path: &str, value: Value, folder: &Path) -> Result<Data
     })
 }
 
+/// The data of a task that a command evaluates: a file or a folder.
+pub(super) fn command_data(path: &str, value: Value, folder: &Path) -> Result<DataSpec, SweepError> {
+    let Value::String(source) = value else {
+        let problem =
+            "is no reference: a command reads data by itself, so that columns, labels and splits are its own affair";
+        return Err(SweepError::invalid(path, problem));
+    };
+    check_data(path, Value::String(source), folder)
+}
+
 fn check_splits(
     path: &str,
     files: BTreeMap<String, SplitFile>,

@@ -1,15 +1,51 @@
 //! `evaluation` and `metric`.
 
-use super::{check_name, reference};
+use super::{check_name, command::CommandKeys, reference};
 use crate::{
     Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, Precision, SweepError, Task,
     sweep::file::{BenchmarkFile, EvaluationFile, GoalFile, MetricFile},
 };
 use std::path::Path;
 
-pub(super) fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
-    let EvaluationFile { benchmark, select, report, statistics, precision, head, map } = file;
-    let has_texts = tasks.iter().any(|task| task.data.text.is_some());
+pub(super) fn check_evaluation(
+    mut file: EvaluationFile,
+    tasks: &[Task],
+    folder: &Path,
+) -> Result<Evaluation, SweepError> {
+    let evaluation = match CommandKeys::take(&mut file).check(folder)? {
+        Some(command) => by_command(command, file)?,
+        None => by_bowline(file, tasks, folder)?,
+    };
+    let Evaluation { select, report, statistics, .. } = &evaluation;
+    check_name("evaluation.select", select)?;
+    check_name("evaluation.report", report)?;
+    statistics.iter().try_for_each(|split| check_name("evaluation.statistics", split))?;
+    Ok(evaluation)
+}
+
+/// The evaluation by a command, which leaves nothing else to say but the splits.
+fn by_command(command: Benchmark, file: EvaluationFile) -> Result<Evaluation, SweepError> {
+    let EvaluationFile { benchmark, select, report, statistics, precision, head, map, .. } = file;
+    let keys = [
+        ("benchmark", benchmark.is_some()),
+        ("statistics", statistics.is_some()),
+        ("precision", precision.is_some()),
+        ("head", head.is_some()),
+        ("map", map.is_some()),
+    ];
+    if let Some((key, _)) = keys.into_iter().find(|(_, is_there)| *is_there) {
+        let problem = "has no effect beside `evaluation.command`, which scores the tasks by itself";
+        return Err(SweepError::invalid(format!("evaluation.{key}"), problem));
+    }
+    Ok(Evaluation { benchmark: command, select, report, statistics: None, precision: Precision::F32 })
+}
+
+/// The evaluation by a benchmark of ours.
+fn by_bowline(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
+    let EvaluationFile { benchmark, select, report, statistics, precision, head, map, .. } = file;
+    let benchmark = benchmark.unwrap_or_default();
+    let precision = precision.unwrap_or_default();
+    let has_texts = tasks.iter().any(|task| task.text().is_some());
     if has_texts && benchmark == BenchmarkFile::Joint {
         let problem = "is `joint`, which is for images; tasks with texts have `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
@@ -46,14 +82,11 @@ pub(super) fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Pa
             _ => {}
         }
     }
-    check_name("evaluation.select", &select)?;
-    check_name("evaluation.report", &report)?;
-    statistics.iter().try_for_each(|split| check_name("evaluation.statistics", split))?;
     Ok(Evaluation { benchmark, select, report, statistics, precision })
 }
 
 pub(super) fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Result<Objective, SweepError> {
-    let is_joint = *benchmark != Benchmark::PerTask;
+    let is_joint = benchmark.is_joint();
     let default = if is_joint { "joint_hits@3" } else { "mean_normalised_accuracy" };
     let path = "metric.name";
     let metric = file.name.as_deref().unwrap_or(default).parse::<Metric>();
@@ -68,7 +101,7 @@ pub(super) fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Tas
 
 /// Whether the metric has a value in the benchmark.
 pub(super) fn check_fits(path: &str, metric: &Metric, benchmark: &Benchmark, tasks: &[Task]) -> Result<(), SweepError> {
-    let is_joint = *benchmark != Benchmark::PerTask;
+    let is_joint = benchmark.is_joint();
     let problem = match metric {
         Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
         Metric::MeanNormalisedAccuracy | Metric::WorstNormalisedAccuracy if is_joint => {

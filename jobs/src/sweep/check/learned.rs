@@ -22,6 +22,10 @@ pub(super) fn check_learned(
 
 fn check(path: &str, file: LearnedFile, evaluation: &Evaluation, tasks: &[Task]) -> Result<LearnedMerge, SweepError> {
     let refuse = |key: &str, problem: String| Err(SweepError::invalid(format!("{path}.{key}"), problem));
+    if evaluation.benchmark.command().is_some() {
+        let problem = "needs models that Bowline runs itself, and `evaluation.command` evaluates these";
+        return Err(SweepError::invalid(path, problem));
+    }
     let name = file.name.unwrap_or_else(|| format!("learned by {}", word(file.objective)));
     check_name(&format!("{path}.split"), &file.split)?;
     for (key, split) in [("select", &evaluation.select), ("report", &evaluation.report)] {

@@ -62,5 +62,6 @@ fn fits(preset: Preset, recipe: &RecipeSpec, evaluation: &Evaluation, tasks: &[T
         Some(StatisticsKind::Grams) => evaluation.statistics.is_some(),
         Some(StatisticsKind::Fisher) => evaluation.statistics.is_some() && evaluation.benchmark == Benchmark::PerTask,
     };
-    has_statistics && recipe.combine.task_count().is_none_or(|count| count == tasks.len())
+    let is_measurable = evaluation.benchmark.command().is_none() || !recipe.merges_by_data();
+    is_measurable && has_statistics && recipe.combine.task_count().is_none_or(|count| count == tasks.len())
 }

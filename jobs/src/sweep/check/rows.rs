@@ -30,6 +30,21 @@ pub(super) fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
 
 /// Refuses merges that cannot have the data that they need.
 fn check_data_of_merges(sweep: &Sweep) -> Result<(), SweepError> {
+    if sweep.evaluation.benchmark.command().is_some()
+        && let Some(row) = sweep.statistics_rows().into_iter().next()
+    {
+        let problem = format!(
+            "evaluates the models, and `{}` merges by {} of models that Bowline runs itself: take it out, or use another method",
+            row.name,
+            row.need.what.name()
+        );
+        return Err(SweepError::invalid("evaluation.command", problem));
+    }
+    if sweep.evaluation.benchmark.command().is_some() && !sweep.layerwise_needs().is_empty() {
+        let problem = "evaluates the models, and a recipe merges layer by layer through models that Bowline runs itself: take it \
+                       out, or use another method";
+        return Err(SweepError::invalid("evaluation.command", problem));
+    }
     let needs_heads = sweep.statistics_needs().iter().any(|need| need.what == StatisticsKind::Fisher);
     if needs_heads && sweep.evaluation.benchmark != Benchmark::PerTask {
         let problem = "is `joint`, and a recipe with `combine: fisher` needs what every task's own model predicts with a head of its \

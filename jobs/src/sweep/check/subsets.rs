@@ -1,6 +1,6 @@
 //! Subsets of the tasks.
 
-use crate::{Benchmark, Evaluation, Subsets, SweepError, Task, sweep::file::SubsetsFile};
+use crate::{Evaluation, Subsets, SweepError, Task, sweep::file::SubsetsFile};
 use std::collections::BTreeSet;
 
 /// What holds where the sweep file leaves it out: the number of samples of the KnOTS paper, and the first seed.
@@ -9,7 +9,7 @@ const SEED: u64 = 0;
 
 pub(super) fn check_subsets(file: SubsetsFile, evaluation: &Evaluation, tasks: &[Task]) -> Result<Subsets, SweepError> {
     let SubsetsFile { sizes, samples, seed } = file;
-    if evaluation.benchmark != Benchmark::PerTask {
+    if evaluation.benchmark.is_joint() {
         let problem = "needs `benchmark: per_task`: a joint head has the labels of all tasks, whichever are merged";
         return Err(SweepError::invalid("subsets", problem));
     }

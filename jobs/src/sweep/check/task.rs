@@ -2,7 +2,7 @@
 
 use super::{
     check_name,
-    data::check_data,
+    data::{check_data, command_data},
     findings::Findings,
     head::{HeadKeys, image_head, text_head},
     reference,
@@ -22,7 +22,7 @@ use std::{
 pub(in crate::sweep) struct CheckedTask {
     pub(in crate::sweep) name: String,
     pub(in crate::sweep) adapter: CheckedAdapter,
-    pub(in crate::sweep) data: DataSpec,
+    pub(in crate::sweep) data: Option<DataSpec>,
     pub(in crate::sweep) head: Option<HeadSpec>,
     pub(in crate::sweep) finetuned: BTreeMap<String, f64>,
 }
@@ -59,13 +59,26 @@ impl CheckedTask {
             return Err(SweepError::invalid(format!("tasks[{i}].finetuned.{split}"), problem));
         }
         let keys = TrainingKeys::new(Some(*own), shared, format!("tasks[{i}].adapter.train"))?;
-        let adapter = TaskAdapter::Train(Box::new(TaskTraining::new(keys, data.text.is_some())?));
+        let is_text = data.as_ref().is_some_and(|data| data.text.is_some());
+        let adapter = TaskAdapter::Train(Box::new(TaskTraining::new(keys, is_text)?));
         Ok(Task { name, adapter, data, head, finetuned })
     }
 }
 
+/// Who evaluates the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sweep) enum Evaluator {
+    Bowline,
+    /// A command, which reads data by itself.
+    Command,
+}
+
 /// Checks the tasks, in merge order.
-pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<CheckedTask>, SweepError> {
+pub(in crate::sweep) fn check_tasks(
+    files: Vec<TaskFile>,
+    evaluator: Evaluator,
+    folder: &Path,
+) -> Result<Vec<CheckedTask>, SweepError> {
     if files.is_empty() {
         return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
     }
@@ -78,14 +91,14 @@ pub(in crate::sweep) fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Resu
             let problem = format!("is `{}` a second time", file.name);
             found.extend([SweepError::invalid(format!("{path}.name"), problem)]);
         }
-        tasks.extend(found.take(check_task(&path, file, folder)));
+        tasks.extend(found.take(check_task(&path, file, evaluator, folder)));
     }
     found.take(check_kinds(&tasks));
     found.end()?;
     Ok(tasks)
 }
 
-fn check_task(path: &str, file: TaskFile, folder: &Path) -> Result<CheckedTask, SweepError> {
+fn check_task(path: &str, file: TaskFile, evaluator: Evaluator, folder: &Path) -> Result<CheckedTask, SweepError> {
     let mut found = Findings::default();
     found.take(check_name(&format!("{path}.name"), &file.name));
     for (split, share) in &file.finetuned {
@@ -97,22 +110,52 @@ fn check_task(path: &str, file: TaskFile, folder: &Path) -> Result<CheckedTask, 
     let adapter = file.adapter.ok_or_else(|| SweepError::invalid(path, "needs an `adapter`"));
     let adapter = adapter.and_then(|adapter| check_adapter(&format!("{path}.adapter"), adapter, folder));
     let adapter = found.take(adapter);
-    let data = found.take(check_data(&format!("{path}.data"), file.data, folder));
+    let place = format!("{path}.data");
+    let data = match evaluator {
+        Evaluator::Bowline => {
+            let data = file.data.ok_or_else(|| SweepError::invalid(path, "needs `data`"));
+            data.and_then(|data| check_data(&place, data, folder)).map(Some)
+        }
+        Evaluator::Command => file.data.map(|data| command_data(&place, data, folder)).transpose(),
+    };
+    let data = found.take(data);
     found.end()?;
     let adapter = adapter.expect("nothing is wrong with it");
     let data = data.expect("nothing is wrong with them");
     let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
-    let head = match data.text {
-        Some(_) => text_head(path, keys, adapter.given(), folder)?,
-        None => image_head(path, keys, folder)?,
+    let head = match (evaluator, &data) {
+        (Evaluator::Command, _) | (Evaluator::Bowline, None) => {
+            refuse_head(path, &keys)?;
+            if adapter.given().is_none() {
+                let problem =
+                    "trains, which needs a base and data that Bowline reads; beside `evaluation.command` name a folder";
+                return Err(SweepError::invalid(format!("{path}.adapter"), problem));
+            }
+            None
+        }
+        (Evaluator::Bowline, Some(data)) if data.text.is_some() => text_head(path, keys, adapter.given(), folder)?,
+        (Evaluator::Bowline, Some(_)) => image_head(path, keys, folder)?,
     };
     Ok(CheckedTask { name: file.name, adapter, data, head, finetuned: file.finetuned })
 }
 
+/// A command has classes of its own.
+fn refuse_head(path: &str, keys: &HeadKeys) -> Result<(), SweepError> {
+    let HeadKeys { head, classes, templates } = keys;
+    let keys = [("head", head.is_some()), ("classes", classes.is_some()), ("templates", templates.is_some())];
+    match keys.into_iter().find(|(_, is_there)| *is_there) {
+        Some((key, _)) => {
+            let problem = "has no effect beside `evaluation.command`, which scores the task by itself";
+            Err(SweepError::invalid(format!("{path}.{key}"), problem))
+        }
+        None => Ok(()),
+    }
+}
+
 /// One base model reads either images or texts.
 fn check_kinds(tasks: &[CheckedTask]) -> Result<(), SweepError> {
-    let texts = tasks.iter().position(|task| task.data.text.is_some());
-    let images = tasks.iter().position(|task| task.data.text.is_none());
+    let texts = tasks.iter().position(|task| task.data.as_ref().is_some_and(|data| data.text.is_some()));
+    let images = tasks.iter().position(|task| task.data.as_ref().is_some_and(|data| data.text.is_none()));
     match (texts, images) {
         (Some(texts), Some(images)) => {
             let problem = format!("has texts, and `tasks[{images}].data` images; a sweep is over one of them");

@@ -1,4 +1,4 @@
-use super::{name, object, reference, words};
+use super::{list, name, object, reference, words};
 use crate::HITS_AT;
 use serde_json::{Value, json};
 
@@ -15,8 +15,63 @@ pub(super) fn evaluation() -> Value {
             ("precision", words("The number format of a language model.", &["f32", "bf16", "f16"])),
             ("head", reference("The class vectors of a joint benchmark; with `map`.")),
             ("map", reference("The rows of the joint head that belong to each task's labels; with `head`.")),
+            ("command", argv()),
+            ("files", files()),
+            ("environment", environment()),
+            ("pass", list("Names of variables of the worker that the command gets as well.", variable())),
+            ("write", words("What the command gets a merge as; `adapter` by default.", &["adapter", "model"])),
+            ("timeout", timeout()),
+            ("memory", memory()),
         ],
     )
+}
+
+fn argv() -> Value {
+    json!({
+        "type": "array",
+        "description": "A program and its arguments that evaluate the models, in place of Bowline.",
+        "items": {"type": "string"},
+        "minItems": 1,
+    })
+}
+
+fn files() -> Value {
+    let path = json!({"type": "string", "minLength": 1});
+    json!({
+        "description": "Files in the command's working folder: paths beside the sweep file, or references by name.",
+        "anyOf": [{"type": "array", "items": path}, {"type": "object", "additionalProperties": path}],
+    })
+}
+
+fn environment() -> Value {
+    json!({
+        "type": "object",
+        "description": "Variables that the command gets.",
+        "propertyNames": variable(),
+        "additionalProperties": {"type": ["string", "number"]},
+    })
+}
+
+fn variable() -> Value {
+    json!({"type": "string", "pattern": "^(?!BOWLINE_)[A-Za-z_][A-Za-z0-9_]*$"})
+}
+
+fn timeout() -> Value {
+    json!({
+        "description": "How long the command may take: seconds, or a number with `s`, `m`, `h` or `d`.",
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": "^\\s*[0-9.]+\\s*[smhd]\\s*$"},
+        ],
+    })
+}
+
+fn memory() -> Value {
+    json!({
+        "type": "string",
+        "description": "How much memory the processes of the command may hold together, such as `8GiB`.",
+        "pattern": "^\\s*[0-9.]+\\s*(KiB|MiB|GiB|TiB|MB|GB)\\s*$",
+    })
 }
 
 /// `metric`.

@@ -6,8 +6,8 @@ pub(super) fn task() -> Value {
     let head = reference("A safetensors file with `weight` [classes, features]; for texts also `adapter`.");
     let template = json!({"type": "string", "pattern": "\\{\\}"});
     object(
-        "A task: an adapter, its data, and its head.",
-        &["name", "data"],
+        "A task: an adapter, its data, and its head. Only a command evaluates tasks without data.",
+        &["name"],
         [
             ("name", name("The task's name, unique in the sweep.")),
             ("adapter", adapter()),

@@ -32,7 +32,7 @@ fn refused(overrides: &[&str]) -> String {
 
 fn convention(name: &str) -> DataSpec {
     let data = format!("tasks.scitail.data={{source: data/x, convention: {name}}}");
-    texts(&[&data]).tasks.remove(0).data
+    texts(&[&data]).tasks.remove(0).data.unwrap()
 }
 
 fn owned<T: FromIterator<String>>(words: &[&str]) -> T {
@@ -49,8 +49,8 @@ fn texts_are_named_by_their_columns() {
         mask_classes: BTreeSet::from([2]),
         max_length: Some(2000),
     };
-    assert_eq!(sweep.tasks[0].data.text, Some(wanted));
-    assert_eq!(sweep.tasks[1].data.text, Some(TextSpec { columns: owned(&["text"]), ..TextSpec::default() }));
+    assert_eq!(sweep.tasks[0].text(), Some(&wanted));
+    assert_eq!(sweep.tasks[1].text(), Some(&TextSpec { columns: owned(&["text"]), ..TextSpec::default() }));
     assert_eq!(sweep.evaluation.precision, Precision::Bf16);
     let json = serde_json::to_string(&sweep).unwrap();
     assert_eq!(serde_json::from_str::<Sweep>(&json).unwrap(), sweep);
@@ -59,7 +59,7 @@ fn texts_are_named_by_their_columns() {
 #[test]
 fn raw_labels_are_numbers_or_texts() {
     let sweep = texts(&["tasks.reviews.data.labels={1: 0, 2: 1, good: 1}"]);
-    let text = sweep.tasks[1].data.text.as_ref().unwrap();
+    let text = sweep.tasks[1].text().unwrap();
     assert_eq!(text.labels, BTreeMap::from([("1".to_owned(), 0), ("2".to_owned(), 1), ("good".to_owned(), 1)]));
 }
 
@@ -110,7 +110,7 @@ fn conventions_are_those_of_the_papers_code() {
 #[test]
 fn keys_beside_a_convention_replace_what_it_says() {
     let data = "tasks.scitail.data={source: x, convention: qnli, text_columns: [question, sentence], max_length: 64, splits: {}}";
-    let data = texts(&[data]).tasks.remove(0).data;
+    let data = texts(&[data]).tasks.remove(0).data.unwrap();
     let text = data.text.unwrap();
     assert_eq!((text.columns, text.max_length), (owned(&["question", "sentence"]), Some(64)));
     assert_eq!(text.mask_classes, BTreeSet::from([1]), "what is not replaced stays");

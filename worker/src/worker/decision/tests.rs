@@ -1,6 +1,6 @@
 use super::*;
 use crate::limits::Limits;
-use jobs::{Digest, JobInHand, WorkerStatus};
+use jobs::{Digest, JobInHand, OtherSemantics, WorkerStatus};
 use std::collections::BTreeMap;
 use store::StoreError;
 
@@ -38,7 +38,7 @@ fn fresh() -> Facts {
         job: job(),
         attempt: 1,
         losses: 0,
-        other_semantics: None,
+        unable: None,
         cancellation: Fact::Read(None),
         has_sweep: Fact::Read(true),
         output: Fact::Read(StoredOutput::Absent),
@@ -96,10 +96,10 @@ fn a_cancelled_job_is_discarded_before_anything_else_is_read() {
 
 #[test]
 fn a_job_of_another_version_is_deferred_unless_it_is_cancelled() {
-    let other = || Some(OtherSemantics { part: "recipe", job: 9, ours: 1 });
-    let deferred = Facts { other_semantics: other(), has_sweep: Fact::Unread, output: Fact::Unread, ..fresh() };
+    let other = || Some(Unable::Version(OtherSemantics { part: "recipe", job: 9, ours: 1 }));
+    let deferred = Facts { unable: other(), has_sweep: Fact::Unread, output: Fact::Unread, ..fresh() };
     assert!(matches!(Bench::new().decide(&deferred), Next::Settle(Settlement::Defer(_))));
-    let cancelled = Facts { cancellation: Fact::Read(Some(cancellation())), other_semantics: other(), ..fresh() };
+    let cancelled = Facts { cancellation: Fact::Read(Some(cancellation())), unable: other(), ..fresh() };
     assert!(matches!(Bench::new().decide(&cancelled), Next::Settle(Settlement::Discard(_))));
 }
 
