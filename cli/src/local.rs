@@ -7,6 +7,7 @@ use crate::{
 };
 use evaluation::DeviceChoice;
 use inputs::{Artefacts, Inputs, ObjectSettings, S3Remote};
+use jobs::DeviceKind;
 use std::{env, path::PathBuf, sync::Arc};
 use store::{RequestLimits, S3Settings};
 use sysinfo::System;
@@ -128,6 +129,14 @@ pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
         None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
         Some(("cuda", number)) => number.parse().map(DeviceChoice::Cuda).map_err(|_| wrong()),
         _ => Err(wrong()),
+    }
+}
+
+/// What a precision depends on.
+pub(crate) fn device_kind(device: DeviceChoice) -> DeviceKind {
+    match device {
+        DeviceChoice::Cpu => DeviceKind::Processor,
+        DeviceChoice::Cuda(_) => DeviceKind::Gpu,
     }
 }
 

@@ -84,6 +84,12 @@ pub(crate) struct SweepFile {
 }
 
 impl SweepFile {
+    /// The failure of a file with something wrong in it.
+    pub(crate) fn wrong(&self, source: SweepError) -> Failure {
+        let line = source.key().and_then(|key| Lines::of(&self.text, &self.overrides).line(key));
+        Failure::File(FileFailure::Sweep { path: self.path.clone(), line, source: Box::new(source) })
+    }
+
     /// Where its keys stand.
     pub(crate) fn lines(&self) -> SweepLines {
         SweepLines { path: self.path.clone(), lines: Lines::of(&self.text, &self.overrides) }

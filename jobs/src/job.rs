@@ -1,4 +1,4 @@
-use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, Slice, StatisticsInput, stored::StoredJob};
+use crate::{DataSpec, Digest, InputRef, JobSpec, Precision, Recipe, Slice, StatisticsInput, stored::StoredJob};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -233,35 +233,6 @@ pub enum BenchmarkInput {
         /// The joint head, with the map from every task's labels to its rows.
         head: Digest,
     },
-}
-
-/// The number format in which the model is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// 32-bit floating point.
-    #[default]
-    F32,
-    /// bfloat16.
-    Bf16,
-    /// 16-bit floating point.
-    F16,
-}
-
-impl Precision {
-    /// Its name in sweep files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
-        }
-    }
-
-    /// Whether it is the usual one, which sweeps don't spell out.
-    pub(crate) fn is_f32(&self) -> bool {
-        *self == Self::F32
-    }
 }
 
 /// Where the inputs of a job lie.

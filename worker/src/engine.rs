@@ -19,7 +19,7 @@ use crate::{AttemptContext, Computed, JobError, Metrics, Output, Scores, metrics
 pub use self_test::EngineSelfTest;
 
 use attempt::{Attempt, EvaluateJob};
-use evaluation::DeviceChoice;
+use evaluation::{DeviceChoice, TransferCounts};
 use files::FileChanged;
 use inputs::Inputs;
 use jobs::{Digest, Job, JobSpec, Meaning, TaskInput};
@@ -132,6 +132,12 @@ impl Engine {
     /// The device's name, for results.
     pub fn device(&self) -> &str {
         &self.name
+    }
+
+    /// What went to the device and came back, over the bases that are open: nothing where models run on plain slices of the
+    /// processor.
+    pub fn transfers(&self) -> TransferCounts {
+        self.sessions.iter().map(|(_, session)| session.transfers()).fold(TransferCounts::default(), |sum, of| sum + of)
     }
 
     /// Versions of the programs that decide numbers, by name.

@@ -1,6 +1,6 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::{CoefficientBasis, CoefficientScope, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
+use crate::{CoefficientBasis, CoefficientScope, PrecisionChoice, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -157,7 +157,7 @@ pub(super) struct EvaluationFile {
     pub(super) report: String,
     pub(super) statistics: Option<String>,
     #[serde(default)]
-    pub(super) precision: Precision,
+    pub(super) precision: PrecisionChoice,
     pub(super) head: Option<String>,
     pub(super) map: Option<String>,
 }

@@ -10,7 +10,9 @@ use super::{
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, Watch};
+use evaluation::{
+    ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts, Watch,
+};
 use files::MappedFile;
 use jobs::{
     BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec,
@@ -86,7 +88,7 @@ impl<F: ModelFamily> FamilySession<F> {
                 let some = some.map(|places| examples.select(places)).transpose()?;
                 let examples = some.as_ref().unwrap_or(&examples);
                 let features = features::<F>(attempt, model, examples)?;
-                let score = examples.score(&features, &head).map_err(|source| attempt.unscored(task, source))?;
+                let score = attempt.scoring(task, || examples.score(&features, &head))?;
                 Ok::<_, JobError>(score.right.iter().map(|right| if *right { 0 } else { BEYOND }).collect())
             })?;
             scores.push(answers.per_task(&task.name, examples.truncated()));
@@ -129,8 +131,8 @@ impl<F: ModelFamily> FamilySession<F> {
                     return Ok(evaluation::ensemble_hits(features, &joint.head, rows)?.ranks);
                 };
                 let features = features::<F>(attempt, model, examples)?;
-                let score = evaluation::joint_hits(&features, &joint.head, rows);
-                Ok::<_, EnsembleError>(score.map_err(EnsembleError::Score)?.ranks)
+                let score = attempt.scoring(task, || evaluation::joint_hits(&features, &joint.head, rows))?;
+                Ok::<_, EnsembleError>(score.ranks)
             });
             let answers = answers.map_err(|error| match error {
                 EnsembleError::Score(source) => attempt.unscored(task, source),
@@ -165,6 +167,10 @@ impl From<ScoreError> for EnsembleError {
 impl<F: ModelFamily> JobSession for FamilySession<F> {
     fn mapped_files(&self) -> Vec<&MappedFile> {
         self.base.mapped_files()
+    }
+
+    fn transfers(&self) -> TransferCounts {
+        self.base.model().transfers().unwrap_or_default()
     }
 
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {

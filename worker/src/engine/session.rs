@@ -5,7 +5,7 @@ use super::{
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::ModelKind;
+use evaluation::{ModelKind, TransferCounts};
 use files::{FileChanged, FilesInUse, MappedFile};
 use jobs::{LayerwiseSpec, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 
@@ -22,6 +22,9 @@ pub(super) struct Session {
 pub(super) trait JobSession: Send {
     /// The files of the base that are read while it is evaluated.
     fn mapped_files(&self) -> Vec<&MappedFile>;
+
+    /// What went to the device and came back.
+    fn transfers(&self) -> TransferCounts;
 
     /// Makes the job's model and evaluates it.
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
@@ -52,6 +55,11 @@ impl Session {
         })?;
         model.mapped_files().into_iter().try_for_each(|mapped| files.check_map(mapped))?;
         Ok(Self { files, model })
+    }
+
+    /// What went to the device and came back.
+    pub(super) fn transfers(&self) -> TransferCounts {
+        self.model.transfers()
     }
 
     /// Fails if a file of the base changed after it was hashed.

@@ -2,7 +2,7 @@
 
 use super::{check_name, reference};
 use crate::{
-    Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, Precision, SweepError, Task,
+    Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, SweepError, Task,
     sweep::file::{BenchmarkFile, EvaluationFile, GoalFile, MetricFile},
 };
 use std::path::Path;
@@ -13,10 +13,6 @@ pub(super) fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Pa
     if has_texts && benchmark == BenchmarkFile::Joint {
         let problem = "is `joint`, which is for images; tasks with texts have `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
-    }
-    if !has_texts && precision != Precision::F32 {
-        let problem = "is for texts only; images are evaluated in `f32`";
-        return Err(SweepError::invalid("evaluation.precision", problem));
     }
     let benchmark = match (benchmark, head, map) {
         (BenchmarkFile::PerTask, None, None) => Benchmark::PerTask,
