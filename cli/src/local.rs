@@ -95,8 +95,12 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         // Merges outside the engine use the same number. An existing thread pool already has it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    Engine::new(settings, inputs)
-        .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
+    let engine = Engine::new(settings, inputs)
+        .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))?;
+    Ok(match compute.device_memory {
+        Some(mebibytes) => engine.with_device_memory(mebibytes.saturating_mul(1 << 20)),
+        None => engine,
+    })
 }
 
 /// The threads of a command that computes without an engine.

@@ -6,7 +6,7 @@ use super::{
     merges::Merges,
     portion::{BEYOND, Portion},
     session::JobSession,
-    splits::Splits,
+    splits::{SplitBudget, Splits},
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
@@ -39,6 +39,8 @@ pub(super) struct Open<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) folder: &'a Path,
     pub(super) settings: &'a EngineSettings,
+    /// For its splits.
+    pub(super) budget: SplitBudget,
 }
 
 impl FamilyVisitor for Open<'_> {
@@ -51,7 +53,7 @@ impl FamilyVisitor for Open<'_> {
 
 impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
-        let Open { attempt, folder, settings } = open;
+        let Open { attempt, folder, settings, budget } = open;
         let precision = attempt.job.meaning.precision;
         // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
         // the scores would be stored under an id that does not describe them.
@@ -67,7 +69,7 @@ impl<F: ModelFamily> FamilySession<F> {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
-            splits: Splits::new(settings.image_bytes, settings.cache.clone()),
+            splits: Splits::new(*budget, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
             sites: F::configuration(folder)?.input_sites(),
             free,

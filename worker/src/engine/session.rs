@@ -2,6 +2,7 @@ use super::{
     EngineSettings,
     attempt::{Attempt, CheckedInput},
     family::Open,
+    splits::SplitBudget,
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
@@ -44,14 +45,18 @@ pub(super) trait JobSession: Send {
 
 impl Session {
     /// Opens the base of the job.
-    pub(super) fn open(attempt: &mut Attempt<'_>, settings: &EngineSettings) -> Result<Self, JobError> {
+    pub(super) fn open(
+        attempt: &mut Attempt<'_>,
+        settings: &EngineSettings,
+        budget: SplitBudget,
+    ) -> Result<Self, JobError> {
         let place = &attempt.job.places.base;
         let expected = attempt.job.meaning.base;
         let located = attempt.inputs.expecting(expected).model(place)?;
         let CheckedInput { path, files } = attempt.checked(place, located, expected)?;
         let model = attempt.read(&files, || {
             let attempt = &*attempt;
-            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings })
+            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings, budget })
         })?;
         model.mapped_files().into_iter().try_for_each(|mapped| files.check_map(mapped))?;
         Ok(Self { files, model })

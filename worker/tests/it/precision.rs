@@ -21,19 +21,21 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(file: &str) -> Self {
+    /// A bench with the first tasks of mini8.
+    fn new(tasks: usize) -> Self {
+        Self::holding(tasks, 1 << 30)
+    }
+
+    /// A bench that holds data within so many bytes.
+    fn holding(tasks: usize, image_bytes: u64) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
         let folder = root.join("examples/mini8");
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
-        let settings = EngineSettings {
-            device: Default::default(),
-            threads: None,
-            image_bytes: 1 << 30,
-            cache: None,
-            memory_bytes: None,
-        };
-        let text = fs::read_to_string(folder.join(file)).unwrap();
-        let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+        let settings =
+            EngineSettings { device: Default::default(), threads: None, image_bytes, cache: None, memory_bytes: None };
+        let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+        let mut sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+        sweep.tasks.truncate(tasks);
         let frozen = coordinator::freeze(sweep, &inputs).unwrap();
         Self { folder, frozen, engine: Engine::new(settings, inputs).unwrap() }
     }
@@ -69,22 +71,20 @@ fn merge(density: f64, scaling: f64) -> Subject {
 
 #[test]
 fn images_in_16_bits_have_the_answers_of_f32_but_for_two_of_a_task() {
-    let mut bench = Bench::new("knots-ties.yaml");
-    for subject in [Subject::Base, merge(0.2, 0.6)] {
-        let exact = bench.scores(subject.clone(), Precision::F32);
-        for precision in [Precision::Bf16, Precision::F16] {
-            for (rounded, exact) in bench.scores(subject.clone(), precision).iter().zip(&exact) {
-                let name = precision.name();
-                println!("{name} {}: {} of {}, in f32 {}", rounded.task, rounded.correct, rounded.n, exact.correct);
-                assert!(rounded.correct.abs_diff(exact.correct) <= MOST, "{name}: {rounded:?}, in f32 {exact:?}");
-            }
+    let mut bench = Bench::new(8);
+    let exact = bench.scores(merge(0.2, 0.6), Precision::F32);
+    for precision in [Precision::Bf16, Precision::F16] {
+        for (rounded, exact) in bench.scores(merge(0.2, 0.6), precision).iter().zip(&exact) {
+            let name = precision.name();
+            println!("{name} {}: {} of {}, in f32 {}", rounded.task, rounded.correct, rounded.n, exact.correct);
+            assert!(rounded.correct.abs_diff(exact.correct) <= MOST, "{name}: {rounded:?}, in f32 {exact:?}");
         }
     }
 }
 
 #[test]
 fn jobs_send_a_device_what_is_new_and_wait_once_for_each_task() {
-    let mut bench = Bench::new("knots-ties.yaml");
+    let mut bench = Bench::new(2);
     let images = bench.images();
     let tasks = bench.frozen.sweep().tasks.len() as u64;
     let again = bench.counted(Subject::Base);
@@ -97,6 +97,24 @@ fn jobs_send_a_device_what_is_new_and_wait_once_for_each_task() {
     let density = bench.counted(merge(0.3, 0.5));
     assert_eq!(density, first, "a density sends its factors, as the first merge did");
     assert_eq!((density.up_bytes, density.flops - again.flops), factors(&bench));
+}
+
+#[test]
+fn splits_that_do_not_fit_are_sent_again_and_those_that_do_stay() {
+    let mut whole = Bench::new(3);
+    let answers: Vec<u64> = whole.scores(Subject::Base, Precision::Bf16).iter().map(|score| score.correct).collect();
+    let tokens = 17 * 192 * 2;
+    let pixels = 3 * 32 * 32;
+    let sizes: Vec<u64> = whole.scores(Subject::Base, Precision::Bf16).iter().map(|score| score.n).collect();
+    // Tokens of the first task fit, and nothing else: neither the tokens nor the bytes of another one.
+    let budget = sizes[0] * (tokens + pixels) + 1000;
+    let mut bench = Bench::holding(3, budget);
+    let scores = bench.scores(Subject::Base, Precision::Bf16);
+    assert_eq!(scores.iter().map(|score| score.correct).collect::<Vec<_>>(), answers, "a budget changes no answer");
+    let again = bench.counted(Subject::Base);
+    let levels = 3 * 256 * 4 + 3 * 4;
+    let sent: u64 = sizes[1..].iter().map(|images| images * pixels + levels).sum();
+    assert_eq!(again.up_bytes, sent, "the first task stays, whatever comes after it");
 }
 
 /// Bytes of the factors of a merge, and the operations of their products.
