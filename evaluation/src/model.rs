@@ -39,8 +39,8 @@ use weights::Weights;
 /// operations.
 ///
 /// # Numerics
-/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format and sums are in `f32`; layer norms, softmax,
-/// the stream of tokens between blocks, features and scores are in `f32`. An update is added to the matrix as it was read, and
+/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format; sums, layer norms, activations, logits and
+/// softmax of attention, the stream of tokens between blocks, features and scores are in `f32`. An update is added to the matrix as it was read, and
 /// the sum is rounded once.
 #[derive(Clone)]
 pub struct ImageModel {

@@ -21,6 +21,7 @@ use crate::{
 };
 use block::{Block, Matrix, Norm, Running};
 use candle_core::{D, DType, Result, Tensor};
+use rayon::prelude::*;
 use std::ops::Range;
 use steps::Step;
 
@@ -28,13 +29,13 @@ use steps::Step;
 const STEP_ROWS: usize = 32_768;
 
 /// The same on the processor, where products of few rows stay in the caches.
-const HOST_STEP_ROWS: usize = 4096;
+const HOST_STEP_ROWS: usize = 1024;
 
 /// The image tower composed of candle's operations; a clone shares every matrix.
 ///
 /// # Numerics
-/// Matrices and what they multiply are in the tower's number format, with sums in `f32`. Norms, softmax, the stream of
-/// tokens between blocks and features are in `f32`. Embedded tokens are in the tower's format.
+/// Matrices and what they multiply are in the tower's number format, with sums in `f32`. All that is between them and features are in
+/// `f32` ([`Block`]). Embedded tokens are in the tower's format.
 #[derive(Clone)]
 pub(crate) struct ComposedTower {
     config: ClipConfig,
@@ -147,11 +148,11 @@ impl ComposedTower {
     }
 
     /// Does something with each step of images, whose bytes are copied to the device just before.
-    fn each_step<T>(
+    fn each_step<T: Send>(
         &self,
         images: &Images,
         watch: &Watch<'_>,
-        work: impl Fn(&PixelStep) -> Result<T>,
+        work: impl Fn(&PixelStep) -> Result<T> + Sync,
     ) -> std::result::Result<Vec<T>, ModelError> {
         let levels = self.on.put(images.levels().as_flattened().to_vec(), 3 * 256)?;
         let channels = self.on.put(vec![0u32, 256, 512], (1, 3, 1))?;
@@ -166,21 +167,22 @@ impl ComposedTower {
     }
 
     /// Does something with each step, unless the caller cancels.
-    fn each<S: Step, T>(
+    fn each<S: Step + Sync, T: Send>(
         &self,
         steps: &[S],
         watch: &Watch<'_>,
-        work: impl Fn(&S) -> Result<T>,
+        work: impl Fn(&S) -> Result<T> + Sync,
     ) -> std::result::Result<Vec<T>, ModelError> {
-        let mut done = Vec::with_capacity(steps.len());
-        for step in steps {
+        let one = |step: &S| {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            done.push(work(step)?);
+            let done = work(step)?;
             watch.done(step.images());
-        }
-        Ok(done)
+            Ok(done)
+        };
+        // Candle runs most of its operations on one thread of the processor.
+        if self.on.device().is_cpu() { steps.par_iter().map(one).collect() } else { steps.iter().map(one).collect() }
     }
 
     /// Makes tokens of bytes, on the device.

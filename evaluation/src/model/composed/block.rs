@@ -69,23 +69,25 @@ impl Linear {
     fn new(read: LinearWeights, on: &Accelerator) -> Result<Self> {
         let outputs = read.bias.len();
         let inputs = read.weight.len() / outputs;
-        let bias = on.put(read.bias, outputs)?.to_dtype(on.dtype())?;
+        let bias = on.put(read.bias, outputs)?;
         Ok(Self { matrix: Matrix::new(read.weight, inputs, on)?, bias })
     }
 
-    /// Rows of any leading shape times the matrix, as one product.
+    /// Rows of any leading shape times the matrix, as one product, with the bias; the sum is in `f32`.
     fn apply(&self, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
         let mut shape = x.dims().to_vec();
         let inputs = shape.pop().unwrap_or(0);
         shape.push(self.bias.elem_count());
-        self.matrix.apply(&x.reshape(((), inputs))?, on)?.broadcast_add(&self.bias)?.reshape(shape)
+        let product = self.matrix.apply(&x.reshape(((), inputs))?, on)?.to_dtype(DType::F32)?;
+        product.broadcast_add(&self.bias)?.reshape(shape)
     }
 }
 
 /// An encoder block.
 ///
 /// # Numerics
-/// The stream of tokens, norms and softmax are in `f32`; what goes through matrices is in the tower's number format.
+/// What goes through matrices is in the tower's number format, as are queries, keys, values and their shares. Everything between is
+/// in `f32` and rounded once: the stream of tokens, norms, sums with biases, activations, and the logits and softmax of attention.
 #[derive(Clone)]
 pub(super) struct Block {
     norm1: Norm,
@@ -124,7 +126,7 @@ impl Block {
             self.linear(matrix).apply(x, on)
         };
         let normed = self.norm1.apply(&x)?.to_dtype(on.dtype())?;
-        let qkv = project(BlockMatrix::Qkv, &normed)?;
+        let qkv = project(BlockMatrix::Qkv, &normed)?.to_dtype(on.dtype())?;
         let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
         let query = part(0)?;
@@ -132,18 +134,21 @@ impl Block {
         let value = part(2)?;
         let (query, x) =
             if pooled { (query.narrow(2, 0, 1)?.contiguous()?, x.narrow(1, 0, 1)?.contiguous()?) } else { (query, x) };
-        let scores = (on.product(&query, &key.t()?)?.to_dtype(DType::F32)? * (1.0 / (depth as f64).sqrt()))?;
+        // Logits in 16 bits would be off by a percent after the exponential.
+        let query = query.to_dtype(DType::F32)?;
+        let key = key.to_dtype(DType::F32)?;
+        let scores = (on.product(&query, &key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
         let shares = softmax_last_dim(&scores)?.to_dtype(on.dtype())?;
         let context = on.product(&shares, &value)?.transpose(1, 2)?.contiguous()?;
         let context = context.reshape((images, (), width))?;
-        let x = (x + project(BlockMatrix::Out, &context)?.to_dtype(DType::F32)?)?;
+        let x = (x + project(BlockMatrix::Out, &context)?)?;
         let normed = self.norm2.apply(&x)?.to_dtype(on.dtype())?;
         let inner = project(BlockMatrix::Fc1, &normed)?;
         let inner = match config.activation {
             Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
             Activation::Gelu => inner.gelu_erf()?,
         };
-        x + project(BlockMatrix::Fc2, &inner)?.to_dtype(DType::F32)?
+        x + project(BlockMatrix::Fc2, &inner.to_dtype(on.dtype())?)?
     }
 
     pub(super) fn linear(&self, kind: BlockMatrix) -> &Linear {
