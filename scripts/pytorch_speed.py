@@ -18,7 +18,11 @@ MINI8 = {
     "image_size": 32, "patch_size": 8, "hidden_size": 192, "intermediate_size": 384,
     "num_hidden_layers": 6, "num_attention_heads": 3, "projection_dim": 128,
 }  # fmt: skip
-TOWERS = {"mini8 (32 px)": (MINI8, 256), "ViT-B/32 (224 px)": ({"projection_dim": 512}, 32)}
+TOWERS = {"mini8 (32 px)": MINI8, "ViT-B/32 (224 px)": {"projection_dim": 512}}
+IMAGES = 256
+
+# Which batch is fastest depends on the model and the machine: all are measured, and the best one counts.
+BATCHES = (8, 32, 64, 128, 256)
 
 # The shapes and numbers of texts of evaluation/benches/llama.rs.
 LLAMAS = {
@@ -48,14 +52,17 @@ def embed(model, batches):
 
 @torch.inference_mode()
 def tower(rounds):
-    """Whole batches and small ones: which is faster depends on the model and the machine, so both are given."""
-    for name, (config, batch) in TOWERS.items():
+    for name, config in TOWERS.items():
         model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config)).eval()
         edge = model.config.image_size
-        pixels = torch.randn(batch, 3, edge, edge, generator=torch.Generator().manual_seed(0))
-        for size in (batch, 8):
+        pixels = torch.randn(IMAGES, 3, edge, edge, generator=torch.Generator().manual_seed(0))
+        speeds = {}
+        for size in BATCHES:
             elapsed = seconds(partial(embed, model, pixels.split(size)), rounds)
-            print(f"image tower, {name}, batches of {size}: {batch / elapsed:.1f} images/s", flush=True)
+            speeds[size] = IMAGES / elapsed
+            print(f"image tower, {name}, batches of {size}: {speeds[size]:.1f} images/s", flush=True)
+        best = max(speeds, key=speeds.get)
+        print(f"image tower, {name}: best in batches of {best}, {speeds[best]:.1f} images/s", flush=True)
 
 
 def padded(texts, size):
@@ -64,6 +71,12 @@ def padded(texts, size):
         rows = [torch.tensor(text) for text in batch]
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
         yield ids, (ids != PAD).long()
+
+
+def padding(batches):
+    """The share of tokens that are padding."""
+    tokens = sum(int(mask.sum()) for _, mask in batches)
+    return 1 - tokens / sum(mask.numel() for _, mask in batches)
 
 
 def classify(model, batches):
@@ -78,16 +91,21 @@ def text(rounds):
         texts = [[(n * 131 + token * 37) % PAD for token in range(20 + n * 17 % 41)] for n in range(count)]
         tokens = sum(map(len, texts))
         config = LlamaConfig(vocab_size=VOCABULARY, pad_token_id=PAD, num_labels=3, use_cache=False, **shape)
+        speeds = {}
         for attention in ("eager", "sdpa"):
             torch.manual_seed(0)
             config._attn_implementation = attention
             model = LlamaForSequenceClassification(config).eval()
             for order, ordered in (("as they come", texts), ("sorted", sorted(texts, key=len, reverse=True))):
-                for size in (32, 8):
+                for size in BATCHES:
                     batches = list(padded(ordered, size))
                     elapsed = seconds(partial(classify, model, batches), rounds)
                     what = f"{name}, {attention}, batches of {size}, {order}"
-                    print(f"language model, {what}: {tokens / elapsed:.0f} tokens/s", flush=True)
+                    speeds[what] = tokens / elapsed
+                    padded_share = f"{padding(batches):.1%} of the tokens are padding"
+                    print(f"language model, {what}: {speeds[what]:.0f} tokens/s, {padded_share}", flush=True)
+        best = max(speeds, key=speeds.get)
+        print(f"language model, best: {best}: {speeds[best]:.0f} tokens/s", flush=True)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ use crate::{
 };
 use evaluation::DeviceChoice;
 use inputs::{Artefacts, Inputs, ObjectSettings, S3Remote};
+use jobs::DeviceKind;
 use std::{env, path::PathBuf, sync::Arc};
 use store::{RequestLimits, S3Settings};
 use sysinfo::System;
@@ -95,9 +96,13 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     let commands = compute.allow_commands.then(|| CommandSettings { environment: env::vars_os().collect() });
-    Engine::new(settings, inputs)
-        .map(|engine| engine.with_commands(commands))
-        .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
+    let engine = Engine::new(settings, inputs)
+        .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))?;
+    let engine = engine.with_commands(commands);
+    Ok(match compute.device_memory {
+        Some(mebibytes) => engine.with_device_memory(mebibytes.saturating_mul(1 << 20)),
+        None => engine,
+    })
 }
 
 /// The threads of a command that computes without an engine.
@@ -130,6 +135,14 @@ pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
         None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
         Some(("cuda", number)) => number.parse().map(DeviceChoice::Cuda).map_err(|_| wrong()),
         _ => Err(wrong()),
+    }
+}
+
+/// What a precision depends on.
+pub(crate) fn device_kind(device: DeviceChoice) -> DeviceKind {
+    match device {
+        DeviceChoice::Cpu => DeviceKind::Processor,
+        DeviceChoice::Cuda(_) => DeviceKind::Gpu,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     args::ComputeArgs,
     failure::{Failure, InputFailure},
-    local::free_memory,
+    local::{device, device_kind, free_memory},
     sweep_file::SweepFile,
     terminal,
 };
@@ -21,6 +21,7 @@ pub(crate) fn ready(
     inputs: &Inputs,
     compute: Option<&ComputeArgs>,
 ) -> Result<Frozen, Failure> {
+    let sweep = stated(sweep, file, compute)?;
     let checked = check(&sweep, file, inputs, compute)?.passed()?;
     ready_after(checked, sweep, file, inputs, compute)
 }
@@ -32,6 +33,7 @@ pub(crate) fn ready_all(
     inputs: &Inputs,
     compute: Option<&ComputeArgs>,
 ) -> Result<Vec<Frozen>, Failure> {
+    let sweeps = sweeps.into_iter().map(|sweep| stated(sweep, file, compute)).collect::<Result<Vec<_>, _>>()?;
     let checked: Vec<Checked> =
         sweeps.iter().map(|sweep| check(sweep, file, inputs, compute)).collect::<Result<_, Failure>>()?;
     if checked.iter().any(|checked| !checked.problems.is_empty()) {
@@ -40,6 +42,12 @@ pub(crate) fn ready_all(
     }
     let of_sweep = |(sweep, checked)| ready_after(checked, sweep, file, inputs, compute);
     sweeps.into_iter().zip(checked).map(of_sweep).collect()
+}
+
+/// The sweep with the precision that suits the device of this process, if its file leaves it open.
+fn stated(sweep: Sweep, file: &SweepFile, compute: Option<&ComputeArgs>) -> Result<Sweep, Failure> {
+    let kind = |compute: &ComputeArgs| device(&compute.device).map(device_kind);
+    sweep.with_stated_precision(compute.map(kind).transpose()?).map_err(|source| file.wrong(source))
 }
 
 /// Fetches what is missing of a sweep that was checked, and checks that as well.

@@ -84,6 +84,12 @@ pub(crate) struct SweepFile {
 }
 
 impl SweepFile {
+    /// The failure of a file with something wrong in it.
+    pub(crate) fn wrong(&self, source: SweepError) -> Failure {
+        let lines = Lines::of(&self.text, &self.overrides);
+        FileFailure::invalid("sweep file", &self.path, &lines, source).into()
+    }
+
     /// Where its keys stand.
     pub(crate) fn lines(&self) -> SweepLines {
         SweepLines { path: self.path.clone(), lines: Lines::of(&self.text, &self.overrides) }

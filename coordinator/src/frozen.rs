@@ -5,7 +5,7 @@ pub use training::TrainingError;
 
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, InputLocations, InputRef, Job, JobId,
-    JobSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames, Recipe,
+    JobSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames, Precision, Recipe,
     STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
     TUNE_SEMANTICS, Task, TaskInput, TrainSpec, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
@@ -23,6 +23,7 @@ pub struct Frozen {
     digests: BTreeMap<String, Digest>,
     commits: BTreeMap<String, String>,
     base: Digest,
+    precision: Precision,
     adapters: Vec<AdapterInput>,
     /// The tasks' inputs by split.
     tasks: BTreeMap<String, Vec<TaskInput>>,
@@ -55,6 +56,12 @@ pub enum FrozenError {
         /// What is wrong.
         source: TrainingError,
     },
+    /// The precision depends on a device.
+    #[error("the sweep `{sweep}` has `evaluation.precision: auto`, and its jobs need `f32`, `bf16` or `f16`")]
+    Precision {
+        /// The sweep.
+        sweep: String,
+    },
 }
 
 impl Frozen {
@@ -63,7 +70,7 @@ impl Frozen {
     /// worker does not read a newer state of a branch.
     ///
     /// # Errors
-    /// An input without a digest.
+    /// An input without a digest, or a precision that is not [stated](Sweep::with_stated_precision).
     pub fn new(
         sweep: Sweep,
         digests: BTreeMap<String, Digest>,
@@ -108,6 +115,8 @@ impl Frozen {
             Ok((split.to_owned(), inputs.collect::<Result<_, FrozenError>>()?))
         });
         let tasks = tasks.collect::<Result<_, FrozenError>>()?;
+        let precision = sweep.evaluation.precision.stated();
+        let precision = precision.ok_or_else(|| FrozenError::Precision { sweep: sweep.name.clone() })?;
         let locations = locations(&sweep, &commits, &training);
         Ok(Self {
             sweep,
@@ -115,6 +124,7 @@ impl Frozen {
             digests,
             commits,
             base,
+            precision,
             adapters,
             tasks,
             benchmark,
@@ -241,7 +251,7 @@ impl Frozen {
             tasks,
             benchmark: self.benchmark.clone(),
             split: split.to_owned(),
-            precision: self.sweep.evaluation.precision,
+            precision: self.precision,
             statistics,
             slice: None,
             subject,
@@ -329,7 +339,7 @@ impl Frozen {
             split: split.to_owned(),
             examples,
             what,
-            precision: self.sweep.evaluation.precision,
+            precision: self.precision,
         })
     }
 
@@ -351,7 +361,7 @@ impl Frozen {
             tasks: tasks.map(|task| TaskInput { head: None, ..task.clone() }).collect(),
             split: split.to_owned(),
             settings: settings.clone(),
-            precision: self.sweep.evaluation.precision,
+            precision: self.precision,
         })
     }
 

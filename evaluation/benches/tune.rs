@@ -86,7 +86,10 @@ fn mini8_forward(bencher: Bencher<'_, '_>) {
     let model = ImageModel::open(&example("mini8/base"), &Device::Cpu).unwrap();
     let splits = MINI8.map(|task| images(&model, task));
     bencher.counter(ItemsCount::new(EXAMPLES as usize * MINI8.len())).bench_local(|| {
-        splits.iter().map(|split| model.features(split, &Watch::default()).unwrap().values().len()).sum::<usize>()
+        splits
+            .iter()
+            .map(|split| model.features(split, &Watch::default()).unwrap().values().unwrap().len())
+            .sum::<usize>()
     });
 }
 
@@ -114,7 +117,7 @@ fn nli6_forward(bencher: Bencher<'_, '_>) {
     let model = DecoderModel::open(&example("nli6/base"), &Device::Cpu, Precision::F32).unwrap();
     let texts = texts();
     bencher.counter(ItemsCount::new(EXAMPLES as usize * NLI6.len())).bench_local(|| {
-        NLI6.map(|_| model.features(&texts, &Watch::default()).unwrap().values().len()).iter().sum::<usize>()
+        NLI6.map(|_| model.features(&texts, &Watch::default()).unwrap().values().unwrap().len()).iter().sum::<usize>()
     });
 }
 

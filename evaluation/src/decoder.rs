@@ -25,7 +25,9 @@ pub(crate) use weights::{DecoderWeights, LayerWeights, LinearWeights};
 
 use crate::model::weights::WeightFile;
 use crate::{
-    Delta, Features, HostBytes, ModelError, Module, Sequences, Texts, Watch,
+    Delta, Features, HostBytes, ModelError, Module, Sequences, Texts, TransferCounts, Watch,
+    device::Accelerator,
+    model::features::{DeviceFeatures, FeatureValues},
     observe::{Observation, Observed},
 };
 use candle_core::{Device, Tensor};
@@ -94,7 +96,9 @@ impl DecoderModel {
         let files = found.files.clone();
         let model = match device {
             Device::Cpu => Model::Host(HostDecoder::new(config.clone(), found, precision)),
-            device => Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?),
+            device => {
+                Model::Composed(ComposedDecoder::new(config.clone(), found, Accelerator::new(device, precision))?)
+            }
         };
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
@@ -108,7 +112,7 @@ impl DecoderModel {
     pub fn open_composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
         let files = found.files.clone();
-        let model = Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?);
+        let model = Model::Composed(ComposedDecoder::new(config.clone(), found, Accelerator::new(device, precision))?);
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
 
@@ -126,6 +130,14 @@ impl DecoderModel {
     /// The precision in which the model was opened.
     pub fn precision(&self) -> Precision {
         self.base.precision
+    }
+
+    /// What went to the device and came back, for all models of this base; `None` where the model runs on plain slices.
+    pub fn transfers(&self) -> Option<TransferCounts> {
+        match &self.model {
+            Model::Host(_) => None,
+            Model::Composed(model) => Some(model.device().counts()),
+        }
     }
 
     /// Every linear layer that can take an update, in the model's order.
@@ -182,8 +194,10 @@ impl DecoderModel {
         // Under the causal mask no state depends on what follows it: a text ends where it is read.
         let read = texts.up_to(|ids| self.base.config.pooled(ids));
         let values = match &self.model {
-            Model::Host(model) => model.features(&read, watch)?,
-            Model::Composed(model) => model.features(&read, watch)?,
+            Model::Host(model) => FeatureValues::Host(model.features(&read, watch)?),
+            Model::Composed(model) => {
+                FeatureValues::Device(DeviceFeatures::new(model.features(&read, watch)?, model.device()))
+            }
         };
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
     }
@@ -265,7 +279,7 @@ impl DecoderModel {
         let text = |n: usize| (0..tokens).map(|token| ((n + token) % self.base.config.vocabulary) as u32).collect();
         let texts = Texts::new((0..texts.max(1)).map(|n| (text(n), 0)));
         let features = self.features(&texts, &Watch::default())?;
-        if features.values().iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
+        if features.is_finite()? { Ok(()) } else { Err(ModelError::NotFinite) }
     }
 }
 

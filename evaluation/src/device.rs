@@ -1,3 +1,9 @@
+mod accelerator;
+mod transfers;
+
+pub(crate) use accelerator::Accelerator;
+pub use transfers::TransferCounts;
+
 use crate::ModelError;
 use candle_core::Device;
 

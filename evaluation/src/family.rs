@@ -19,7 +19,7 @@ pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
     Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Observed, Sequences,
-    TextModel, TrainExamples, Watch,
+    TextModel, TrainExamples, TransferCounts, Watch,
 };
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Digest, Precision, Rows, TrainFamily};
@@ -176,6 +176,9 @@ pub trait Model: Clone + Send + Sync + 'static {
     /// # Errors
     /// The examples are of another base, the device fails, or the caller cancels.
     fn features(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Features, ModelError>;
+
+    /// What went to the device and came back, for all models of the base; `None` where nothing has to be copied.
+    fn transfers(&self) -> Option<TransferCounts>;
 
     /// The number of layers that [`run_layer`](Self::run_layer) takes. Every module is in one of them.
     fn layers(&self) -> usize;

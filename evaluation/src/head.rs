@@ -1,11 +1,16 @@
+mod placed;
+
 use crate::{
     NamesProblem, TextModel,
     classes::check_names,
+    device::Accelerator,
     limits::{HEAD_BYTES, read_small},
     model::{ModelError, host::kernels::unit_rows, weights},
     transient::{may_pass, without_backtrace},
 };
 use candle_core::{DType, Device, Tensor};
+use placed::Placed;
+pub(crate) use placed::PlacedHead;
 use safetensors::SafeTensors;
 use serde_json::json;
 use std::{
@@ -21,6 +26,7 @@ pub struct Head {
     classes: usize,
     width: usize,
     names: Option<Vec<String>>,
+    placed: Placed,
 }
 
 /// Why a head could not be made, read or written.
@@ -180,7 +186,7 @@ impl Head {
         if let Some(at) = weight.iter().position(|x| !x.is_finite()) {
             return Err(HeadError::Prompts { class: at / width });
         }
-        Ok(Self { weight, classes, width, names: None })
+        Ok(Self { weight, classes, width, names: None, placed: Placed::default() })
     }
 
     /// Makes a head from its class vectors `[classes, width]`, row-major, such as the one that an adapter brings.
@@ -196,7 +202,13 @@ impl Head {
     /// Makes a head from its class vectors `[classes, width]`; `None` if they do not fill that shape.
     pub fn from_rows(weight: Vec<f32>, classes: usize) -> Option<Self> {
         let width = weight.len().checked_div(classes)?;
-        (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width, names: None })
+        (width > 0 && width * classes == weight.len()).then_some(Self {
+            weight,
+            classes,
+            width,
+            names: None,
+            placed: Placed::default(),
+        })
     }
 
     /// Reads a safetensors file with a matrix `[classes, width]` of any float type, named `weight`, `score.weight` or
@@ -230,7 +242,7 @@ impl Head {
             return Err(HeadError::NotFinite { path: path.into(), name });
         }
         let names = named_in(&bytes, path, classes)?;
-        Ok(Self { weight, classes, width, names })
+        Ok(Self { weight, classes, width, names, placed: Placed::default() })
     }
 
     /// The same head, whose rows have these names, in their order.
@@ -286,6 +298,11 @@ impl Head {
     /// The matrix with its columns as rows: `[width, classes]`.
     pub(crate) fn turned(&self) -> Vec<f32> {
         weights::transpose(&self.weight, self.classes, self.width)
+    }
+
+    /// The head on a device, where it is copied once.
+    pub(crate) fn placed(&self, on: &Accelerator) -> candle_core::Result<PlacedHead> {
+        self.placed.get([self.width, self.classes], || self.turned(), on)
     }
 }
 

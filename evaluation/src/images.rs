@@ -165,6 +165,11 @@ impl Images {
         &self.pixels.bytes()[image * size..][..size]
     }
 
+    /// What each level of each channel becomes when it is rescaled and normalised.
+    pub(crate) fn levels(&self) -> &[[f32; 256]; 3] {
+        &self.levels
+    }
+
     /// One image as the tower takes it, rescaled and normalised: `[3, edge, edge]`.
     pub fn normalised(&self, image: usize) -> Vec<f32> {
         let pixels = self.pixels(image);

@@ -49,7 +49,7 @@ pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{
     Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow, TextStates,
 };
-pub use device::{DeviceChoice, open_device};
+pub use device::{DeviceChoice, TransferCounts, open_device};
 pub use family::{
     ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes, InputSite,
     LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits,

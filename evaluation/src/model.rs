@@ -2,7 +2,9 @@
 
 pub(crate) mod composed;
 mod config;
+mod cost;
 mod error;
+pub(crate) mod features;
 pub(crate) mod host;
 pub(crate) mod patch;
 mod watch;
@@ -10,26 +12,36 @@ pub(crate) mod weights;
 
 pub use config::{Activation, ClipConfig, EncoderConfig, TextConfig, VisionConfig};
 pub use error::{ModelError, ModuleProblem, TextProblem};
+pub use features::Features;
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
 use crate::{
-    HostBytes, Sequences, StepAugmentation,
+    HostBytes, Sequences, StepAugmentation, TransferCounts,
+    device::Accelerator,
     images::Images,
     observe::{Observation, Observed},
 };
 use candle_core::{Device, Tensor};
-use composed::ComposedTower;
+use composed::{ComposedTower, PixelStep, PlacedUpdates};
+use features::{DeviceFeatures, FeatureValues};
 use host::tower::HostTower;
-use patch::{TowerMatrix, Updates};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use jobs::Precision;
+use patch::Updates;
+use std::{path::Path, sync::Arc};
 use weights::Weights;
 
 /// A CLIP image tower with its projection.
 ///
-/// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. On the
+/// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. In `f32` on the
 /// processor the tower runs on plain slices, step by step over the threads of the current rayon pool; steps hold a fixed
-/// number of images, so the numbers do not depend on the threads. On other devices it is composed of candle's operations.
+/// number of images, so the numbers do not depend on the threads. In 16 bits, and on other devices, it is composed of candle's
+/// operations.
+///
+/// # Numerics
+/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format; sums, layer norms, activations, logits and
+/// softmax of attention, the stream of tokens between blocks, features and scores are in `f32`. An update is added to the matrix as it was read, and
+/// the sum is rounded once.
 #[derive(Clone)]
 pub struct ImageModel {
     base: Arc<Base>,
@@ -39,12 +51,17 @@ pub struct ImageModel {
 /// What all models patched from one base share, and are recognised by.
 struct Base {
     config: ClipConfig,
+    precision: Precision,
 }
 
 impl Base {
     fn embedded_bytes_per_image(&self) -> u64 {
         let vision = &self.config.vision;
-        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+        let number = match self.precision {
+            Precision::F32 => size_of::<f32>(),
+            Precision::Bf16 | Precision::F16 => size_of::<u16>(),
+        };
+        (vision.tokens() * vision.encoder.width * number) as u64
     }
 }
 
@@ -56,7 +73,8 @@ enum Tower {
 
 /// The updates of a merge, checked and laid out once for [`ImageModel::patched`] at any scaling.
 ///
-/// Holds one dense matrix per adapted matrix, on the model's device; queries, keys and values count as one.
+/// On the processor in `f32` it holds one dense matrix per adapted matrix; queries, keys and values count as one. Elsewhere it
+/// holds the factors, on the model's device.
 pub struct Deltas {
     base: Arc<Base>,
     values: DeltaValues,
@@ -64,7 +82,7 @@ pub struct Deltas {
 
 enum DeltaValues {
     Host(Updates),
-    Device(BTreeMap<TowerMatrix, Tensor>),
+    Device(PlacedUpdates),
 }
 
 /// The configuration of a folder whose headers agree with it, as far as the image tower goes.
@@ -75,20 +93,30 @@ pub(crate) fn outlined(folder: &Path) -> Result<ClipConfig, ModelError> {
 }
 
 impl ImageModel {
-    /// Opens a Hugging Face `CLIPModel` folder: `config.json` and `model.safetensors`, whole or in shards.
+    /// Opens a Hugging Face `CLIPModel` folder in `f32`: `config.json` and `model.safetensors`, whole or in shards.
     ///
-    /// Weights of any float type become `f32`. Every tensor the image tower needs is looked up and its shape checked.
+    /// Weights may be of any float type. Every tensor the image tower needs is looked up and its shape checked.
     ///
     /// # Errors
     /// Names the file, the key or tensor, and what was expected; see [`ModelError`].
     pub fn open(folder: &Path, device: &Device) -> Result<Self, ModelError> {
-        let config = ClipConfig::read(&folder.join("config.json"))?;
-        let read = Weights::open(folder)?.vision(&config)?;
-        let tower = match device {
-            Device::Cpu => Tower::Host(HostTower::new(config, read)),
-            device => Tower::Composed(ComposedTower::new(config, read, device)?),
-        };
-        Ok(Self { base: Arc::new(Base { config }), tower })
+        Self::open_in(folder, device, Precision::F32)
+    }
+
+    /// Opens a folder like [`open`](Self::open), in another precision.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
+        match (device, precision) {
+            (Device::Cpu, Precision::F32) => {
+                let config = ClipConfig::read(&folder.join("config.json"))?;
+                let read = Weights::open(folder)?.vision(&config)?;
+                let tower = Tower::Host(HostTower::new(config, read));
+                Ok(Self { base: Arc::new(Base { config, precision }), tower })
+            }
+            (device, precision) => Self::composed(folder, device, precision),
+        }
     }
 
     /// Opens a folder like [`open`](Self::open), but composes the tower of candle's operations even on the processor.
@@ -98,10 +126,22 @@ impl ImageModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_composed(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::composed(folder, device, Precision::F32)
+    }
+
+    fn composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let config = ClipConfig::read(&folder.join("config.json"))?;
         let read = Weights::open(folder)?.vision(&config)?;
-        let tower = Tower::Composed(ComposedTower::new(config, read, device)?);
-        Ok(Self { base: Arc::new(Base { config }), tower })
+        let tower = Tower::Composed(ComposedTower::new(config, read, Accelerator::new(device, precision))?);
+        Ok(Self { base: Arc::new(Base { config, precision }), tower })
+    }
+
+    /// What went to the device and came back, for all models of this base; `None` where the model runs on plain slices.
+    pub fn transfers(&self) -> Option<TransferCounts> {
+        match &self.tower {
+            Tower::Host(_) => None,
+            Tower::Composed(tower) => Some(tower.device().counts()),
+        }
     }
 
     /// The model's configuration.
@@ -125,8 +165,8 @@ impl ImageModel {
     ) -> Result<Deltas, ModelError> {
         let arranged = patch::arrange(&self.base.config, updates)?;
         let values = match &self.tower {
-            Tower::Host(_) => DeltaValues::Host(arranged),
-            Tower::Composed(tower) => DeltaValues::Device(tower.upload(arranged)?),
+            Tower::Host(_) => DeltaValues::Host(patch::multiplied_out(&arranged)),
+            Tower::Composed(tower) => DeltaValues::Device(tower.upload(&arranged)?),
         };
         Ok(Deltas { base: Arc::clone(&self.base), values })
     }
@@ -134,7 +174,8 @@ impl ImageModel {
     /// Returns a model whose adapted matrices are `W + scaling · Δ`; all others are shared with this one.
     ///
     /// # Numerics
-    /// `f32`. One pass over each adapted matrix.
+    /// `f32`, then rounded to the model's precision. One pass over each adapted matrix; on a device, and in 16 bits, one product of
+    /// factors for each module before that. Nothing is copied to the device.
     ///
     /// # Errors
     /// [`ModelError::ForeignUpdates`] if the updates were laid out for another base, or the device fails.
@@ -163,7 +204,9 @@ impl ImageModel {
     ///
     /// The result serves this model and every model patched from the same base. It holds
     /// [`embedded_bytes_per_image`](Self::embedded_bytes_per_image) for each image on the device if that stays within
-    /// `budget_bytes`, and lets go of the images; else it keeps the images, and each forward embeds them again.
+    /// `budget_bytes`, and lets go of the images. Else it holds the bytes of the images on a device, if they do, and each forward
+    /// embeds them again there; on the plain slices of the processor it keeps the images instead, as it does everywhere if nothing
+    /// fits.
     ///
     /// # Errors
     /// The images have another size than the model takes, the device fails, or the caller cancels.
@@ -172,14 +215,16 @@ impl ImageModel {
         if images.edge() != expected {
             return Err(ModelError::ImageSize { found: images.edge(), expected });
         }
-        let fits = self.embedded_bytes_per_image().saturating_mul(images.len() as u64) <= budget_bytes;
-        let tokens = if fits {
-            match &self.tower {
-                Tower::Host(tower) => Tokens::Host(tower.embed(images, watch)?),
-                Tower::Composed(tower) => Tokens::Device(tower.embed(images, watch)?),
+        let fits = |bytes: u64| bytes.saturating_mul(images.len() as u64) <= budget_bytes;
+        let tokens = match &self.tower {
+            Tower::Host(tower) if fits(self.embedded_bytes_per_image()) => Tokens::Host(tower.embed(images, watch)?),
+            Tower::Composed(tower) if fits(self.embedded_bytes_per_image()) => {
+                Tokens::Device(tower.embed(images, watch)?)
             }
-        } else {
-            Tokens::Images(Arc::clone(images))
+            Tower::Composed(tower) if fits(self.base.config.pixel_bytes()) => {
+                Tokens::Pixels(tower.upload_pixels(images, watch)?)
+            }
+            Tower::Host(_) | Tower::Composed(_) => Tokens::Images(Arc::clone(images)),
         };
         images.check_unchanged()?;
         let labels = images.labels().into();
@@ -195,12 +240,16 @@ impl ImageModel {
         if !Arc::ptr_eq(&self.base, &embedded.base) {
             return Err(ModelError::ForeignEmbedding);
         }
+        let on_device = |tower: &ComposedTower, rows| FeatureValues::Device(DeviceFeatures::new(rows, tower.device()));
         let values = match (&self.tower, &embedded.tokens) {
-            (Tower::Host(tower), Tokens::Host(tokens)) => tower.features(tokens, watch)?,
-            (Tower::Host(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
-            (Tower::Composed(tower), Tokens::Device(tokens)) => tower.features(tokens, watch)?,
-            (Tower::Composed(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
-            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+            (Tower::Host(tower), Tokens::Host(tokens)) => FeatureValues::Host(tower.features(tokens, watch)?),
+            (Tower::Host(tower), Tokens::Images(images)) => FeatureValues::Host(tower.features_of(images, watch)?),
+            (Tower::Composed(tower), Tokens::Device(tokens)) => on_device(tower, tower.features(tokens, watch)?),
+            (Tower::Composed(tower), Tokens::Pixels(steps)) => {
+                on_device(tower, tower.features_of_pixels(steps, watch)?)
+            }
+            (Tower::Composed(tower), Tokens::Images(images)) => on_device(tower, tower.features_of(images, watch)?),
+            (Tower::Host(_), Tokens::Device(_) | Tokens::Pixels(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
                 return Err(ModelError::ForeignEmbedding);
             }
         };
@@ -208,7 +257,7 @@ impl ImageModel {
             images.check_unchanged()?;
         }
         let width = self.base.config.projection;
-        Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
+        Ok(Features::of_images(values, width, Arc::clone(&embedded.labels), embedded.classes.clone()))
     }
 
     /// The tokens of embedded images, for [gradients](crate::GradientTower).
@@ -222,9 +271,10 @@ impl ImageModel {
         let states = match (&self.tower, &embedded.tokens) {
             (Tower::Host(_), Tokens::Host(tokens)) => tokens.clone(),
             (Tower::Host(tower), Tokens::Images(images)) => tower.embed(images, watch)?,
-            (Tower::Composed(_), Tokens::Device(tokens)) => composed::flat(tokens)?,
-            (Tower::Composed(tower), Tokens::Images(images)) => composed::flat(&tower.embed(images, watch)?)?,
-            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+            (Tower::Composed(tower), Tokens::Device(tokens)) => tower.flat(tokens)?,
+            (Tower::Composed(tower), Tokens::Pixels(steps)) => tower.flat(&tower.embed_pixels(steps, watch)?)?,
+            (Tower::Composed(tower), Tokens::Images(images)) => tower.flat(&tower.embed(images, watch)?)?,
+            (Tower::Host(_), Tokens::Device(_) | Tokens::Pixels(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
                 return Err(ModelError::ForeignEmbedding);
             }
         };
@@ -273,8 +323,9 @@ impl ImageModel {
             (Tower::Host(_), Tokens::Host(tokens)) => StateValues::Host(tokens.clone()),
             (Tower::Host(tower), Tokens::Images(images)) => StateValues::Host(tower.embed(images, watch)?),
             (Tower::Composed(_), Tokens::Device(tokens)) => StateValues::Device(tokens.clone()),
+            (Tower::Composed(tower), Tokens::Pixels(steps)) => StateValues::Device(tower.embed_pixels(steps, watch)?),
             (Tower::Composed(tower), Tokens::Images(images)) => StateValues::Device(tower.embed(images, watch)?),
-            (Tower::Host(_), Tokens::Device(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
+            (Tower::Host(_), Tokens::Device(_) | Tokens::Pixels(_)) | (Tower::Composed(_), Tokens::Host(_)) => {
                 return Err(ModelError::ForeignEmbedding);
             }
         };
@@ -327,7 +378,7 @@ impl ImageModel {
     pub fn try_out(&self, images: usize) -> Result<(), ModelError> {
         let images = Arc::new(Images::blank(self.base.config.vision.image_size, images.max(1)));
         let features = self.features(&self.embed(&images, u64::MAX, &Watch::default())?, &Watch::default())?;
-        if features.values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
+        if features.is_finite()? { Ok(()) } else { Err(ModelError::NotFinite) }
     }
 }
 
@@ -365,6 +416,8 @@ pub struct Embedded {
 enum Tokens {
     Host(Vec<f32>),
     Device(Vec<Tensor>),
+    /// Bytes on a device.
+    Pixels(Vec<PixelStep>),
     Images(Arc<Images>),
 }
 
@@ -389,9 +442,14 @@ impl Embedded {
         self.classes.as_deref()
     }
 
-    /// Bytes of the tokens, where they are held.
+    /// Bytes of the tokens, or of the images on a device, where they are held.
     pub(crate) fn bytes(&self) -> u64 {
-        self.base.embedded_bytes_per_image().saturating_mul(self.len() as u64)
+        let of_image = match &self.tokens {
+            Tokens::Host(_) | Tokens::Device(_) => self.base.embedded_bytes_per_image(),
+            Tokens::Pixels(_) => self.base.config.pixel_bytes(),
+            Tokens::Images(_) => 0,
+        };
+        of_image.saturating_mul(self.len() as u64)
     }
 
     /// Some of the images, by their places. What is held is copied.
@@ -406,50 +464,15 @@ impl Embedded {
                 Tokens::Host(places.iter().flat_map(of_image).copied().collect())
             }
             Tokens::Device(steps) => Tokens::Device(composed::select(steps, places)?),
+            Tokens::Pixels(steps) => Tokens::Pixels(composed::select_pixels(steps, places)?),
             Tokens::Images(images) => Tokens::Images(Arc::new(images.select(places)?)),
         };
         let labels = places.iter().map(|place| self.labels[*place as usize]).collect();
         Ok(Self { base: Arc::clone(&self.base), tokens, labels, classes: self.classes.clone() })
     }
 
-    /// True if the tokens are held; false if only the images are.
+    /// True if tokens are held, or bytes on a device; false if only the images are.
     pub fn is_held(&self) -> bool {
         !matches!(self.tokens, Tokens::Images(_))
-    }
-}
-
-/// What a model makes of each image or text, with their labels.
-#[derive(Debug, Clone)]
-pub struct Features {
-    values: Vec<f32>,
-    width: usize,
-    labels: Arc<[u32]>,
-    classes: Option<Arc<[String]>>,
-}
-
-impl Features {
-    /// Takes the features of texts `[texts, width]`, whose labels are rows of a head.
-    pub(crate) fn of_texts(values: Vec<f32>, width: usize, labels: &[u32]) -> Self {
-        Self { values, width, labels: labels.into(), classes: None }
-    }
-
-    /// `[images or texts, width]`, row-major, not normalised.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// Numbers per image or text.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The class of each image or text.
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-
-    /// The class names, in the order of the labels, if the data set states them.
-    pub fn classes(&self) -> Option<&[String]> {
-        self.classes.as_deref()
     }
 }

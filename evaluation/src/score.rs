@@ -1,12 +1,14 @@
 mod classify;
+mod device;
 
 pub use classify::classify;
 
 use crate::{
-    ClassError, Features, Head,
+    ClassError, Features, Head, ModelError,
     classes::head_rows,
     model::host::kernels::{View, matmul, unit_rows},
 };
+use device::Length;
 
 /// The ranks up to which a joint benchmark counts: Hits@1, 3, 5, 10.
 pub const HITS: [usize; 4] = [1, 3, 5, 10];
@@ -26,6 +28,12 @@ pub struct PerTaskScore {
 }
 
 impl PerTaskScore {
+    /// Compares answers with the classes of the examples.
+    fn of(answers: &[usize], classes: &[usize]) -> Self {
+        let right: Vec<bool> = answers.iter().zip(classes).map(|(answer, class)| answer == class).collect();
+        Self { correct: right.iter().filter(|right| **right).count(), n: right.len(), right }
+    }
+
     /// The share of right images, in [0, 1].
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.n as f64
@@ -104,20 +112,28 @@ pub enum ScoreError {
         /// Rows of the joint head.
         classes: usize,
     },
+    /// The device that holds the features failed.
+    #[error("the features cannot be scored")]
+    Device(#[from] ModelError),
 }
 
 /// Counts the images whose largest score is that of their class; of equal scores the first class counts.
 ///
 /// # Numerics
-/// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is not finite is an error.
+/// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is not finite is an error. Features on a
+/// device are scored there; answers may differ from the processor's where two scores are equal to the last bits of an `f32`.
 ///
 /// # Errors
 /// The widths differ, the classes of the data set are not those of the head ([`head_rows`](crate::head_rows)), or features are not
 /// finite.
 pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
     let classes = Classes::of(features, head.names(), head.classes())?;
+    if let Some(on_device) = features.on_device() {
+        let rows = classes.rows(features.labels())?;
+        return Ok(PerTaskScore::of(&device::answers(on_device, head, Length::Unit, &[])?, &rows));
+    }
     let mut right = Vec::with_capacity(features.labels().len());
-    each_row(Vectors::of(features), head, unit_rows, |example, label, scores| {
+    each_row(Vectors::of(features)?, head, unit_rows, |example, label, scores| {
         right.push(first_largest(scores) == Some(classes.row(example, label)?));
         Ok(())
     })?;
@@ -136,8 +152,12 @@ pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<Jo
     check_map(map, joint.classes())?;
     let names = names_of(joint, map);
     let classes = Classes::of(features, names.as_deref(), map.len())?;
+    if let Some(on_device) = features.on_device() {
+        let own: Vec<usize> = classes.rows(features.labels())?.into_iter().map(|class| map[class]).collect();
+        return Ok(JointScore::new(device::ranks(on_device, joint, &own)?));
+    }
     let mut ranks = Vec::with_capacity(features.labels().len());
-    each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
+    each_row(Vectors::of(features)?, joint, unit_rows, |example, label, scores| {
         ranks.push(rank(scores, map[classes.row(example, label)?]));
         Ok(())
     })?;
@@ -168,7 +188,7 @@ pub fn ensemble_hits<E: From<ScoreError>>(
     for (model, features) in models.into_iter().enumerate() {
         let features = features?;
         let classes = Classes::of(&features, names.as_deref(), map.len())?;
-        each_row(Vectors::of(&features), joint, unit_rows, |example, label, scores| {
+        each_row(Vectors::of(&features)?, joint, unit_rows, |example, label, scores| {
             if model == 0 {
                 own.push(map[classes.row(example, label)?]);
                 best.extend_from_slice(scores);
@@ -220,8 +240,8 @@ struct Vectors<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    fn of(features: &'a Features) -> Self {
-        Self { values: features.values(), width: features.width(), labels: features.labels() }
+    fn of(features: &'a Features) -> Result<Self, ScoreError> {
+        Ok(Self { values: features.values()?, width: features.width(), labels: features.labels() })
     }
 }
 
@@ -246,6 +266,11 @@ impl<'a> Classes<'a> {
         Ok(Self { rows, data: data.unwrap_or_default(), head: head.unwrap_or_default(), count })
     }
 
+    /// The row of each example's class.
+    fn rows(&self, labels: &[u32]) -> Result<Vec<usize>, ScoreError> {
+        labels.iter().enumerate().map(|(example, label)| self.row(example, *label)).collect()
+    }
+
     fn row(&self, example: usize, label: u32) -> Result<usize, ScoreError> {
         let Some(rows) = &self.rows else { return place(example, label, self.count) };
         let class = place(example, label, rows.len())?;
@@ -256,8 +281,7 @@ impl<'a> Classes<'a> {
 
 /// The row of the head of each example's class.
 pub(crate) fn label_rows(labels: &[u32], data: Option<&[String]>, head: &Head) -> Result<Vec<usize>, ScoreError> {
-    let classes = Classes::new(data, head.names(), head.classes())?;
-    labels.iter().enumerate().map(|(example, label)| classes.row(example, *label)).collect()
+    Classes::new(data, head.names(), head.classes())?.rows(labels)
 }
 
 /// A label as a place among `classes`.

@@ -26,7 +26,9 @@ fn texts() -> Texts {
 fn logits(model: &DecoderModel, head: &Tensor) -> Vec<f32> {
     let features = model.features(&texts(), &Watch::default()).unwrap();
     let width = features.width();
-    let rows = Tensor::from_slice(features.values(), (features.values().len() / width, width), &Device::Cpu).unwrap();
+    let rows =
+        Tensor::from_slice(features.values().unwrap(), (features.values().unwrap().len() / width, width), &Device::Cpu)
+            .unwrap();
     values(&rows.matmul(&head.to_dtype(DType::F32).unwrap().t().unwrap()).unwrap())
 }
 
@@ -99,7 +101,7 @@ fn a_window_matters_from_the_first_text_that_is_longer() {
         let weights = testdata("mistral_window/model.safetensors");
         std::fs::copy(weights, folder.path().join("model.safetensors")).unwrap();
         let model = DecoderModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap();
-        model.features(&texts(), &Watch::default()).unwrap().values().to_vec()
+        model.features(&texts(), &Watch::default()).unwrap().values().unwrap().to_vec()
     };
     let whole = features(64);
     assert_eq!(features(31), whole);
@@ -119,7 +121,7 @@ fn long_texts_with_a_window_are_the_same_both_ways() {
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(testdata("qwen2_window/model.safetensors"), folder.path().join("model.safetensors")).unwrap();
     let texts = Texts::new([400, 129, 37].map(|length| ((0..length).map(|n| n * 37 % 96).collect(), 0)));
-    let features = |model: DecoderModel| model.features(&texts, &Watch::default()).unwrap().values().to_vec();
+    let features = |model: DecoderModel| model.features(&texts, &Watch::default()).unwrap().values().unwrap().to_vec();
     let host = features(DecoderModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap());
     let composed = features(DecoderModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap());
     near(&host, &composed, "host against composed");

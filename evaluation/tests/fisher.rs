@@ -77,7 +77,7 @@ fn log_p(model: &DecoderModel, texts: &Texts, head: &[f32], masked: u32) -> Vec<
         let sum = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
         scores.map(|score| score - sum)
     };
-    features.values().chunks_exact(width).map(row).collect()
+    features.values().unwrap().chunks_exact(width).map(row).collect()
 }
 
 /// Moves the entry with the largest value of each kind of module, and holds log p after and before against each other.

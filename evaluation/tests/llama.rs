@@ -64,7 +64,7 @@ fn refused(folder: &Path) -> String {
 }
 
 fn features(model: &DecoderModel, texts: &Texts) -> Vec<f32> {
-    model.features(texts, &Watch::default()).unwrap().values().to_vec()
+    model.features(texts, &Watch::default()).unwrap().values().unwrap().to_vec()
 }
 
 /// As [`close`], relative to the largest number.
@@ -106,8 +106,8 @@ fn texts_together_are_the_texts_one_by_one() {
 fn features_carry_the_labels_in_the_texts_order() {
     let features = base().features(&mixed(), &Watch::default()).unwrap();
     assert_eq!(features.labels(), (0..40).collect::<Vec<_>>());
-    assert_eq!((features.width(), features.classes(), features.values().len()), (128, None, 40 * 128));
-    assert!(base().features(&Texts::default(), &Watch::default()).unwrap().values().is_empty());
+    assert_eq!((features.width(), features.classes(), features.values().unwrap().len()), (128, None, 40 * 128));
+    assert!(base().features(&Texts::default(), &Watch::default()).unwrap().values().unwrap().is_empty());
 }
 
 #[test]

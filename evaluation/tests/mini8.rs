@@ -48,7 +48,7 @@ fn features_of_the_base_and_of_a_merge_are_the_references() {
         let merged = with_update(&model, "knots_ties_k20_a0.6");
         for (model, name) in [(&model, "base"), (&merged, "knots_ties_k20_a0.6")] {
             let features = model.features(&tokens, &Watch::default()).unwrap();
-            close(features.values(), &values(&goldens[name]), 1e-4, name);
+            close(features.values().unwrap(), &values(&goldens[name]), 1e-4, name);
         }
     }
 }
@@ -147,7 +147,7 @@ fn an_ensemble_takes_the_largest_score_of_every_class() {
     // All scores of all experts, by the definition.
     let width = joint.width();
     let cosine = |features: &Features, image: usize, class: usize| {
-        let x = &features.values()[image * width..][..width];
+        let x = &features.values().unwrap()[image * width..][..width];
         let row = &joint.weight()[class * width..][..width];
         let length = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         x.iter().zip(row).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() / length

@@ -39,7 +39,7 @@ fn first(count: u64) -> Arc<Images> {
 
 fn features(model: &ImageModel, images: &Arc<Images>, budget_bytes: u64) -> Vec<f32> {
     let embedded = model.embed(images, budget_bytes, &Watch::default()).unwrap();
-    model.features(&embedded, &Watch::default()).unwrap().values().to_vec()
+    model.features(&embedded, &Watch::default()).unwrap().values().unwrap().to_vec()
 }
 
 #[test]

@@ -47,7 +47,8 @@ pub(crate) fn all_texts() -> Texts {
 fn logits(model: &DecoderModel, texts: &Texts, head: &str) -> Vec<f32> {
     let features = model.features(texts, &Watch::default()).unwrap();
     let head = tensors(&example(&format!("heads/{head}.safetensors"))).remove("score.weight").unwrap();
-    let features = Tensor::from_slice(features.values(), (texts.len(), features.width()), &Device::Cpu).unwrap();
+    let features =
+        Tensor::from_slice(features.values().unwrap(), (texts.len(), features.width()), &Device::Cpu).unwrap();
     values(&features.matmul(&head.t().unwrap()).unwrap())
 }
 

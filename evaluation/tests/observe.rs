@@ -153,7 +153,7 @@ fn layers_run_one_by_one_are_the_model() {
     let weight = values(weight);
     let sum = &sums.0["visual_projection"].sum;
     for output in 0..outputs {
-        let want: f64 = features.values().iter().skip(output).step_by(outputs).map(|x| f64::from(*x)).sum();
+        let want: f64 = features.values().unwrap().iter().skip(output).step_by(outputs).map(|x| f64::from(*x)).sum();
         let row = &weight[output * inputs..][..inputs];
         let got: f64 = row.iter().zip(sum).map(|(w, x)| f64::from(*w) * x).sum();
         assert!((got - want).abs() <= 1e-3 * (1.0 + want.abs()), "{output}: {got} against {want}");

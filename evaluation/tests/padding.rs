@@ -48,7 +48,7 @@ fn open(base: &Path) -> DecoderModel {
 }
 
 fn features(model: &DecoderModel, texts: &Texts) -> Vec<f32> {
-    model.features(texts, &Watch::default()).unwrap().values().to_vec()
+    model.features(texts, &Watch::default()).unwrap().values().unwrap().to_vec()
 }
 
 /// Right answers of transformers 5.24 with PEFT 0.21.2 on these 300 pairs: the base with mnli's head, and with its

@@ -1,5 +1,5 @@
 use crate::{
-    CommandInput, CommandLocations, DataSpec, Digest, InputRef, JobSpec, Recipe, Slice, StatisticsInput,
+    CommandInput, CommandLocations, DataSpec, Digest, InputRef, JobSpec, Precision, Recipe, Slice, StatisticsInput,
     stored::StoredJob,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -250,35 +250,6 @@ impl BenchmarkInput {
             Self::Command(command) => Some(command),
             Self::PerTask | Self::Joint { .. } => None,
         }
-    }
-}
-
-/// The number format in which the model is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// 32-bit floating point.
-    #[default]
-    F32,
-    /// bfloat16.
-    Bf16,
-    /// 16-bit floating point.
-    F16,
-}
-
-impl Precision {
-    /// Its name in sweep files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
-        }
-    }
-
-    /// Whether it is the usual one, which sweeps don't spell out.
-    pub(crate) fn is_f32(&self) -> bool {
-        *self == Self::F32
     }
 }
 

@@ -29,6 +29,7 @@ mod outcome;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod parameter;
 mod pool;
+mod precision;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod published;
 mod racing;
@@ -74,7 +75,7 @@ pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, EnsembleRule, HeadSpec, InputLocations, Job, JobId,
-    JointHeadSpec, Meaning, OtherSemantics, Precision, Subject, TaskInput,
+    JointHeadSpec, Meaning, OtherSemantics, Subject, TaskInput,
 };
 pub use layerwise::{LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec};
 pub use manifest::{Change, Manifest};
@@ -82,6 +83,7 @@ pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Raced, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
+pub use precision::{DeviceKind, Precision, PrecisionChoice};
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use racing::Racing;
 pub use recipe::{

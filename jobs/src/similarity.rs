@@ -113,7 +113,7 @@ impl Manifest {
             base: digests.get("base")?,
             tasks: tasks.collect::<Option<_>>()?,
             split,
-            precision: sweep.evaluation.precision,
+            precision: sweep.evaluation.precision.stated()?,
         }))
     }
 }

@@ -31,8 +31,8 @@ pub(crate) use {
 };
 
 use crate::{
-    CommandSpec, DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
-    Racing, RecipeSpec, Reference, Replicates, Subsets, TextSpec, TuneSettings, Variant,
+    CommandSpec, DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Metric, Objective, Parameter,
+    PrecisionChoice, Racing, RecipeSpec, Reference, Replicates, Subsets, TextSpec, TuneSettings, Variant,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,8 +116,8 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<String>,
     /// The number format of the model.
-    #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    pub precision: Precision,
+    #[serde(default, skip_serializing_if = "PrecisionChoice::is_f32")]
+    pub precision: PrecisionChoice,
 }
 
 /// A way to score a model.

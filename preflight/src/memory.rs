@@ -2,7 +2,7 @@
 
 use crate::CheckError;
 use evaluation::{Configuration, LONGEST_TEXT, Placement, gram_memory};
-use jobs::{ByteSize, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
+use jobs::{ByteSize, DeviceKind, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
 use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -63,12 +63,13 @@ pub(crate) fn memory_needs(
     let merge_bytes = header.map_or(0, |header| merge_bytes(sweep, header, modules));
     let statistics_bytes = statistics_bytes(sweep, base, header, modules);
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-    let need = |on_host| {
+    let need = |device| {
         let threads = threads.unwrap_or_else(num_cpus::get_physical);
-        let place = Placement { on_host, precision: sweep.evaluation.precision, threads, longest };
+        let on_host = device == DeviceKind::Processor;
+        let place = Placement { on_host, precision: sweep.evaluation.precision.on(device), threads, longest };
         Ok::<_, CheckError>(base.memory(place, &modules)?.map(MemoryNeed::from))
     };
-    let needs = need(true)?.zip(need(false)?);
+    let needs = need(DeviceKind::Processor)?.zip(need(DeviceKind::Gpu)?);
     // Merges and the sums of statistics are computed on the processor, whatever the device.
     Ok(needs.map(|(processor, device)| MemoryNeeds {
         processor: MemoryNeed { merge_bytes, statistics_bytes, ..processor },

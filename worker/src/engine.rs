@@ -22,12 +22,13 @@ pub use self_test::EngineSelfTest;
 
 use attempt::{Attempt, EvaluateJob};
 use command::CommandSession;
-use evaluation::DeviceChoice;
+use evaluation::{DeviceChoice, TransferCounts};
 use files::FileChanged;
 use inputs::Inputs;
 use jobs::{Digest, Job, JobSpec, Meaning, TaskInput};
 use lru::LruCache;
 use session::Session;
+use splits::SplitBudget;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::{Span, warn};
 use train::{TrainJob, TrainSplits};
@@ -76,6 +77,8 @@ pub struct Engine {
     pool: Arc<rayon::ThreadPool>,
     inputs: Arc<Inputs>,
     settings: EngineSettings,
+    /// Memory of a device of its own for data that stays between jobs.
+    device_bytes: Option<u64>,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
     /// What evaluations by commands share.
@@ -114,7 +117,7 @@ impl Engine {
         let metrics = Metrics::default();
         let commands = CommandSession::new(None, &metrics);
         let sessions = LruCache::new(NonZeroUsize::MIN);
-        Ok(Self { name, pool, inputs, settings, metrics, sessions, commands, closed: None })
+        Ok(Self { name, pool, inputs, settings, device_bytes: None, metrics, sessions, commands, closed: None })
     }
 
     /// The same engine, which keeps this many base models with their sessions: those used last, at least one.
@@ -122,6 +125,22 @@ impl Engine {
     pub fn with_model_capacity(mut self, models: usize) -> Self {
         self.sessions.resize(NonZeroUsize::new(models).unwrap_or(NonZeroUsize::MIN));
         self
+    }
+
+    /// The same engine, which keeps this much data on its device between jobs; as much as images in the memory of the processor
+    /// without this call. On the processor it has no effect.
+    #[must_use]
+    pub fn with_device_memory(self, bytes: u64) -> Self {
+        Self { device_bytes: Some(bytes), ..self }
+    }
+
+    fn split_budget(&self) -> SplitBudget {
+        let host_bytes = self.settings.image_bytes;
+        let device_bytes = match self.settings.device {
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Cuda(_) => Some(self.device_bytes.unwrap_or(host_bytes)),
+        };
+        SplitBudget { host_bytes, device_bytes }
     }
 
     /// The same engine, which counts in `metrics`.
@@ -149,6 +168,12 @@ impl Engine {
     /// The device's name, for results.
     pub fn device(&self) -> &str {
         &self.name
+    }
+
+    /// What went to the device and came back, over the bases that are open: nothing where models run on plain slices of the
+    /// processor.
+    pub fn transfers(&self) -> TransferCounts {
+        self.sessions.iter().map(|(_, session)| session.transfers()).fold(TransferCounts::default(), |sum, of| sum + of)
     }
 
     /// Versions of the programs that decide numbers, by name.
@@ -246,7 +271,8 @@ impl Engine {
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();
             }
-            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings));
+            let budget = self.split_budget();
+            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings, budget));
             let session = session.map_err(|error| self.with_file(digest, error))?;
             self.closed = None;
             self.sessions.put(digest, session);

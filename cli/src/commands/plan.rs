@@ -9,7 +9,7 @@ use crate::{
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
-use jobs::{Change, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
+use jobs::{Change, DeviceKind, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -84,6 +84,9 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     }
 }
 
+/// What `evaluation.precision: auto` means for a plan.
+const PRECISION_NOTE: &str = "`evaluation.precision: auto` is planned as `f32`, for a processor; a run on a GPU takes `bf16`, and has other jobs";
+
 /// A plan, and what the store has of the sweep.
 struct Planned {
     plan: Plan,
@@ -93,6 +96,9 @@ struct Planned {
 impl Planned {
     fn of(sweep: Sweep, file: &SweepFile, args: &args::Plan) -> Result<Self, Failure> {
         let inputs = inputs_at_hand(&args.store.s3);
+        let is_open = sweep.evaluation.precision.stated().is_none();
+        // Where a plan is made, no device is known.
+        let sweep = sweep.with_stated_precision(Some(DeviceKind::Processor)).map_err(|source| file.wrong(source))?;
         let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
         let jobs_at_most = coordinator::bound(&sweep)?;
         let resume = if checked.problems.is_empty() && checked.is_here() {
@@ -103,6 +109,7 @@ impl Planned {
         };
         let Checked { matrices, memory, train_family: _, mut notes, downloads, unchecked, problems } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
+        notes.extend(is_open.then(|| PRECISION_NOTE.to_owned()));
         let revised = resume.as_ref().map(|resume| &resume.revision);
         let plan = Plan {
             training: training(&sweep),

@@ -145,6 +145,8 @@ fn a_store_that_cannot_be_written_is_named() {
 fn arguments_that_are_wrong_are_usage_errors() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml", "--device", "tpu"]).fails(2, &["`--device` is `tpu`"]);
+    // Simulated devices belong to the testbed: their scores are made up.
+    place.run(&["run", "sweep.yaml", "--device", "simulated:a40"]).fails(2, &["`--device` is `simulated:a40`"]);
     place.run(&["run", "sweep.yaml", "--threads", "0"]).fails(2, &["`--threads` is `0`"]);
     place.run(&["run", "sweep.yaml", "--max-jobs", "2"]).fails(2, &["up to 5 jobs, more than 2"]);
     place.run(&["merge"]).fails(2, &["--base"]);

@@ -111,7 +111,7 @@ fn tasks_and_searches_are_listed_by_name() {
     };
     assert_eq!(change(|sweep| drop(sweep.tasks.remove(1))), ["`tasks.flags`: taken away"]);
     assert_eq!(
-        change(|sweep| sweep.evaluation.precision = jobs::Precision::Bf16),
+        change(|sweep| sweep.evaluation.precision = jobs::PrecisionChoice::Bf16),
         ["`evaluation.precision`: f32 → bf16"]
     );
     assert_eq!(change(|sweep| sweep.tasks.swap(0, 1)), ["`tasks`: mnist, flags → flags, mnist"]);

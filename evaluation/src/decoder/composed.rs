@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     ModelError, Texts, Watch,
+    device::Accelerator,
     model::composed::overflows,
     observe::{InputRows, Noted, Observation},
 };
-use candle_core::{D, DType, Device, Result, Tensor};
-use jobs::Precision;
+use candle_core::{D, DType, Result, Tensor};
 use layer::{Batch, Layer, Norm};
 
 /// Tokens of one forward, padding included: enough to fill an accelerator, little enough for its memory.
@@ -36,12 +36,12 @@ pub(crate) struct Step {
 
 impl Step {
     /// The rows of all texts that are no padding.
-    fn unpadded(&self, device: &Device) -> Result<Tensor> {
+    fn unpadded(&self, on: &Accelerator) -> Result<Tensor> {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         let rows = self.lengths.iter().enumerate().flat_map(|(n, length)| n * longest..n * longest + length);
         let rows: Vec<u32> = rows.map(|row| row as u32).collect();
         let count = rows.len();
-        Tensor::from_vec(rows, count, device)
+        on.put(rows, count)
     }
 }
 
@@ -49,8 +49,7 @@ impl Step {
 #[derive(Clone)]
 pub(crate) struct ComposedDecoder {
     config: DecoderConfig,
-    device: Device,
-    dtype: DType,
+    on: Accelerator,
     embedding: Tensor,
     layers: Vec<Layer>,
     norm: Norm,
@@ -60,15 +59,13 @@ impl ComposedDecoder {
     pub(crate) fn new(
         config: DecoderConfig,
         found: DecoderWeights,
-        device: &Device,
-        precision: Precision,
+        on: Accelerator,
     ) -> std::result::Result<Self, ModelError> {
-        let dtype = match precision {
-            Precision::F32 => DType::F32,
-            Precision::Bf16 => DType::BF16,
-            Precision::F16 => DType::F16,
+        let read = |stored: &Stored| {
+            let tensor = stored.load(on.device())?;
+            on.was_put(&tensor);
+            Ok::<_, ModelError>(tensor.to_dtype(on.dtype())?)
         };
-        let read = |stored: &Stored| Ok::<_, ModelError>(stored.load(device)?.to_dtype(dtype)?);
         let norm = |stored: &Stored| {
             Ok::<_, ModelError>(Norm { weight: read(stored)?.to_dtype(DType::F32)?, eps: config.norm_eps })
         };
@@ -87,7 +84,12 @@ impl ComposedDecoder {
         let layers = layers.collect::<std::result::Result<_, _>>()?;
         let embedding = read(&found.embedding)?;
         let norm = norm(&found.norm)?;
-        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
+        Ok(Self { config, on, embedding, layers, norm })
+    }
+
+    /// The device that the model runs on.
+    pub(crate) fn device(&self) -> &Accelerator {
+        &self.on
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
@@ -95,12 +97,10 @@ impl ComposedDecoder {
         let put = |(id, update): (ModuleId, _)| {
             let [outputs, inputs] = id.1.shape(&self.config);
             let update = match update {
-                Update::LowRank { b, a, rank } => Update::LowRank {
-                    b: Tensor::from_vec(b, (outputs, rank), &self.device)?,
-                    a: Tensor::from_vec(a, (rank, inputs), &self.device)?,
-                    rank,
-                },
-                Update::Dense(values) => Update::Dense(Tensor::from_vec(values, (outputs, inputs), &self.device)?),
+                Update::LowRank { b, a, rank } => {
+                    Update::LowRank { b: self.on.put(b, (outputs, rank))?, a: self.on.put(a, (rank, inputs))?, rank }
+                }
+                Update::Dense(values) => Update::Dense(self.on.put(values, (outputs, inputs))?),
             };
             Ok((id, update))
         };
@@ -112,38 +112,46 @@ impl ComposedDecoder {
         for ((layer, kind), update) in updates {
             let matrix = &mut model.layers[*layer].linears[*kind as usize];
             let scaled = match update {
-                Update::LowRank { b, a, .. } => (b * scaling)?.matmul(a)?,
+                Update::LowRank { b, a, .. } => self.on.product(&(b * scaling)?, a)?,
                 Update::Dense(values) => (values * scaling)?,
             };
-            *matrix = (matrix.to_dtype(DType::F32)? + scaled)?.to_dtype(self.dtype)?;
+            *matrix = (matrix.to_dtype(DType::F32)? + scaled)?.to_dtype(self.on.dtype())?;
         }
         Ok(model)
     }
 
-    /// The last token's final state of each text, `[texts, width]`.
-    pub(crate) fn features(&self, texts: &Texts, watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
-        let width = self.config.width;
+    /// The last token's final state of each text, `[texts, width]` in `f32`. They stay on the device.
+    pub(crate) fn features(&self, texts: &Texts, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
         let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
-        let mut features = vec![0.0; texts.len() * width];
-        for batch in batches(texts, budget) {
+        let batches = batches(texts, budget);
+        let mut features = Vec::with_capacity(batches.len());
+        for batch in &batches {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            let values = self.forward(texts, &batch)?;
-            for (text, row) in batch.iter().zip(values.chunks_exact(width)) {
-                features[text * width..(text + 1) * width].copy_from_slice(row);
-            }
+            features.push(self.forward(texts, batch)?);
             watch.done(batch.len());
         }
-        Ok(features)
+        Ok(self.in_order(&features, &batches, texts.len())?)
+    }
+
+    /// Rows of batches in the order of the texts.
+    fn in_order(&self, features: &[Tensor], batches: &[Vec<usize>], texts: usize) -> Result<Tensor> {
+        if features.is_empty() {
+            return Tensor::zeros((0, self.config.width), DType::F32, self.on.device());
+        }
+        let mut places = vec![0u32; texts];
+        for (place, text) in batches.iter().flatten().enumerate() {
+            places[*text] = place as u32;
+        }
+        Tensor::cat(features, 0)?.index_select(&self.on.put(places, texts)?, 0)
     }
 
     /// The embeddings of all texts in their order, `[tokens, width]`.
     pub(crate) fn embeddings(&self, texts: &Texts) -> Result<Vec<f32>> {
         let ids: Vec<u32> = (0..texts.len()).flat_map(|text| texts.ids(text)).copied().collect();
         let count = ids.len();
-        let rows = self.embedding.index_select(&Tensor::from_vec(ids, count, &self.device)?, 0)?;
-        rows.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        self.on.take_back(&self.embedding.index_select(&self.on.put(ids, count)?, 0)?)
     }
 
     /// The embeddings of all texts, batch by batch.
@@ -164,12 +172,12 @@ impl ComposedDecoder {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            let batch = Batch::new(&self.config, &step.lengths, &self.device)?;
+            let batch = Batch::new(&self.config, &step.lengths, &self.on)?;
             let wants = |kind| observation.wants(kind);
             let mut noted = Noted { wants: &wants, rows: Vec::new() };
             step.x = self.layers[layer].apply(&self.config, &step.x, &batch, false, &mut noted)?;
             for (kind, rows) in noted.rows {
-                let rows = rows.flatten_to(D::Minus2)?.index_select(&step.unpadded(&self.device)?, 0)?;
+                let rows = rows.flatten_to(D::Minus2)?.index_select(&step.unpadded(&self.on)?, 0)?;
                 observation.hand_over(kind, InputRows::Device(&rows))?;
             }
             watch.done(step.lengths.len());
@@ -185,18 +193,18 @@ impl ComposedDecoder {
             let ids = texts.ids(*text);
             ids.iter().copied().chain(std::iter::repeat_n(0, longest - ids.len()))
         });
-        let ids = Tensor::from_vec(padded.collect::<Vec<u32>>(), batch.len() * longest, &self.device)?;
+        let ids = self.on.put(padded.collect::<Vec<u32>>(), batch.len() * longest)?;
         let x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
         Ok(Step { lengths, x })
     }
 
-    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Tensor> {
         let Step { lengths, mut x } = self.embedded(texts, batch)?;
-        let batch = Batch::new(&self.config, &lengths, &self.device)?;
+        let batch = Batch::new(&self.config, &lengths, &self.on)?;
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut ())?;
         }
         let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
-        features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()
+        features.broadcast_add(&overflows(&x)?)?.reshape((batch.texts(), ()))
     }
 }

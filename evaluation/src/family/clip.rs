@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
     Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError,
-    Sequences, Source, TextModel, TrainExamples, Watch, accuracy, model, notes, open_device, score,
+    Sequences, Source, TextModel, TrainExamples, TransferCounts, Watch, accuracy, model, notes, open_device, score,
 };
 use jobs::{Digest, Precision, TrainFamily};
 use std::{
@@ -38,7 +38,7 @@ impl ModelFamily for ClipBase {
 
     const DESCRIPTION: &'static str = "a CLIP model, which looks at images";
     const READS: ExampleKind = ExampleKind::Images;
-    const PRECISIONS: &'static [Precision] = &[Precision::F32];
+    const PRECISIONS: &'static [Precision] = &[Precision::F32, Precision::Bf16, Precision::F16];
     const KEPT_MERGES: usize = 2;
     const KEPT_SPLITS: usize = usize::MAX;
     const TAKES_ADAPTER_HEADS: bool = false;
@@ -66,8 +66,8 @@ impl ModelFamily for ClipBase {
         Ok(noted)
     }
 
-    fn open(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
-        let model = ImageModel::open(folder, &open_device(device)?)?;
+    fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
+        let model = ImageModel::open_in(folder, &open_device(device)?, precision)?;
         Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
     }
 
@@ -157,6 +157,10 @@ impl Model for ImageModel {
 
     fn features(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(examples, watch)
+    }
+
+    fn transfers(&self) -> Option<TransferCounts> {
+        self.transfers()
     }
 
     fn layers(&self) -> usize {

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
     GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore,
-    Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples, Watch, classify,
-    decoder, notes, open_device, score,
+    Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples, TransferCounts, Watch,
+    classify, decoder, notes, open_device, score,
 };
 use files::MappedFile;
 use jobs::{Digest, Precision, TrainFamily};
@@ -168,6 +168,10 @@ impl Model for DecoderModel {
 
     fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(&examples.texts, watch)
+    }
+
+    fn transfers(&self) -> Option<TransferCounts> {
+        self.transfers()
     }
 
     fn layers(&self) -> usize {

@@ -1,238 +1,217 @@
+//! The image tower composed of candle's operations, for any device.
+
+mod block;
+mod factors;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use factors::PlacedUpdates;
+pub(crate) use steps::{PixelStep, select, select_pixels};
+
 use super::{
-    Activation, ClipConfig, EncoderConfig, ModelError, Watch,
-    patch::{BlockMatrix, TowerMatrix},
-    weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
+    ClipConfig, ModelError, Watch,
+    patch::{Arrangement, TowerMatrix},
+    weights::VisionWeights,
 };
-use crate::images::Images;
-use crate::observe::{Hook, InputRows, Noted, Observation};
-use candle_core::{D, DType, Device, IndexOp, Result, Tensor};
-use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
-use std::collections::BTreeMap;
+use crate::{
+    device::Accelerator,
+    images::Images,
+    observe::{InputRows, Noted, Observation},
+};
+use block::{Block, Matrix, Norm, Running};
+use candle_core::{D, DType, Result, Tensor};
+use rayon::prelude::*;
+use std::ops::Range;
+use steps::Step;
 
 /// Token rows of one forward: enough to fill an accelerator, little enough for its memory.
 const STEP_ROWS: usize = 32_768;
 
-/// The image tower composed of candle's operations, for any device; a clone shares every matrix.
+/// The same on the processor, where products of few rows stay in the caches.
+const HOST_STEP_ROWS: usize = 1024;
+
+/// The image tower composed of candle's operations; a clone shares every matrix.
+///
+/// # Numerics
+/// Matrices and what they multiply are in the tower's number format, with sums in `f32`. All that is between them and features are in
+/// `f32` ([`Block`]). Embedded tokens are in the tower's format.
 #[derive(Clone)]
 pub(crate) struct ComposedTower {
     config: ClipConfig,
-    device: Device,
+    on: Accelerator,
+    /// `[3 · patch², width]`
     patch: Tensor,
     position: Tensor,
     pre: Norm,
     blocks: Vec<Block>,
     post: Norm,
-    projection: Tensor,
-}
-
-#[derive(Clone)]
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    eps: f32,
-}
-
-impl Norm {
-    fn new(read: NormWeights, eps: f32, device: &Device) -> Result<Self> {
-        let width = read.weight.len();
-        let put = |values| Tensor::from_vec(values, width, device);
-        Ok(Self { weight: put(read.weight)?, bias: put(read.bias)?, eps })
-    }
-
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
-    }
-}
-
-/// A linear layer, its matrix stored `[inputs, outputs]`.
-#[derive(Clone)]
-struct Linear {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Linear {
-    fn new(read: LinearWeights, device: &Device) -> Result<Self> {
-        let outputs = read.bias.len();
-        let inputs = read.weight.len() / outputs;
-        Ok(Self {
-            weight: Tensor::from_vec(read.weight, (inputs, outputs), device)?,
-            bias: Tensor::from_vec(read.bias, outputs, device)?,
-        })
-    }
-
-    /// Rows of any leading shape times the matrix, as one product.
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let mut shape = x.dims().to_vec();
-        let inputs = shape.pop().unwrap_or(0);
-        shape.push(self.bias.elem_count());
-        x.reshape(((), inputs))?.matmul(&self.weight)?.broadcast_add(&self.bias)?.reshape(shape)
-    }
-}
-
-#[derive(Clone)]
-struct Block {
-    norm1: Norm,
-    qkv: Linear,
-    out: Linear,
-    norm2: Norm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl Block {
-    fn new(read: BlockWeights, eps: f32, device: &Device) -> Result<Self> {
-        Ok(Self {
-            norm1: Norm::new(read.norm1, eps, device)?,
-            qkv: Linear::new(read.qkv, device)?,
-            out: Linear::new(read.out, device)?,
-            norm2: Norm::new(read.norm2, eps, device)?,
-            fc1: Linear::new(read.fc1, device)?,
-            fc2: Linear::new(read.fc2, device)?,
-        })
-    }
-
-    /// With `pooled`, only the class token comes out: `[images, 1, width]`.
-    fn apply(
-        &self,
-        x: &Tensor,
-        config: &EncoderConfig,
-        pooled: bool,
-        hook: &mut dyn Hook<BlockMatrix>,
-    ) -> Result<Tensor> {
-        let (images, tokens, width) = x.dims3()?;
-        let depth = width / config.heads;
-        let normed = self.norm1.apply(x)?;
-        let qkv = self.project(BlockMatrix::Qkv, &normed, hook)?;
-        let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
-        let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
-        let query = part(0)?;
-        let key = part(1)?;
-        let value = part(2)?;
-        let (query, x) = if pooled {
-            (query.narrow(2, 0, 1)?.contiguous()?, x.narrow(1, 0, 1)?.contiguous()?)
-        } else {
-            (query, x.clone())
-        };
-        let scores = (query.matmul(&key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
-        let context = softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
-        let context = context.reshape((images, (), width))?;
-        let x = (x + self.project(BlockMatrix::Out, &context, hook)?)?;
-        let normed = self.norm2.apply(&x)?;
-        let inner = self.project(BlockMatrix::Fc1, &normed, hook)?;
-        let inner = match config.activation {
-            Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
-            Activation::Gelu => inner.gelu_erf()?,
-        };
-        x + self.project(BlockMatrix::Fc2, &inner, hook)?
-    }
-
-    fn project(&self, matrix: BlockMatrix, x: &Tensor, hook: &mut dyn Hook<BlockMatrix>) -> Result<Tensor> {
-        hook.takes(matrix, x);
-        self.linear(matrix).apply(x)
-    }
+    projection: Matrix,
 }
 
 impl ComposedTower {
-    pub(crate) fn new(config: ClipConfig, read: VisionWeights, device: &Device) -> Result<Self> {
+    pub(crate) fn new(config: ClipConfig, read: VisionWeights, on: Accelerator) -> Result<Self> {
         let vision = &config.vision;
-        let eps = config.vision.encoder.layer_norm_eps;
+        let eps = vision.encoder.layer_norm_eps;
         let width = vision.encoder.width;
         let depth = 3 * vision.patch_size.pow(2);
         Ok(Self {
-            device: device.clone(),
-            patch: Tensor::from_vec(read.patch, (depth, width), device)?,
-            position: Tensor::from_vec(read.position, (1, vision.tokens(), width), device)?,
-            pre: Norm::new(read.pre, eps, device)?,
-            blocks: read.blocks.into_iter().map(|block| Block::new(block, eps, device)).collect::<Result<_>>()?,
-            post: Norm::new(read.post, eps, device)?,
-            projection: Tensor::from_vec(read.projection, (width, config.projection), device)?,
+            patch: on.put(read.patch, (depth, width))?.to_dtype(on.dtype())?,
+            position: on.put(read.position, (1, vision.tokens(), width))?,
+            pre: Norm::new(read.pre, eps, &on)?,
+            blocks: read.blocks.into_iter().map(|block| Block::new(block, eps, &on)).collect::<Result<_>>()?,
+            post: Norm::new(read.post, eps, &on)?,
+            projection: Matrix::new(read.projection, width, &on)?,
+            on,
             config,
         })
     }
 
-    /// Puts updates on the device once; they are then added at any scaling.
-    pub(crate) fn upload(&self, updates: super::patch::Updates) -> Result<BTreeMap<TowerMatrix, Tensor>> {
-        let mut placed = BTreeMap::new();
-        for (id, values) in updates {
-            let shape = self.matrix(id).shape().clone();
-            placed.insert(id, Tensor::from_vec(values, shape, &self.device)?);
-        }
-        Ok(placed)
+    /// The device that the tower runs on.
+    pub(crate) fn device(&self) -> &Accelerator {
+        &self.on
     }
 
-    pub(crate) fn patched(&self, updates: &BTreeMap<TowerMatrix, Tensor>, scaling: f32) -> Result<Self> {
+    /// Puts updates on the device once; they are then added at any scaling, without another copy.
+    pub(crate) fn upload(&self, updates: &Arrangement<'_>) -> Result<PlacedUpdates> {
+        factors::place(updates, &self.on)
+    }
+
+    pub(crate) fn patched(&self, updates: &PlacedUpdates, scaling: f32) -> Result<Self> {
         let mut tower = self.clone();
-        for (id, delta) in updates {
-            let matrix = (tower.matrix(*id) + (delta * f64::from(scaling))?)?;
+        for (id, parts) in updates {
+            let exact = factors::added(tower.matrix(*id).exact(), parts, scaling, &self.on)?;
+            let matrix = Matrix::of(exact, &self.on)?;
             match *id {
                 TowerMatrix::Projection => tower.projection = matrix,
-                TowerMatrix::Block(layer, kind) => tower.blocks[layer].linear_mut(kind).weight = matrix,
+                TowerMatrix::Block(layer, kind) => tower.blocks[layer].linear_mut(kind).matrix = matrix,
             }
         }
         Ok(tower)
     }
 
-    fn matrix(&self, id: TowerMatrix) -> &Tensor {
+    fn matrix(&self, id: TowerMatrix) -> &Matrix {
         match id {
             TowerMatrix::Projection => &self.projection,
-            TowerMatrix::Block(layer, kind) => &self.blocks[layer].linear(kind).weight,
+            TowerMatrix::Block(layer, kind) => &self.blocks[layer].linear(kind).matrix,
         }
     }
 
     /// Images of one forward.
     fn step(&self) -> usize {
-        (STEP_ROWS / self.config.vision.tokens()).max(1)
+        let rows = if self.on.device().is_cpu() { HOST_STEP_ROWS } else { STEP_ROWS };
+        (rows / self.config.vision.tokens()).max(1)
     }
 
     /// Embeds all images into one tensor `[images, tokens, width]` per step.
     pub(crate) fn embed(&self, images: &Images, watch: &Watch<'_>) -> std::result::Result<Vec<Tensor>, ModelError> {
-        let starts = (0..images.len()).step_by(self.step());
-        starts.map(|first| self.embed_step(images, first, watch)).collect()
+        self.each_step(images, watch, |pixels| self.embed_step(pixels))
     }
 
-    fn embed_step(&self, images: &Images, first: usize, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
-        if watch.is_cancelled() {
-            return Err(ModelError::Cancelled);
-        }
-        let vision = &self.config.vision;
-        let width = vision.encoder.width;
-        let patches = vision.patches();
-        let count = self.step().min(images.len() - first);
-        let size = patches * 3 * vision.patch_size.pow(2);
-        let mut values = vec![0.0; count * size];
-        for (n, values) in values.chunks_exact_mut(size).enumerate() {
-            images.write_patches(first + n, vision.patch_size, values);
-        }
-        let values = Tensor::from_vec(values, (count * patches, size / patches), &self.device)?;
-        let tokens = values.matmul(&self.patch)?.reshape((count, patches, width))?;
-        let class = Tensor::zeros((count, 1, width), DType::F32, &self.device)?;
-        let tokens = Tensor::cat(&[&class, &tokens], 1)?.broadcast_add(&self.position)?;
-        let tokens = self.pre.apply(&tokens)?;
-        watch.done(count);
-        Ok(tokens)
+    /// Copies the bytes of all images to the device, to be embedded by every forward.
+    pub(crate) fn upload_pixels(
+        &self,
+        images: &Images,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Vec<PixelStep>, ModelError> {
+        self.each_step(images, watch, |pixels| Ok(pixels.clone()))
     }
 
-    /// Projected features `[images, projection]`, from embedded tokens.
-    pub(crate) fn features(&self, tokens: &[Tensor], watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
-        let mut features = Vec::new();
-        for tokens in tokens {
-            if watch.is_cancelled() {
-                return Err(ModelError::Cancelled);
-            }
-            features.extend(self.features_step(tokens)?);
-            watch.done(tokens.dim(0)?);
-        }
-        Ok(features)
+    /// Embeds images whose bytes are on the device.
+    pub(crate) fn embed_pixels(
+        &self,
+        steps: &[PixelStep],
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Vec<Tensor>, ModelError> {
+        self.each(steps, watch, |pixels| self.embed_step(pixels))
+    }
+
+    /// Projected features `[images, projection]` in `f32`, from embedded tokens. They stay on the device.
+    pub(crate) fn features(&self, tokens: &[Tensor], watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
+        Ok(self.joined(&self.each(tokens, watch, |tokens| self.features_step(tokens))?)?)
+    }
+
+    /// Projected features of images whose bytes are on the device.
+    pub(crate) fn features_of_pixels(
+        &self,
+        steps: &[PixelStep],
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Tensor, ModelError> {
+        let features = |pixels: &PixelStep| self.features_step(&self.embed_step(pixels)?);
+        Ok(self.joined(&self.each(steps, watch, features)?)?)
     }
 
     /// Projected features of images that were not embedded beforehand.
-    pub(crate) fn features_of(&self, images: &Images, watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
-        let mut features = Vec::with_capacity(images.len() * self.config.projection);
-        for first in (0..images.len()).step_by(self.step()) {
-            features.extend(self.features_step(&self.embed_step(images, first, watch)?)?);
+    pub(crate) fn features_of(&self, images: &Images, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
+        let features = |pixels: &PixelStep| self.features_step(&self.embed_step(pixels)?);
+        Ok(self.joined(&self.each_step(images, watch, features)?)?)
+    }
+
+    /// Does something with each step of images, whose bytes are copied to the device just before.
+    fn each_step<T: Send>(
+        &self,
+        images: &Images,
+        watch: &Watch<'_>,
+        work: impl Fn(&PixelStep) -> Result<T> + Sync,
+    ) -> std::result::Result<Vec<T>, ModelError> {
+        let levels = self.on.put(images.levels().as_flattened().to_vec(), 3 * 256)?;
+        let channels = self.on.put(vec![0u32, 256, 512], (1, 3, 1))?;
+        let starts = (0..images.len()).step_by(self.step());
+        let ranges: Vec<Range<usize>> = starts.map(|first| first..(first + self.step()).min(images.len())).collect();
+        self.each(&ranges, watch, |range| {
+            let count = range.len();
+            let pixels: Vec<u8> = range.clone().flat_map(|image| images.pixels(image)).copied().collect();
+            let pixels = self.on.put(pixels, (count, images.edge(), images.edge(), 3))?;
+            work(&PixelStep { pixels, levels: levels.clone(), channels: channels.clone() })
+        })
+    }
+
+    /// Does something with each step, unless the caller cancels.
+    fn each<S: Step + Sync, T: Send>(
+        &self,
+        steps: &[S],
+        watch: &Watch<'_>,
+        work: impl Fn(&S) -> Result<T> + Sync,
+    ) -> std::result::Result<Vec<T>, ModelError> {
+        let one = |step: &S| {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let done = work(step)?;
+            watch.done(step.images());
+            Ok(done)
+        };
+        // Candle runs most of its operations on one thread of the processor.
+        if self.on.device().is_cpu() { steps.par_iter().map(one).collect() } else { steps.iter().map(one).collect() }
+    }
+
+    /// Makes tokens of bytes, on the device.
+    fn embed_step(&self, PixelStep { pixels, levels, channels }: &PixelStep) -> Result<Tensor> {
+        let vision = &self.config.vision;
+        let width = vision.encoder.width;
+        let patch = vision.patch_size;
+        let across = vision.image_size / patch;
+        let count = pixels.dim(0)?;
+        // What is left beside the last whole patch is not looked at.
+        let used = across * patch;
+        let pixels =
+            pixels.narrow(1, 0, used)?.narrow(2, 0, used)?.reshape((count, across, patch, across, patch, 3))?;
+        // Each patch channel by channel, as a convolution's weights lie.
+        let pixels = pixels.permute([0, 1, 3, 5, 2, 4])?.contiguous()?.reshape((count * across * across, 3, ()))?;
+        let places = pixels.to_dtype(DType::U32)?.broadcast_add(channels)?.flatten_all()?;
+        let values = levels.index_select(&places, 0)?.reshape((count * across * across, 3 * patch * patch))?;
+        let tokens = self.on.product(&values.to_dtype(self.on.dtype())?, &self.patch)?.to_dtype(DType::F32)?;
+        let tokens = tokens.reshape((count, across * across, width))?;
+        let class = Tensor::zeros((count, 1, width), DType::F32, self.on.device())?;
+        let tokens = Tensor::cat(&[&class, &tokens], 1)?.broadcast_add(&self.position)?;
+        self.pre.apply(&tokens)?.to_dtype(self.on.dtype())
+    }
+
+    fn joined(&self, features: &[Tensor]) -> Result<Tensor> {
+        if features.is_empty() {
+            return Tensor::zeros((0, self.config.projection), DType::F32, self.on.device());
         }
-        Ok(features)
+        Tensor::cat(features, 0)
     }
 
     /// Runs one block over all tokens of all images, given as steps `[images, tokens, width]`.
@@ -249,7 +228,7 @@ impl ComposedTower {
             }
             let wants = |kind| observation.wants(TowerMatrix::Block(layer, kind));
             let mut noted = Noted { wants: &wants, rows: Vec::new() };
-            *x = self.blocks[layer].apply(x, &self.config.vision.encoder, false, &mut noted)?;
+            *x = self.blocks[layer].apply(x, self.running(false), &mut noted)?;
             for (kind, rows) in noted.rows {
                 let rows = rows.flatten_to(D::Minus2)?;
                 observation.hand_over(TowerMatrix::Block(layer, kind), InputRows::Device(&rows))?;
@@ -266,59 +245,35 @@ impl ComposedTower {
         observation: &mut Observation<'_, TowerMatrix>,
     ) -> std::result::Result<(), ModelError> {
         for x in steps {
-            let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?)?;
-            observation.hand_over(TowerMatrix::Projection, InputRows::Device(&pooled))?;
+            let class = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?.to_dtype(DType::F32)?;
+            observation.hand_over(TowerMatrix::Projection, InputRows::Device(&self.post.apply(&class)?))?;
         }
         Ok(())
     }
 
-    fn features_step(&self, tokens: &Tensor) -> Result<Vec<f32>> {
+    fn running(&self, pooled: bool) -> Running<'_> {
+        Running { config: &self.config.vision.encoder, on: &self.on, pooled }
+    }
+
+    fn features_step(&self, tokens: &Tensor) -> Result<Tensor> {
         let mut x = tokens.clone();
         for (n, block) in self.blocks.iter().enumerate() {
-            x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len(), &mut ())?;
+            x = block.apply(&x, self.running(n + 1 == self.blocks.len()), &mut ())?;
         }
-        let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?;
-        let features = self.post.apply(&pooled)?.matmul(&self.projection)?;
-        features.broadcast_add(&overflows(&pooled)?)?.flatten_all()?.to_vec1()
+        let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?.to_dtype(DType::F32)?;
+        let normed = self.post.apply(&pooled)?.to_dtype(self.on.dtype())?;
+        let features = self.projection.apply(&normed, &self.on)?.to_dtype(DType::F32)?;
+        features.broadcast_add(&overflows(&pooled)?)
     }
-}
 
-/// The numbers of all tensors, one after the other.
-pub(crate) fn flat(tensors: &[Tensor]) -> Result<Vec<f32>> {
-    let parts = tensors.iter().map(|tensor| tensor.flatten_all()?.to_vec1());
-    Ok(parts.collect::<Result<Vec<Vec<f32>>>>()?.concat())
-}
-
-/// Some images of steps `[images, tokens, width]`, in steps of the same size.
-pub(crate) fn select(steps: &[Tensor], places: &[u64]) -> Result<Vec<Tensor>> {
-    let Some(first) = steps.first() else { return Ok(Vec::new()) };
-    let step = first.dim(0)?;
-    let image = |place: &u64| steps[*place as usize / step].narrow(0, *place as usize % step, 1);
-    let group = |places: &[u64]| Tensor::cat(&places.iter().map(image).collect::<Result<Vec<_>>>()?, 0);
-    places.chunks(step).map(group).collect()
+    /// The numbers of all tokens, one after the other.
+    pub(crate) fn flat(&self, steps: &[Tensor]) -> Result<Vec<f32>> {
+        let parts = steps.iter().map(|tensor| self.on.take_back(tensor));
+        Ok(parts.collect::<Result<Vec<Vec<f32>>>>()?.concat())
+    }
 }
 
 /// For each row 0, or NaN where its squares overflow in `f32`: a norm makes zeros of such a row, as if it held nothing.
 pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
     rows.to_dtype(DType::F32)?.sqr()?.sum_keepdim(D::Minus1)? * 0.0
-}
-
-impl Block {
-    fn linear(&self, kind: BlockMatrix) -> &Linear {
-        match kind {
-            BlockMatrix::Qkv => &self.qkv,
-            BlockMatrix::Out => &self.out,
-            BlockMatrix::Fc1 => &self.fc1,
-            BlockMatrix::Fc2 => &self.fc2,
-        }
-    }
-
-    fn linear_mut(&mut self, kind: BlockMatrix) -> &mut Linear {
-        match kind {
-            BlockMatrix::Qkv => &mut self.qkv,
-            BlockMatrix::Out => &mut self.out,
-            BlockMatrix::Fc1 => &mut self.fc1,
-            BlockMatrix::Fc2 => &mut self.fc2,
-        }
-    }
 }

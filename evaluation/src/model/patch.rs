@@ -154,39 +154,65 @@ fn locate(config: &ClipConfig, module: &str) -> Option<ModuleRange> {
     })
 }
 
-/// Brings updates into the towers' layout, after checking names and shapes.
+/// The update of one module: of some columns of a matrix in the towers' layout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UpdatePart<'a> {
+    /// Its first column, and the columns of the whole matrix.
+    pub(crate) column: usize,
+    pub(crate) columns: usize,
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
+    pub(crate) delta: Delta<'a>,
+}
+
+/// Updates by the matrix that they are for, each matrix's in the order of their columns.
+pub(crate) type Arrangement<'a> = BTreeMap<TowerMatrix, Vec<UpdatePart<'a>>>;
+
+/// Finds the matrices of updates, after checking names and shapes.
 pub(crate) fn arrange<'a, S: AsRef<str>>(
     config: &ClipConfig,
     updates: impl IntoIterator<Item = (S, Delta<'a>)>,
-) -> Result<Updates, ModelError> {
-    let mut arranged = Updates::new();
-    let mut seen = std::collections::BTreeSet::new();
+) -> Result<Arrangement<'a>, ModelError> {
+    let mut arranged = Arrangement::new();
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let range = find(config, name)?;
-        if !seen.insert(name.to_owned()) {
+        let ModuleRange { matrix, outputs, inputs, column, columns } = find(config, name)?;
+        delta.check(outputs, inputs).map_err(refuse)?;
+        let parts = arranged.entry(matrix).or_default();
+        let place = parts.partition_point(|part| part.column < column);
+        if parts.get(place).is_some_and(|part| part.column == column) {
             return Err(refuse(ModuleProblem::Twice));
         }
-        delta.check(range.outputs, range.inputs).map_err(refuse)?;
-        let size = range.inputs * range.columns;
-        let fused = arranged.entry(range.matrix).or_insert_with(|| vec![0.0; size]);
-        write(fused, &range, delta);
+        parts.insert(place, UpdatePart { column, columns, outputs, inputs, delta });
     }
     Ok(arranged)
 }
 
-fn write(fused: &mut [f32], range: &ModuleRange, delta: Delta<'_>) {
-    let to = View::columns(range.inputs, range.columns, range.column, range.outputs);
+/// Multiplies updates out, in the towers' layout.
+pub(crate) fn multiplied_out(arranged: &Arrangement<'_>) -> Updates {
+    let mut updates = Updates::new();
+    for (id, parts) in arranged {
+        for part in parts {
+            let fused = updates.entry(*id).or_insert_with(|| vec![0.0; part.inputs * part.columns]);
+            write(fused, part);
+        }
+    }
+    updates
+}
+
+fn write(fused: &mut [f32], part: &UpdatePart<'_>) {
+    let UpdatePart { column, columns, outputs, inputs, delta } = *part;
+    let to = View::columns(inputs, columns, column, outputs);
     match delta {
         Delta::LowRank { b, a, rank } => {
-            let a = (a, View::dense(rank, range.inputs).transposed());
-            matmul((fused, to), false, 1.0, a, (b, View::dense(range.outputs, rank).transposed()));
+            let a = (a, View::dense(rank, inputs).transposed());
+            matmul((fused, to), false, 1.0, a, (b, View::dense(outputs, rank).transposed()));
         }
         Delta::Dense(values) => {
-            let turned = transpose(values, range.outputs, range.inputs);
-            for (fused, row) in fused.chunks_exact_mut(range.columns).zip(turned.chunks_exact(range.outputs)) {
-                fused[range.column..range.column + range.outputs].copy_from_slice(row);
+            let turned = transpose(values, outputs, inputs);
+            for (fused, row) in fused.chunks_exact_mut(columns).zip(turned.chunks_exact(outputs)) {
+                fused[column..column + outputs].copy_from_slice(row);
             }
         }
     }

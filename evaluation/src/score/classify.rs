@@ -1,4 +1,8 @@
-use super::{PerTaskScore, ScoreError, Vectors, each_row, first_largest, place};
+use super::{
+    PerTaskScore, ScoreError, Vectors,
+    device::{self, Length},
+    each_row, first_largest, place,
+};
 use crate::{Features, Head};
 
 /// Counts the texts whose largest score is that of their class, masked classes aside; of equal scores the first class
@@ -17,24 +21,37 @@ use crate::{Features, Head};
 /// # Errors
 /// The widths differ, a masked class or a label lies beyond the head, a label is masked, or features are not finite.
 pub fn classify(features: &Features, head: &Head, masked: &[u32]) -> Result<PerTaskScore, ScoreError> {
-    classify_vectors(Vectors::of(features), head, masked)
+    let Some(on_device) = features.on_device() else {
+        return classify_vectors(Vectors::of(features)?, head, masked);
+    };
+    check_mask(head, masked)?;
+    let own = |(example, label): (usize, &u32)| own_class(example, *label, head, masked);
+    let own = features.labels().iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
+    Ok(PerTaskScore::of(&device::answers(on_device, head, Length::AsItIs, masked)?, &own))
+}
+
+fn check_mask(head: &Head, masked: &[u32]) -> Result<(), ScoreError> {
+    let classes = head.classes();
+    match masked.iter().find(|class| usize::try_from(**class).is_ok_and(|class| class >= classes)) {
+        Some(&class) => Err(ScoreError::Mask { class, classes }),
+        None => Ok(()),
+    }
+}
+
+fn own_class(example: usize, label: u32, head: &Head, masked: &[u32]) -> Result<usize, ScoreError> {
+    let own = place(example, label, head.classes())?;
+    if masked.contains(&label) { Err(ScoreError::Masked { example, label }) } else { Ok(own) }
 }
 
 fn classify_vectors(vectors: Vectors<'_>, head: &Head, masked: &[u32]) -> Result<PerTaskScore, ScoreError> {
-    let classes = head.classes();
-    if let Some(&class) = masked.iter().find(|class| usize::try_from(**class).is_ok_and(|class| class >= classes)) {
-        return Err(ScoreError::Mask { class, classes });
-    }
+    check_mask(head, masked)?;
     let mut right = Vec::with_capacity(vectors.labels.len());
     each_row(
         vectors,
         head,
         |_, _| (),
         |example, label, scores| {
-            let own = place(example, label, classes)?;
-            if masked.contains(&label) {
-                return Err(ScoreError::Masked { example, label });
-            }
+            let own = own_class(example, label, head, masked)?;
             masked.iter().for_each(|class| scores[*class as usize] = f32::NAN);
             right.push(first_largest(scores) == Some(own));
             Ok(())

@@ -1,5 +1,5 @@
 use super::{OtherLayout, StoredSpec};
-use crate::{InputLocations, Job, JobSpec, Meaning, version::known};
+use crate::{InputLocations, Job, JobSpec, Meaning, Precision, version::known};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ pub(crate) struct StoredJob<'a> {
 
 impl<'a> From<&'a Job> for StoredJob<'a> {
     fn from(job: &'a Job) -> Self {
-        let is_newer = !job.places.slices.is_empty() || job.places.has_trained();
+        let is_newest = !job.places.slices.is_empty() || job.places.has_trained() || has_images_in_16_bits(job);
         let StoredSpec { version, meaning, spec } =
-            if is_newer { StoredSpec::newest(job.spec()) } else { job.spec().into() };
+            if is_newest { StoredSpec::newest(job.spec()) } else { job.spec().into() };
         Self { version, meaning, spec, places: Cow::Borrowed(&job.places) }
     }
 }
@@ -32,4 +32,11 @@ impl TryFrom<StoredJob<'_>> for Job {
         let spec = JobSpec::try_from(StoredSpec { version, meaning, spec })?;
         Ok(Self::new(spec, places.into_owned()))
     }
+}
+
+/// Whether it evaluates images in a precision that older programs have for texts alone: they would refuse the job for good.
+fn has_images_in_16_bits(job: &Job) -> bool {
+    let precision = job.spec().as_evaluation().map(|meaning| meaning.precision);
+    precision.is_some_and(|precision| precision != Precision::F32)
+        && job.places.data.values().any(|data| data.text.is_none())
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     AdapterInput, Artefact, ArtefactResult, Blame, Digest, FailureRecord, InputLocations, InputRef, Job, JobResult,
-    JobSpec, Meaning, MergeNames, Preset, RecipeSpec, StatisticsSpec, Subject, Timings, UnknownVersion,
-    WRITE_SEMANTICS, WriteFormat, WriteSpec,
+    JobSpec, Meaning, MergeNames, Precision, Preset, RecipeSpec, StatisticsSpec, Subject, TextSpec, Timings,
+    UnknownVersion, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -223,4 +223,24 @@ fn a_message_that_names_slices_is_one_that_older_programs_leave_to_newer_ones() 
     with_slices.places.slices = vec![id];
     assert_eq!((version(&with_slices), with_slices.id()), (3, id), "the id is that of the job without slices");
     assert_eq!(serde_json::from_value::<Job>(serde_json::to_value(&with_slices).unwrap()).unwrap(), with_slices);
+}
+
+#[test]
+fn a_message_of_images_in_16_bits_is_one_that_older_programs_leave_to_newer_ones() {
+    let mut meaning: Meaning = serde_json::from_str(&meaning()).unwrap();
+    let version_with = |meaning: &Meaning, data: &Value| {
+        let mut places = places();
+        places.data.insert("mnist".to_owned(), serde_json::from_value(data.clone()).unwrap());
+        let job = Job::new(meaning.clone(), places);
+        assert_eq!(serde_json::from_value::<Job>(serde_json::to_value(&job).unwrap()).unwrap(), job);
+        version(&job)
+    };
+    let images = json!({"source": InputRef::Path("/data".into()), "image_column": "image", "label_column": "label"});
+    let mut texts = images.clone();
+    texts["text"] = json!(TextSpec { columns: vec!["text".to_owned()], ..TextSpec::default() });
+    assert_eq!((version_with(&meaning, &images), version_with(&meaning, &texts)), (1, 1));
+    for precision in [Precision::Bf16, Precision::F16] {
+        meaning.precision = precision;
+        assert_eq!((version_with(&meaning, &images), version_with(&meaning, &texts)), (3, 1), "{precision:?}");
+    }
 }

@@ -1,7 +1,8 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
 use crate::{
-    CoefficientBasis, CoefficientScope, CommandModel, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective,
+    CoefficientBasis, CoefficientScope, CommandModel, PrecisionChoice, RecipeSpec, ShuffleLike, TuneGuard,
+    TuneObjective,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -157,7 +158,7 @@ pub(super) struct EvaluationFile {
     #[serde(default = "test")]
     pub(super) report: String,
     pub(super) statistics: Option<String>,
-    pub(super) precision: Option<Precision>,
+    pub(super) precision: Option<PrecisionChoice>,
     pub(super) head: Option<String>,
     pub(super) map: Option<String>,
     /// The program and its arguments; the keys below need it.

@@ -7,11 +7,10 @@ use super::{
     ensure, sweeps,
 };
 use crate::Failure;
-use jobs::{Digest, HubKind, HubRef, InputRef, Job, JobResult, JobSpec, Meaning, Precision, S3Ref, SplitRule, Subject};
+use jobs::{Digest, HubKind, HubRef, InputRef, Job, JobSpec, Meaning, S3Ref, SplitRule, Subject};
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 pub(super) const NAMES: Case = Case {
@@ -68,33 +67,6 @@ pub(super) const PLACES: Case = Case {
     },
 };
 
-pub(super) const PRECISION: Case = Case {
-    name: "forged-precision",
-    about: "jobs for images in bf16, which are computed only in f32: nothing is stored under their ids",
-    run: |bench| {
-        let case = bench.case_folder("forged-precision")?;
-        let sweep = sweeps::images(&case, "small", POINTS)?;
-        let mut cluster = start(bench, &case)?;
-        finish(&mut cluster, &sweep)?;
-        let mut forged = Vec::new();
-        for path in sweeps::result_files(&cluster.store())?.iter().take(2) {
-            let result: JobResult = serde_json::from_slice(&fs::read(path)?)?;
-            for precision in [Precision::Bf16, Precision::F16] {
-                let meaning = jobs::Meaning { precision, ..result.meaning.clone() };
-                forged.push(frozen(&sweep)?.job(meaning));
-            }
-        }
-        cluster.publish("small", &forged)?;
-        cluster.supervise_until_empty(LIMIT)?;
-        let stored = sweeps::scores(&cluster.store())?;
-        let taken = forged.iter().filter(|job| stored.contains_key(&job.id().to_string())).count();
-        ensure(taken == 0, || format!("{taken} of {} jobs have a result", forged.len()))?;
-        let restarts = cluster.restarts();
-        cluster.stop(LIMIT)?;
-        Ok(format!("{} forged jobs, none has a result; workers ended {restarts} times", forged.len()))
-    },
-};
-
 const POINTS: u32 = 60;
 const WORKERS: usize = 3;
 const SECRET: &str = "TOPSECRET-OUTSIDE";
@@ -137,13 +109,6 @@ fn beside_a_sweep(
 fn start<'a>(bench: &'a Bench, case: &'a CaseFolder<'a>) -> Result<Cluster<'a>, Failure> {
     let root = case.example("mini8").display().to_string();
     Cluster::start(bench, case, WORKERS, &["--root", &root, "--max-losses", "2", "--attempts", "2"])
-}
-
-fn finish(cluster: &mut Cluster<'_>, sweep: &Path) -> Result<(), Failure> {
-    let mut running = cluster.run("run", sweep)?;
-    cluster.supervise_until(LIMIT, |_| Ok(running.ended()?.is_some()))?;
-    running.finish(Duration::from_secs(1))?.ends_with(&[0])?;
-    Ok(())
 }
 
 /// Jobs as the sweep's coordinator might make them, over inputs of other digests.

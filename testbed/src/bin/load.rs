@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jobs::JobResult;
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -14,7 +15,7 @@ use testbed::{
     args::Cluster,
     load::{BesideSpec, Stored, Table, TrafficSpec, beside, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
-    sim::SweepSpec,
+    sim::{SimulatedCard, SweepSpec},
 };
 
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ struct Args {
     /// Workers with jobs of a second.
     #[arg(long, default_value_t = 32)]
     workers: usize,
+    /// The simulated device of the part `device`: `simulated:a40` or `simulated:h200`
+    #[arg(long, default_value = "simulated:a40")]
+    device: SimulatedCard,
     /// Measure these parts only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Measurement>,
@@ -55,6 +59,8 @@ enum Measurement {
     Busy,
     /// A small sweep beside a large one
     Beside,
+    /// How busy simulated devices are
+    Device,
 }
 
 impl Args {
@@ -85,6 +91,10 @@ enum Part {
         store: PathBuf,
     },
 }
+
+/// Numbers of simulated devices, each with a worker of its own, and the jobs of each.
+const DEVICES: [usize; 2] = [1, 4];
+const DEVICE_JOBS: u32 = 16;
 
 /// As in `bowline`.
 #[global_allocator]
@@ -158,6 +168,11 @@ async fn measure(args: &Args) -> Result<(), Failure> {
             }
             if args.wants(Measurement::Beside) {
                 bench.share(args, &mut table).await?;
+            }
+            if args.wants(Measurement::Device) {
+                for workers in DEVICES {
+                    bench.keep_device_busy(args, workers, &mut table).await?;
+                }
             }
         }
     }
@@ -245,6 +260,31 @@ impl Bench {
         Ok(())
     }
 
+    /// Jobs of ViT-B/32 on simulated devices, one for each worker.
+    async fn keep_device_busy(&self, args: &Args, workers: usize, table: &mut Table) -> Result<(), Failure> {
+        let card = args.device;
+        let name = format!("{card}-{workers}").replace(':', "-");
+        let cluster = self.cluster(&name);
+        let sweep = sweep(&name, workers as u32 * DEVICE_JOBS);
+        let limit = Duration::from_secs(args.seconds);
+        let mut spec = self.traffic(&cluster, sweep, workers, Duration::ZERO, limit)?;
+        let device = ["--device", &card.to_string(), "--job-limit-ms", "60000"].map(str::to_owned);
+        spec.worker.arguments.extend(device);
+        let ran = traffic(spec).await?;
+        let on_device = |result: &JobResult| Duration::from_secs_f64(result.timings.evaluate_s);
+        let busy = busy(&cluster.store().await?, "validation", workers, on_device).await?;
+        let figure = format!(
+            "{:.1} % busy, {:.0} merges an hour ({} jobs, {:.0} s in all)",
+            busy.share * 100.0,
+            busy.jobs_per_hour,
+            busy.jobs,
+            ran.took.as_secs_f64()
+        );
+        println!("{name}: {figure}");
+        table.add(format!("{workers} × {card}, validations of ViT-B/32 in bf16"), figure, "at least 95 %");
+        Ok(())
+    }
+
     async fn keep_busy(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
         let job = Duration::from_secs(1);
         let jobs = args.workers as u32 * 40;
@@ -252,7 +292,7 @@ impl Bench {
         let sweep = sweep("busy", jobs);
         let spec = self.traffic(&cluster, sweep, args.workers, job, Duration::from_secs(args.seconds))?;
         let ran = traffic(spec).await?;
-        let busy = busy(&cluster.store().await?, "validation", args.workers, job).await?;
+        let busy = busy(&cluster.store().await?, "validation", args.workers, |_| job).await?;
         let figure =
             format!("{:.1} % busy ({} jobs), {:.0} s in all", busy.share * 100.0, busy.jobs, ran.took.as_secs_f64());
         println!("busy: {figure}");

@@ -6,7 +6,7 @@ use testbed::{
     Failure,
     args::Cluster,
     end_with_parent, log_to_stderr,
-    sim::{SimInput, Simulation},
+    sim::{SimInput, SimulatedCard, SimulatedDevice, Simulation, Workload},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -40,9 +40,12 @@ struct Args {
     /// The file that each job reads.
     #[arg(long)]
     input: Option<PathBuf>,
-    /// How long a job takes.
+    /// How long a job takes, beside the device.
     #[arg(long, default_value_t = 0)]
     job_ms: u64,
+    /// The device that jobs wait for: `simulated:a40` or `simulated:h200`, with ViT-B/32
+    #[arg(long)]
+    device: Option<SimulatedCard>,
     /// The longest that a job may take.
     #[arg(long, default_value_t = 2000)]
     job_limit_ms: u64,
@@ -87,6 +90,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let store = args.cluster.store().await?;
     let compute = Simulation {
         takes: Duration::from_millis(args.job_ms),
+        device: args.device.map(|card| SimulatedDevice::new(card, Workload::vit_b_32())),
         scratch: args.scratch.clone(),
         input: args.input.clone().map(SimInput::at),
     };

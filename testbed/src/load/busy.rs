@@ -1,4 +1,5 @@
 use crate::Failure;
+use jobs::JobResult;
 use std::time::Duration;
 use store::Store;
 
@@ -9,68 +10,84 @@ pub struct Utilisation {
     pub jobs: u64,
     /// The share of the workers' time in which they computed.
     pub share: f64,
+    /// How many jobs that makes in an hour, over all workers. Jobs at either end count whole.
+    pub jobs_per_hour: f64,
 }
 
 /// The time that is left out at either end, when workers start or run out of jobs.
 const EDGE: Duration = Duration::from_secs(3);
 
-/// How busy `workers` were that took `job` for each job on the split `split`, by the times in the results.
+/// A job that a worker finished.
+#[derive(Debug, Clone, Copy)]
+struct Finished {
+    at_ms: u64,
+    /// How long the worker, or its device, was busy with it until then.
+    took_ms: u64,
+}
+
+/// How busy `workers` were with jobs on the split `split`, by the times in the results and by what `took` says of each.
 ///
 /// # Errors
 /// The store cannot be read, or its results cover too short a time.
-pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> Result<Utilisation, Failure> {
-    let mut finished_ms = Vec::new();
+pub async fn busy(
+    store: &Store,
+    split: &str,
+    workers: usize,
+    took: impl Fn(&JobResult) -> Duration,
+) -> Result<Utilisation, Failure> {
+    let mut finished = Vec::new();
     for result in store.results().await?.collect().await? {
         let result = result?;
         if result.meaning.split == split {
-            finished_ms.push(result.run.finished_ms);
+            let took_ms = u64::try_from(took(&result).as_millis())?;
+            finished.push(Finished { at_ms: result.run.finished_ms, took_ms });
         }
     }
-    share(&finished_ms, workers, job)
-        .ok_or_else(|| "the sweep was too short to measure how busy its workers were".into())
+    share(&finished, workers).ok_or_else(|| "the sweep was too short to measure how busy its workers were".into())
 }
 
 /// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there
 /// is.
-fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Utilisation> {
+fn share(finished: &[Finished], workers: usize) -> Option<Utilisation> {
     let edge = u64::try_from(EDGE.as_millis()).ok()?;
-    let job = u64::try_from(job.as_millis()).ok()?;
-    let from = finished_ms.iter().min()? + edge;
-    let to = finished_ms.iter().max()?.saturating_sub(edge);
-    let inside = |end: &u64| (*end).min(to).saturating_sub(end.saturating_sub(job).max(from));
-    let (jobs, busy_ms) = finished_ms
-        .iter()
-        .map(inside)
-        .filter(|part| *part > 0)
-        .fold((0, 0), |(jobs, sum), part| (jobs + 1, sum + part));
+    let from = finished.iter().map(|job| job.at_ms).min()? + edge;
+    let to = finished.iter().map(|job| job.at_ms).max()?.saturating_sub(edge);
+    let inside = |job: &Finished| job.at_ms.min(to).saturating_sub(job.at_ms.saturating_sub(job.took_ms).max(from));
+    let (jobs, busy_ms) =
+        finished.iter().map(inside).filter(|part| *part > 0).fold((0, 0), |(jobs, sum), part| (jobs + 1, sum + part));
     let whole = to.checked_sub(from).filter(|time| *time > 0)? as f64 * workers as f64;
-    Some(Utilisation { jobs, share: busy_ms as f64 / whole })
+    let seconds = (to - from) as f64 / 1000.0;
+    Some(Utilisation { jobs, share: busy_ms as f64 / whole, jobs_per_hour: jobs as f64 / seconds * 3600.0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The ends of jobs of a second of four workers that begin together, with a pause after each job.
-    fn ends(pause_ms: u64) -> Vec<u64> {
-        (1..=30).flat_map(|round| [round * (1000 + pause_ms); 4]).collect()
+    /// Jobs of a second of four workers that begin together, with a pause after each job.
+    fn jobs(pause_ms: u64) -> Vec<Finished> {
+        (1..=30).flat_map(|round| [job(round * (1000 + pause_ms)); 4]).collect()
+    }
+
+    fn job(at_ms: u64) -> Finished {
+        Finished { at_ms, took_ms: 1000 }
     }
 
     #[test]
     fn workers_without_a_pause_are_busy_all_the_time_and_never_more() {
-        let busy = share(&ends(0), 4, Duration::from_secs(1)).unwrap();
+        let busy = share(&jobs(0), 4).unwrap();
         assert!((busy.share - 1.0).abs() < 1e-9, "{busy:?}");
     }
 
     #[test]
     fn a_pause_as_long_as_a_job_halves_the_share() {
-        let busy = share(&ends(1000), 4, Duration::from_secs(1)).unwrap();
+        let busy = share(&jobs(1000), 4).unwrap();
         assert!((busy.share - 0.5).abs() < 0.02, "{busy:?}");
     }
 
     #[test]
     fn a_sweep_that_is_all_edge_tells_nothing() {
-        assert_eq!(share(&[1000, 2000, 3000], 1, Duration::from_secs(1)), None);
-        assert_eq!(share(&[], 1, Duration::from_secs(1)), None);
+        assert_eq!(share(&[1000, 2000, 3000].map(job), 1), None);
+        assert_eq!(share(&[], 1), None);
     }
 }

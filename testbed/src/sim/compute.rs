@@ -1,5 +1,5 @@
-use super::{Poison, SimInput, computed, formula::evaluated};
-use jobs::Job;
+use super::{JobCost, Poison, SimInput, SimulatedDevice, computed, formula::evaluated};
+use jobs::{Job, Timings};
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
@@ -11,10 +11,12 @@ use std::{
 use worker::{AttemptContext, Computed, DeviceThread, JobError, Output};
 
 /// How a job is simulated.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Simulation {
-    /// How long each job takes.
+    /// How long each job takes, beside the device.
     pub takes: Duration,
+    /// The device that each job waits for, if there is one.
+    pub device: Option<SimulatedDevice>,
     /// A folder that all workers share, which records attempts.
     pub scratch: PathBuf,
     /// The file that each job reads, if it reads any.
@@ -26,11 +28,11 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Simulation {
     /// Starts the thread that simulates jobs, in place of the one that computes them.
-    pub fn start(self) -> DeviceThread {
+    pub fn start(mut self) -> DeviceThread {
         DeviceThread::start("simulated".to_owned(), BTreeMap::new(), move |job, context| self.compute(job, context))
     }
 
-    fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
+    fn compute(&mut self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         match Poison::of(evaluated(job)) {
             #[expect(clippy::panic, reason = "this is what is simulated")]
             Some(Poison::Panics) => panic!("simulated: panics"),
@@ -45,14 +47,11 @@ impl Simulation {
             Some(Poison::FailsTwice) | None => {}
         }
         let held = self.input.as_ref().map(SimInput::open).transpose()?;
-        let start = Instant::now();
-        while let Some(left) = self.takes.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
-            if context.cancellation.is_cancelled() {
-                return Err(JobError::Interrupted);
-            }
-            sleep(left.min(POLL_INTERVAL));
-        }
+        let cost = self.device.as_mut().map(|device| device.next(evaluated(job)));
+        let processor_time = cost.map_or(self.takes, |cost| self.takes + cost.processor_time);
+        pass(processor_time + cost.map_or(Duration::ZERO, |cost| cost.device_time), context)?;
         let mut computed = computed(job);
+        computed.timings = cost.map(timings).unwrap_or_default();
         if let Some(held) = held {
             // As late as a real job reads its mapped weights last.
             let word = held.word();
@@ -70,6 +69,27 @@ impl Simulation {
         let mut tries = OpenOptions::new().create(true).append(true).open(path)?;
         tries.write_all(b".")?;
         Ok(tries.metadata()?.len())
+    }
+}
+
+/// Lets time pass, until it is over or the attempt is cancelled.
+fn pass(time: Duration, context: &AttemptContext) -> Result<(), JobError> {
+    let start = Instant::now();
+    while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        if context.cancellation.is_cancelled() {
+            return Err(JobError::Interrupted);
+        }
+        sleep(left.min(POLL_INTERVAL));
+    }
+    Ok(())
+}
+
+/// Evaluation is the device's part, and merging the processor's.
+fn timings(cost: JobCost) -> Timings {
+    Timings {
+        merge_s: cost.processor_time.as_secs_f64(),
+        evaluate_s: cost.device_time.as_secs_f64(),
+        ..Timings::default()
     }
 }
 

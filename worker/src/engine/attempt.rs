@@ -157,8 +157,23 @@ impl<'a, J> Attempt<'a, J> {
 }
 
 impl Attempt<'_> {
+    /// Scores features of a task, and counts the time as evaluation: a device may finish the features only then.
+    pub(super) fn scoring<T>(
+        &mut self,
+        task: &TaskInput,
+        score: impl FnOnce() -> Result<T, ScoreError>,
+    ) -> Result<T, JobError> {
+        let stage = Stage::begin(info_span!("score"));
+        let scored = score();
+        self.timings.evaluate_s += stage.seconds();
+        scored.map_err(|source| self.unscored(task, source))
+    }
+
     /// The error of a task that cannot be scored.
     pub(super) fn unscored(&self, task: &TaskInput, source: ScoreError) -> JobError {
+        if let ScoreError::Device(source) = source {
+            return JobError::Model(source);
+        }
         JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
     }
 }

@@ -6,11 +6,13 @@ use super::{
     merges::Merges,
     portion::{BEYOND, Portion},
     session::JobSession,
-    splits::Splits,
+    splits::{SplitBudget, Splits},
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, Watch};
+use evaluation::{
+    ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts, Watch,
+};
 use files::MappedFile;
 use jobs::{
     BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec,
@@ -37,6 +39,8 @@ pub(super) struct Open<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) folder: &'a Path,
     pub(super) settings: &'a EngineSettings,
+    /// For its splits.
+    pub(super) budget: SplitBudget,
 }
 
 impl FamilyVisitor for Open<'_> {
@@ -49,7 +53,7 @@ impl FamilyVisitor for Open<'_> {
 
 impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
-        let Open { attempt, folder, settings } = open;
+        let Open { attempt, folder, settings, budget } = open;
         let precision = attempt.job.meaning.precision;
         // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
         // the scores would be stored under an id that does not describe them.
@@ -65,7 +69,7 @@ impl<F: ModelFamily> FamilySession<F> {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
-            splits: Splits::new(settings.image_bytes, settings.cache.clone()),
+            splits: Splits::new(*budget, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
             sites: F::configuration(folder)?.input_sites(),
             free,
@@ -86,7 +90,7 @@ impl<F: ModelFamily> FamilySession<F> {
                 let some = some.map(|places| examples.select(places)).transpose()?;
                 let examples = some.as_ref().unwrap_or(&examples);
                 let features = features::<F>(attempt, model, examples)?;
-                let score = examples.score(&features, &head).map_err(|source| attempt.unscored(task, source))?;
+                let score = attempt.scoring(task, || examples.score(&features, &head))?;
                 Ok::<_, JobError>(score.right.iter().map(|right| if *right { 0 } else { BEYOND }).collect())
             })?;
             scores.push(answers.per_task(&task.name, examples.truncated()));
@@ -129,8 +133,8 @@ impl<F: ModelFamily> FamilySession<F> {
                     return Ok(evaluation::ensemble_hits(features, &joint.head, rows)?.ranks);
                 };
                 let features = features::<F>(attempt, model, examples)?;
-                let score = evaluation::joint_hits(&features, &joint.head, rows);
-                Ok::<_, EnsembleError>(score.map_err(EnsembleError::Score)?.ranks)
+                let score = attempt.scoring(task, || evaluation::joint_hits(&features, &joint.head, rows))?;
+                Ok::<_, EnsembleError>(score.ranks)
             });
             let answers = answers.map_err(|error| match error {
                 EnsembleError::Score(source) => attempt.unscored(task, source),
@@ -165,6 +169,10 @@ impl From<ScoreError> for EnsembleError {
 impl<F: ModelFamily> JobSession for FamilySession<F> {
     fn mapped_files(&self) -> Vec<&MappedFile> {
         self.base.mapped_files()
+    }
+
+    fn transfers(&self) -> TransferCounts {
+        self.base.model().transfers().unwrap_or_default()
     }
 
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {

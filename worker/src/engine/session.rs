@@ -2,10 +2,11 @@ use super::{
     EngineSettings,
     attempt::{Attempt, CheckedInput},
     family::Open,
+    splits::SplitBudget,
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::ModelKind;
+use evaluation::{ModelKind, TransferCounts};
 use files::{FileChanged, FilesInUse, MappedFile};
 use jobs::{LayerwiseSpec, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 
@@ -22,6 +23,9 @@ pub(super) struct Session {
 pub(super) trait JobSession: Send {
     /// The files of the base that are read while it is evaluated.
     fn mapped_files(&self) -> Vec<&MappedFile>;
+
+    /// What went to the device and came back.
+    fn transfers(&self) -> TransferCounts;
 
     /// Makes the job's model and evaluates it.
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
@@ -41,17 +45,26 @@ pub(super) trait JobSession: Send {
 
 impl Session {
     /// Opens the base of the job.
-    pub(super) fn open(attempt: &mut Attempt<'_>, settings: &EngineSettings) -> Result<Self, JobError> {
+    pub(super) fn open(
+        attempt: &mut Attempt<'_>,
+        settings: &EngineSettings,
+        budget: SplitBudget,
+    ) -> Result<Self, JobError> {
         let place = &attempt.job.places.base;
         let expected = attempt.job.meaning.base;
         let located = attempt.inputs.expecting(expected).model(place)?;
         let CheckedInput { path, files } = attempt.checked(place, located, expected)?;
         let model = attempt.read(&files, || {
             let attempt = &*attempt;
-            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings })
+            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings, budget })
         })?;
         model.mapped_files().into_iter().try_for_each(|mapped| files.check_map(mapped))?;
         Ok(Self { files, model })
+    }
+
+    /// What went to the device and came back.
+    pub(super) fn transfers(&self) -> TransferCounts {
+        self.model.transfers()
     }
 
     /// Fails if a file of the base changed after it was hashed.

@@ -3,11 +3,23 @@ use crate::{JobError, metrics::Cache};
 use evaluation::{DiskCache, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
 use jobs::{Digest, Rows, TaskInput};
 use lru::LruCache;
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
+
+/// Bytes that splits may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SplitBudget {
+    /// In the memory of the processor.
+    pub(super) host_bytes: u64,
+    /// On a device of its own memory, where prepared splits lie then.
+    pub(super) device_bytes: Option<u64>,
+}
 
 /// Prepared splits of the tasks that the last jobs used, within a memory budget.
+///
+/// What the job at hand needs is never dropped for another one of its splits: a job goes through all of its splits in turn, and
+/// would find none of them in the next turn. A split that no longer fits is held in a smaller form, or prepared for every job.
 pub(super) struct Splits<F: ModelFamily> {
-    budget_bytes: u64,
+    budget: SplitBudget,
     held_bytes: u64,
     held: LruCache<Digest, Held<F::Examples>>,
     cache: Option<PathBuf>,
@@ -20,9 +32,9 @@ struct Held<E> {
 
 impl<F: ModelFamily> fmt::Debug for Splits<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { budget_bytes, held_bytes, held, cache } = self;
+        let Self { budget, held_bytes, held, cache } = self;
         f.debug_struct("Splits")
-            .field("budget_bytes", budget_bytes)
+            .field("budget", budget)
             .field("held_bytes", held_bytes)
             .field("held", &held.len())
             .field("cache", cache)
@@ -34,8 +46,8 @@ impl<F: ModelFamily> fmt::Debug for Splits<F> {
 const LEAST_BYTES: u64 = 256 << 20;
 
 impl<F: ModelFamily> Splits<F> {
-    pub(super) fn new(budget_bytes: u64, cache: Option<PathBuf>) -> Self {
-        Self { budget_bytes, held_bytes: 0, held: LruCache::unbounded(), cache }
+    pub(super) fn new(budget: SplitBudget, cache: Option<PathBuf>) -> Self {
+        Self { budget, held_bytes: 0, held: LruCache::unbounded(), cache }
     }
 
     /// The task's examples on the split of the job, read and prepared at first use.
@@ -52,11 +64,16 @@ impl<F: ModelFamily> Splits<F> {
         }
         let split = self.read_within_budget(attempt, base, task, None)?;
         let SplitMemory { read_bytes, prepared_bytes } = base.split_memory(&split);
-        let needed = prepared_bytes.saturating_add(read_bytes);
-        while self.held_bytes.saturating_add(needed) > self.budget_bytes && self.drop_oldest() {}
+        // The split as it was read stays in the memory of the processor until it is prepared.
+        let (budget, beside) = match self.budget {
+            SplitBudget { host_bytes, device_bytes: None } => (host_bytes, read_bytes),
+            SplitBudget { device_bytes: Some(device_bytes), .. } => (device_bytes, 0),
+        };
+        let needed = prepared_bytes.saturating_add(beside);
+        let own: BTreeSet<Digest> = attempt.job.meaning.tasks.iter().map(|task| task.data).collect();
+        while self.held_bytes.saturating_add(needed) > budget && self.drop_oldest_but(&own) {}
         while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest() {}
-        // The split as it was read stays in memory until it is prepared.
-        let left = self.budget_bytes.saturating_sub(self.held_bytes).saturating_sub(read_bytes);
+        let left = budget.saturating_sub(self.held_bytes).saturating_sub(beside);
         let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
         if let Some(bytes) = examples.kept_bytes() {
             self.held_bytes += bytes;
@@ -86,7 +103,11 @@ impl<F: ModelFamily> Splits<F> {
         first: Option<u64>,
     ) -> Result<F::Split, JobError> {
         loop {
-            let image_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
+            let image_bytes = match self.budget {
+                SplitBudget { host_bytes, device_bytes: None } => host_bytes.saturating_sub(self.held_bytes),
+                SplitBudget { host_bytes, device_bytes: Some(_) } => host_bytes,
+            };
+            let image_bytes = image_bytes.max(LEAST_BYTES);
             let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
             // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
@@ -101,6 +122,14 @@ impl<F: ModelFamily> Splits<F> {
         let oldest = self.held.pop_lru();
         self.held_bytes -= oldest.as_ref().map_or(0, |(_, held)| held.bytes);
         oldest.is_some()
+    }
+
+    /// The same, but keeps the splits in `own`.
+    fn drop_oldest_but(&mut self, own: &BTreeSet<Digest>) -> bool {
+        let oldest = self.held.iter().rev().map(|(data, _)| *data).find(|data| !own.contains(data));
+        let dropped = oldest.and_then(|data| self.held.pop(&data));
+        self.held_bytes -= dropped.as_ref().map_or(0, |held| held.bytes);
+        dropped.is_some()
     }
 
     fn read(

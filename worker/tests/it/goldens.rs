@@ -224,27 +224,6 @@ fn denominators_are_those_of_the_fixture() {
 }
 
 #[test]
-fn a_job_for_images_in_another_number_format_is_refused() {
-    let mut bench = Bench::new();
-    let folder = bench.root.join("examples/mini8");
-    let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
-    let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
-    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
-    // No sweep file says so; a message may.
-    let mut meaning = frozen.meaning(Subject::Base, "test");
-    for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
-        meaning.precision = precision;
-        let error = bench.engine.compute(&frozen.job(meaning.clone()), &AttemptContext::default()).unwrap_err();
-        let said = format!(
-            "the job names the precision {}, and models that read images are evaluated only in f32",
-            precision.name()
-        );
-        assert!(error.to_string().starts_with(&said), "{error}");
-        assert!(!error.is_retryable() && !error.is_own_fault());
-    }
-}
-
-#[test]
 fn class_names_that_a_job_was_not_made_for_are_refused() {
     let mut bench = Bench::new();
     let folder = bench.root.join("examples/mini8");

@@ -10,6 +10,7 @@ mod in_use;
 mod life;
 mod machines;
 mod nli6;
+mod precision;
 mod requests;
 mod slices;
 mod statistics;

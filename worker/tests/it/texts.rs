@@ -155,7 +155,7 @@ fn a_frozen_sweep_names_the_adapters_as_heads_also_where_they_take_no_part() {
         task.adapter = at("adapters/mnist").into();
         task.head = Some(jobs::HeadSpec::Adapter(at("adapters/mnist")));
     });
-    sweep.evaluation.precision = jobs::Precision::Bf16;
+    sweep.evaluation.precision = jobs::PrecisionChoice::Bf16;
     let frozen = coordinator::freeze(sweep, &inputs()).unwrap();
     let job = frozen.job(frozen.meaning(jobs::Subject::Base, "test"));
     assert_eq!(job.spec().as_evaluation().unwrap().precision, jobs::Precision::Bf16);

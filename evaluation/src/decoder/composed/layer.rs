@@ -2,9 +2,10 @@
 
 use crate::{
     decoder::{DecoderConfig, module::ModuleKind, rope::Rope},
+    device::Accelerator,
     observe::Hook,
 };
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{
     ops::{rms_norm, silu, softmax_last_dim},
     rotary_emb::rope,
@@ -39,6 +40,8 @@ pub(crate) struct Layer {
 
 /// What the layers know of a batch of texts, padded on the right to the longest.
 pub(crate) struct Batch {
+    on: Accelerator,
+    texts: usize,
     /// `[longest, head_width / 2]` each.
     cos: Tensor,
     sin: Tensor,
@@ -57,32 +60,38 @@ struct Masks {
 }
 
 impl Masks {
-    fn new(lengths: &[usize], longest: usize, window: usize, device: &Device) -> Result<Self> {
+    fn new(lengths: &[usize], longest: usize, window: usize, on: &Accelerator) -> Result<Self> {
         let sees = |row: usize, column: usize| column <= row && row - column < window;
         let mask = |row, column| if sees(row, column) { 0.0 } else { f32::NEG_INFINITY };
         let all = (0..longest).flat_map(|row| (0..longest).map(move |column| mask(row, column)));
         let ends = lengths.iter().flat_map(|length| (0..longest).map(move |column| mask(length - 1, column)));
         Ok(Self {
-            all: Tensor::from_vec(all.collect::<Vec<f32>>(), (longest, longest), device)?,
-            ends: Tensor::from_vec(ends.collect::<Vec<f32>>(), (lengths.len(), 1, 1, longest), device)?,
+            all: on.put(all.collect::<Vec<f32>>(), (longest, longest))?,
+            ends: on.put(ends.collect::<Vec<f32>>(), (lengths.len(), 1, 1, longest))?,
         })
     }
 }
 
 impl Batch {
-    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device) -> Result<Self> {
+    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], on: &Accelerator) -> Result<Self> {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let rope = Rope::new(config, longest);
-        let masks = |window| Masks::new(lengths, longest, window, device);
+        let masks = |window| Masks::new(lengths, longest, window, on);
         let windowed = config.window.as_ref().map(|window| masks(window.tokens)).transpose()?;
         let ends = lengths.iter().zip(0u32..).map(|(length, text)| text * longest as u32 + *length as u32 - 1);
         Ok(Self {
-            cos: Tensor::from_vec(rope.cos, (longest, rope.half), device)?,
-            sin: Tensor::from_vec(rope.sin, (longest, rope.half), device)?,
-            ends: Tensor::from_vec(ends.collect::<Vec<_>>(), lengths.len(), device)?,
+            cos: on.put(rope.cos, (longest, rope.half))?,
+            sin: on.put(rope.sin, (longest, rope.half))?,
+            ends: on.put(ends.collect::<Vec<_>>(), lengths.len())?,
             whole: masks(usize::MAX)?,
             windowed,
+            on: on.clone(),
+            texts: lengths.len(),
         })
+    }
+
+    pub(crate) fn texts(&self) -> usize {
+        self.texts
     }
 
     /// The last token's row of each text: `[texts, 1, width]` from `[texts, longest, width]`.
@@ -111,7 +120,7 @@ impl Layer {
         let normed = self.norms[0].apply(x)?;
         hook.takes(ModuleKind::Query, &normed);
         let heads = |kind, count, norm: Option<&Norm>| {
-            let projected = self.project(kind, &normed)?;
+            let projected = self.project(kind, &normed, &batch.on)?;
             let (texts, longest, _) = projected.dims3()?;
             let heads = projected.reshape((texts, longest, count, config.head_width))?;
             let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads))?;
@@ -130,25 +139,25 @@ impl Layer {
         };
         let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
         let mask = if to_ends { &masks.ends } else { &masks.all };
-        let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask)?;
+        let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask, &batch.on)?;
         hook.takes(ModuleKind::Out, &context);
-        let x = (x + self.project(ModuleKind::Out, &context)?)?;
+        let x = (x + self.project(ModuleKind::Out, &context, &batch.on)?)?;
         let normed = self.norms[1].apply(&x)?;
         hook.takes(ModuleKind::Gate, &normed);
-        let gate = silu(&self.project(ModuleKind::Gate, &normed)?)?;
-        let inner = (gate * self.project(ModuleKind::Up, &normed)?)?;
+        let gate = silu(&self.project(ModuleKind::Gate, &normed, &batch.on)?)?;
+        let inner = (gate * self.project(ModuleKind::Up, &normed, &batch.on)?)?;
         hook.takes(ModuleKind::Down, &inner);
-        x + self.project(ModuleKind::Down, &inner)?
+        x + self.project(ModuleKind::Down, &inner, &batch.on)?
     }
 
     /// Rows of any leading shape times a matrix, as one product.
-    fn project(&self, kind: ModuleKind, x: &Tensor) -> Result<Tensor> {
+    fn project(&self, kind: ModuleKind, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
         let matrix = &self.linears[kind as usize];
         let (outputs, inputs) = matrix.dims2()?;
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
-        let product = x.reshape(((), inputs))?.matmul(&matrix.t()?)?;
+        let product = on.product(&x.reshape(((), inputs))?, &matrix.t()?)?;
         let product = match &self.biases[kind as usize] {
             Some(bias) => product.broadcast_add(bias)?,
             None => product,
@@ -166,14 +175,14 @@ struct Heads<'a> {
 
 /// `softmax(q · kᵀ / √head_width) · v` as `[texts, queries, heads · head_width]`. The heads that share keys and values
 /// are rows of one product.
-fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor) -> Result<Tensor> {
+fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor, on: &Accelerator) -> Result<Tensor> {
     let Heads { query, key, value } = heads;
     let (texts, heads, count, width) = query.dims4()?;
     let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
-    let scores = (shared.matmul(&key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
+    let scores = (on.product(&shared, &key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
     let scores = scores.reshape((texts, heads, count, ()))?.broadcast_add(mask)?;
     let shares = softmax_last_dim(&scores)?.to_dtype(value.dtype())?;
     let longest = shares.dim(D::Minus1)?;
-    let context = shares.reshape((texts, config.kv_heads, (), longest))?.matmul(value)?;
+    let context = on.product(&shares.reshape((texts, config.kv_heads, (), longest))?, value)?;
     context.reshape((texts, heads, count, width))?.transpose(1, 2)?.contiguous()?.reshape((texts, count, heads * width))
 }

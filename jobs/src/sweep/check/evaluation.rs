@@ -2,7 +2,8 @@
 
 use super::{check_name, command::CommandKeys, reference};
 use crate::{
-    Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, Precision, SweepError, Task,
+    Benchmark, Evaluation, Goal, HeadSpec, HubKind, JointHeadSpec, Metric, Objective, PrecisionChoice, SweepError,
+    Task,
     sweep::file::{BenchmarkFile, EvaluationFile, GoalFile, MetricFile},
 };
 use std::path::Path;
@@ -37,7 +38,7 @@ fn by_command(command: Benchmark, file: EvaluationFile) -> Result<Evaluation, Sw
         let problem = "has no effect beside `evaluation.command`, which scores the tasks by itself";
         return Err(SweepError::invalid(format!("evaluation.{key}"), problem));
     }
-    Ok(Evaluation { benchmark: command, select, report, statistics: None, precision: Precision::F32 })
+    Ok(Evaluation { benchmark: command, select, report, statistics: None, precision: PrecisionChoice::F32 })
 }
 
 /// The evaluation by a benchmark of ours.
@@ -49,10 +50,6 @@ fn by_bowline(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Eva
     if has_texts && benchmark == BenchmarkFile::Joint {
         let problem = "is `joint`, which is for images; tasks with texts have `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
-    }
-    if !has_texts && precision != Precision::F32 {
-        let problem = "is for texts only; images are evaluated in `f32`";
-        return Err(SweepError::invalid("evaluation.precision", problem));
     }
     let benchmark = match (benchmark, head, map) {
         (BenchmarkFile::PerTask, None, None) => Benchmark::PerTask,

@@ -12,7 +12,13 @@ pub(super) fn evaluation() -> Value {
             ("select", name("The split by which recipes are chosen; `validation` by default.")),
             ("report", name("The split that is reported once; `test` by default.")),
             ("statistics", name("The split whose first examples statistics are made of; `select` by default.")),
-            ("precision", words("The number format of a language model.", &["f32", "bf16", "f16"])),
+            (
+                "precision",
+                words(
+                    "The number format of the model; `auto` is `bf16` on a GPU and `f32` on a processor.",
+                    &["auto", "f32", "bf16", "f16"],
+                ),
+            ),
             ("head", reference("The class vectors of a joint benchmark; with `map`.")),
             ("map", reference("The rows of the joint head that belong to each task's labels; with `head`.")),
             ("command", argv()),

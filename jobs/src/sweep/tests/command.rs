@@ -1,4 +1,4 @@
-use crate::{Benchmark, CommandModel, InputRef, Metric, Precision, Sweep, SweepError};
+use crate::{Benchmark, CommandModel, InputRef, Metric, PrecisionChoice, Sweep, SweepError};
 use std::path::Path;
 
 const FILE: &str = "
@@ -40,7 +40,7 @@ fn a_command_is_read_with_its_files_variables_and_limits() {
     assert_eq!(command.write, CommandModel::Model);
     assert_eq!((command.limits.timeout_s, command.limits.memory_bytes), (Some(5400), Some(8 << 30)));
     assert_eq!((sweep.evaluation.select.as_str(), sweep.evaluation.report.as_str()), ("dev", "test"));
-    assert_eq!(sweep.evaluation.precision, Precision::F32);
+    assert_eq!(sweep.evaluation.precision, PrecisionChoice::F32);
     assert_eq!(sweep.objective.metric, Metric::MeanNormalisedAccuracy);
     assert!(sweep.has_denominators() && sweep.tasks[0].data.is_none() && sweep.tasks[1].data.is_some());
     let written = serde_json::to_value(&sweep).unwrap();

@@ -1,7 +1,7 @@
 //! Sweeps over texts.
 
 use super::read;
-use crate::{DataSpec, HeadSpec, InputRef, Precision, ShuffleLike, Sweep, TextSpec};
+use crate::{DataSpec, HeadSpec, InputRef, PrecisionChoice, ShuffleLike, Sweep, TextSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 const TEXTS: &str = r#"
@@ -51,7 +51,7 @@ fn texts_are_named_by_their_columns() {
     };
     assert_eq!(sweep.tasks[0].text(), Some(&wanted));
     assert_eq!(sweep.tasks[1].text(), Some(&TextSpec { columns: owned(&["text"]), ..TextSpec::default() }));
-    assert_eq!(sweep.evaluation.precision, Precision::Bf16);
+    assert_eq!(sweep.evaluation.precision, PrecisionChoice::Bf16);
     let json = serde_json::to_string(&sweep).unwrap();
     assert_eq!(serde_json::from_str::<Sweep>(&json).unwrap(), sweep);
 }
@@ -158,8 +158,6 @@ fn images_and_texts_do_not_mix() {
     let prompts = refused(&["tasks.scitail.classes=[a, b]", "tasks.scitail.templates=[\"{}\"]"]);
     assert_eq!(prompts, "`tasks[0]` has `classes` or `templates`, of which only heads for images are made");
     let image = |overrides: &[&str]| read(super::SMALL, overrides).unwrap_err().to_string();
-    let precision = image(&["evaluation.precision=bf16"]);
-    assert_eq!(precision, "`evaluation.precision` is for texts only; images are evaluated in `f32`");
     let head =
         "`tasks[0].head` is `adapter`, which only texts can have; images need a file, or `classes` and `templates`";
     assert_eq!(image(&["tasks.mnist.head=adapter"]), head);

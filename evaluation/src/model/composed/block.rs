@@ -1,0 +1,179 @@
+use super::super::{
+    Activation, EncoderConfig,
+    patch::BlockMatrix,
+    weights::{BlockWeights, LinearWeights, NormWeights},
+};
+use crate::{device::Accelerator, observe::Hook};
+use candle_core::{DType, IndexOp, Result, Tensor};
+use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
+
+/// A layer norm, computed in `f32`.
+#[derive(Clone)]
+pub(super) struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f32,
+}
+
+impl Norm {
+    pub(super) fn new(read: NormWeights, eps: f32, on: &Accelerator) -> Result<Self> {
+        let width = read.weight.len();
+        Ok(Self { weight: on.put(read.weight, width)?, bias: on.put(read.bias, width)?, eps })
+    }
+
+    /// Norms rows in `f32`.
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// A matrix that updates reach, stored `[inputs, outputs]`.
+#[derive(Clone)]
+pub(super) struct Matrix {
+    /// As it was read, in `f32`: updates are added to it, and the sum is rounded once.
+    exact: Tensor,
+    /// In the tower's number format: what rows are multiplied by. In `f32` it shares the memory of the other.
+    rounded: Tensor,
+}
+
+impl Matrix {
+    pub(super) fn new(values: Vec<f32>, inputs: usize, on: &Accelerator) -> Result<Self> {
+        let outputs = values.len() / inputs;
+        Self::of(on.put(values, (inputs, outputs))?, on)
+    }
+
+    /// A matrix `[inputs, outputs]` that is on the device in `f32`.
+    pub(super) fn of(exact: Tensor, on: &Accelerator) -> Result<Self> {
+        Ok(Self { rounded: exact.to_dtype(on.dtype())?, exact })
+    }
+
+    /// The matrix in `f32`.
+    pub(super) fn exact(&self) -> &Tensor {
+        &self.exact
+    }
+
+    /// Rows `[rows, inputs]` times the matrix.
+    pub(super) fn apply(&self, rows: &Tensor, on: &Accelerator) -> Result<Tensor> {
+        on.product(rows, &self.rounded)
+    }
+}
+
+/// A linear layer.
+#[derive(Clone)]
+pub(super) struct Linear {
+    pub(super) matrix: Matrix,
+    bias: Tensor,
+}
+
+impl Linear {
+    fn new(read: LinearWeights, on: &Accelerator) -> Result<Self> {
+        let outputs = read.bias.len();
+        let inputs = read.weight.len() / outputs;
+        let bias = on.put(read.bias, outputs)?;
+        Ok(Self { matrix: Matrix::new(read.weight, inputs, on)?, bias })
+    }
+
+    /// Rows of any leading shape times the matrix, as one product, with the bias; the sum is in `f32`.
+    fn apply(&self, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
+        let mut shape = x.dims().to_vec();
+        let inputs = shape.pop().unwrap_or(0);
+        shape.push(self.bias.elem_count());
+        let product = self.matrix.apply(&x.reshape(((), inputs))?, on)?.to_dtype(DType::F32)?;
+        product.broadcast_add(&self.bias)?.reshape(shape)
+    }
+}
+
+/// An encoder block.
+///
+/// # Numerics
+/// What goes through matrices is in the tower's number format, as are queries, keys, values and their shares. Everything between is
+/// in `f32` and rounded once: the stream of tokens, norms, sums with biases, activations, and the logits and softmax of attention.
+#[derive(Clone)]
+pub(super) struct Block {
+    norm1: Norm,
+    qkv: Linear,
+    out: Linear,
+    norm2: Norm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Block {
+    pub(super) fn new(read: BlockWeights, eps: f32, on: &Accelerator) -> Result<Self> {
+        Ok(Self {
+            norm1: Norm::new(read.norm1, eps, on)?,
+            qkv: Linear::new(read.qkv, on)?,
+            out: Linear::new(read.out, on)?,
+            norm2: Norm::new(read.norm2, eps, on)?,
+            fc1: Linear::new(read.fc1, on)?,
+            fc2: Linear::new(read.fc2, on)?,
+        })
+    }
+
+    /// Runs tokens `[images, tokens, width]` of either format through the block; they come out in `f32`. With `pooled`,
+    /// only the class token comes out: `[images, 1, width]`.
+    pub(super) fn apply(
+        &self,
+        x: &Tensor,
+        Running { config, on, pooled }: Running<'_>,
+        hook: &mut dyn Hook<BlockMatrix>,
+    ) -> Result<Tensor> {
+        let x = x.to_dtype(DType::F32)?;
+        let (images, tokens, width) = x.dims3()?;
+        let depth = width / config.heads;
+        let mut project = |matrix: BlockMatrix, x: &Tensor| {
+            hook.takes(matrix, x);
+            self.linear(matrix).apply(x, on)
+        };
+        let normed = self.norm1.apply(&x)?.to_dtype(on.dtype())?;
+        let qkv = project(BlockMatrix::Qkv, &normed)?.to_dtype(on.dtype())?;
+        let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
+        let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
+        let query = part(0)?;
+        let key = part(1)?;
+        let value = part(2)?;
+        let (query, x) =
+            if pooled { (query.narrow(2, 0, 1)?.contiguous()?, x.narrow(1, 0, 1)?.contiguous()?) } else { (query, x) };
+        // Logits in 16 bits would be off by a percent after the exponential.
+        let query = query.to_dtype(DType::F32)?;
+        let key = key.to_dtype(DType::F32)?;
+        let scores = (on.product(&query, &key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
+        let shares = softmax_last_dim(&scores)?.to_dtype(on.dtype())?;
+        let context = on.product(&shares, &value)?.transpose(1, 2)?.contiguous()?;
+        let context = context.reshape((images, (), width))?;
+        let x = (x + project(BlockMatrix::Out, &context)?)?;
+        let normed = self.norm2.apply(&x)?.to_dtype(on.dtype())?;
+        let inner = project(BlockMatrix::Fc1, &normed)?;
+        let inner = match config.activation {
+            Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
+            Activation::Gelu => inner.gelu_erf()?,
+        };
+        x + project(BlockMatrix::Fc2, &inner.to_dtype(on.dtype())?)?
+    }
+
+    pub(super) fn linear(&self, kind: BlockMatrix) -> &Linear {
+        match kind {
+            BlockMatrix::Qkv => &self.qkv,
+            BlockMatrix::Out => &self.out,
+            BlockMatrix::Fc1 => &self.fc1,
+            BlockMatrix::Fc2 => &self.fc2,
+        }
+    }
+
+    pub(super) fn linear_mut(&mut self, kind: BlockMatrix) -> &mut Linear {
+        match kind {
+            BlockMatrix::Qkv => &mut self.qkv,
+            BlockMatrix::Out => &mut self.out,
+            BlockMatrix::Fc1 => &mut self.fc1,
+            BlockMatrix::Fc2 => &mut self.fc2,
+        }
+    }
+}
+
+/// How a block is run.
+#[derive(Clone, Copy)]
+pub(super) struct Running<'a> {
+    pub(super) config: &'a EncoderConfig,
+    pub(super) on: &'a Accelerator,
+    pub(super) pooled: bool,
+}

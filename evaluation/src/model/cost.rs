@@ -1,0 +1,51 @@
+//! What an image tower costs a device: formulas, which tests compare with what is counted.
+
+use super::{ClipConfig, EncoderConfig, Module};
+
+/// Floating-point operations of a product `[m, k] · [k, n]`.
+fn product(m: usize, k: usize, n: usize) -> u64 {
+    2 * (m * k * n) as u64
+}
+
+impl ClipConfig {
+    /// Floating-point operations of the matrix products that embed one image.
+    pub fn embedding_flops(&self) -> u64 {
+        let vision = &self.vision;
+        product(vision.patches(), 3 * vision.patch_size.pow(2), vision.encoder.width)
+    }
+
+    /// Floating-point operations of the matrix products that make the features of one embedded image.
+    ///
+    /// With T tokens of width d and an MLP of width m, a block takes 8·T·d² + 4·T²·d + 4·T·d·m. In the last one only the class token
+    /// leaves attention: 6·T·d² + 4·T·d + 2·d² + 4·d·m. The projection takes 2·d·p.
+    pub fn feature_flops(&self) -> u64 {
+        let EncoderConfig { width, mlp_width, layers, .. } = self.vision.encoder;
+        let tokens = self.vision.tokens();
+        let block = |queries: usize| {
+            product(tokens, width, 3 * width)
+                + 2 * product(queries, width, tokens)
+                + product(queries, width, width)
+                + 2 * product(queries, width, mlp_width)
+        };
+        let projection = product(1, width, self.projection);
+        let Some(whole) = layers.checked_sub(1) else { return projection };
+        whole as u64 * block(tokens) + block(1) + projection
+    }
+
+    /// Bytes of the pixels of one image, one for each channel.
+    pub fn pixel_bytes(&self) -> u64 {
+        3 * (self.vision.image_size as u64).pow(2)
+    }
+}
+
+impl Module {
+    /// Bytes of the factors of an update of this rank, as they are copied to a device.
+    pub fn factor_bytes(&self, rank: usize) -> u64 {
+        ((self.outputs + self.inputs) * rank * size_of::<f32>()) as u64
+    }
+
+    /// Floating-point operations of the product that makes the update of its factors.
+    pub fn update_flops(&self, rank: usize) -> u64 {
+        product(self.inputs, rank, self.outputs)
+    }
+}
