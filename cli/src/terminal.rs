@@ -53,7 +53,6 @@ pub(crate) fn styled_data(text: impl fmt::Display) {
 /// Decides how text looks from here on.
 pub(crate) fn set_look(colour: Colour, is_quiet: bool) {
     IS_QUIET.store(is_quiet, Ordering::Relaxed);
-    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
     let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_styled = match colour {
         Colour::Always => true,

@@ -1,14 +1,17 @@
 //! Sweep files and recipes that `bowline init` drafts.
 
 use crate::bowline::{Place, Ran, mini8};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn nli6() -> PathBuf {
     mini8().join("../nli6").canonicalize().unwrap()
 }
 
 /// The arguments that name the base of an example, and these tasks with their data.
-fn arguments(example: &PathBuf, tasks: &[&str]) -> Vec<String> {
+fn arguments(example: &Path, tasks: &[&str]) -> Vec<String> {
     let mut args = vec!["init".to_owned(), "--base".to_owned(), example.join("base").display().to_string()];
     for task in tasks {
         args.extend(["--adapter".to_owned(), format!("{task}={}", example.join("adapters").join(task).display())]);

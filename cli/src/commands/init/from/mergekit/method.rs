@@ -92,15 +92,7 @@ impl Method {
                 sum(&mut recipe, settings, false);
                 scaling(&mut recipe, settings);
             }
-            Self::Ties => {
-                set(&mut recipe, "preset", "ties");
-                set(&mut recipe, "trim_scope", "matrix");
-                set(&mut recipe, "trim_count", "floor");
-                set(&mut recipe, "density", density(settings));
-                trim_rescale(&mut recipe, settings);
-                elected(&mut recipe, settings, true);
-                scaling(&mut recipe, settings);
-            }
+            Self::Ties => ties(&mut recipe, settings),
             Self::DareTies => {
                 set(&mut recipe, "preset", "dare_ties");
                 drop_rate(&mut recipe, settings);
@@ -112,22 +104,7 @@ impl Method {
                 sum(&mut recipe, settings, true);
                 scaling(&mut recipe, settings);
             }
-            Self::Breadcrumbs | Self::BreadcrumbsTies => {
-                set(&mut recipe, "preset", "breadcrumbs");
-                let density = density(settings);
-                let gamma = settings.number("gamma").unwrap_or(0.01);
-                set(&mut recipe, "density", density);
-                // Where both do not fit into 1, mergekit leaves fewer outliers out; at density 1 none.
-                recipe.insert("outliers".to_owned(), rounded(gamma.min(1.0 - density)));
-                trim_rescale(&mut recipe, settings);
-                if self == Self::BreadcrumbsTies {
-                    set(&mut recipe, "elect", "sum_of_values");
-                    elected(&mut recipe, settings, false);
-                } else {
-                    sum(&mut recipe, settings, false);
-                }
-                scaling(&mut recipe, settings);
-            }
+            Self::Breadcrumbs | Self::BreadcrumbsTies => breadcrumbs(self, &mut recipe, settings),
             Self::Della | Self::DellaLinear => della(self, &mut recipe, settings)?,
             Self::Linear => {
                 set(&mut recipe, "combine", "average");
@@ -151,18 +128,7 @@ impl Method {
                 set(&mut recipe, "preset", "sce");
                 set(&mut recipe, "select", settings.number("select_topk").unwrap_or(1.0));
             }
-            Self::ModelStock => {
-                set(&mut recipe, "preset", "model_stock");
-                if settings.boolean("filter_wise") == Some(true) {
-                    settings
-                        .remarks
-                        .left_out
-                        .push("`filter_wise: true`: there is one factor for each matrix here".to_owned());
-                }
-                settings.remarks.differences.push(
-                    "where the cosine of two updates is negative, mergekit lets the factor be negative, and here it is 0".to_owned(),
-                );
-            }
+            Self::ModelStock => model_stock(&mut recipe, settings),
         }
         Ok(recipe)
     }
@@ -216,6 +182,44 @@ fn drop_rate(recipe: &mut Map<String, Value>, settings: &mut Settings<'_>) {
             .differences
             .push("which entries are dropped is drawn by another generator than mergekit's".to_owned());
     }
+}
+
+fn ties(recipe: &mut Map<String, Value>, settings: &mut Settings<'_>) {
+    set(recipe, "preset", "ties");
+    set(recipe, "trim_scope", "matrix");
+    set(recipe, "trim_count", "floor");
+    set(recipe, "density", density(settings));
+    trim_rescale(recipe, settings);
+    elected(recipe, settings, true);
+    scaling(recipe, settings);
+}
+
+fn breadcrumbs(method: Method, recipe: &mut Map<String, Value>, settings: &mut Settings<'_>) {
+    set(recipe, "preset", "breadcrumbs");
+    let density = density(settings);
+    let gamma = settings.number("gamma").unwrap_or(0.01);
+    set(recipe, "density", density);
+    // Where both do not fit into 1, mergekit leaves fewer outliers out; at density 1 none.
+    recipe.insert("outliers".to_owned(), rounded(gamma.min(1.0 - density)));
+    trim_rescale(recipe, settings);
+    if method == Method::BreadcrumbsTies {
+        set(recipe, "elect", "sum_of_values");
+        elected(recipe, settings, false);
+    } else {
+        sum(recipe, settings, false);
+    }
+    scaling(recipe, settings);
+}
+
+fn model_stock(recipe: &mut Map<String, Value>, settings: &mut Settings<'_>) {
+    set(recipe, "preset", "model_stock");
+    if settings.boolean("filter_wise") == Some(true) {
+        settings.remarks.left_out.push("`filter_wise: true`: there is one factor for each matrix here".to_owned());
+    }
+    settings.remarks.differences.push(
+        "where the cosine of two updates is negative, mergekit lets the factor be negative, and here it is 0"
+            .to_owned(),
+    );
 }
 
 fn della(method: Method, recipe: &mut Map<String, Value>, settings: &mut Settings<'_>) -> Result<(), Refused> {
