@@ -95,8 +95,6 @@ fn settings_that_cannot_be_followed_are_named_with_their_line() {
     train(&place, "own", &["--device", "cuda"]).fails(2, &["`--device` is `cuda`"]);
     let ran = place.run(&["finetune", "train.yaml", "--task", "mnist", "--out", "own"]);
     ran.fails(65, &["`mnist` is no task of `train.yaml`; its tasks are `optdigits`"]);
-    let ran = place.run(&["run", "train.yaml", "-o", "recipe={preset: ties}"]);
-    ran.fails(65, &["`tasks[0].adapter` is to be trained", "bowline finetune SWEEP.yaml --task optdigits"]);
 }
 
 /// 2,400 examples: two steps, the second of which ends the part of a pass.
