@@ -18,8 +18,7 @@ pub(crate) struct StoredJob<'a> {
 
 impl<'a> From<&'a Job> for StoredJob<'a> {
     fn from(job: &'a Job) -> Self {
-        let is_newest =
-            !job.places.slices.is_empty() || job.places.has_trained() || has_images_in_16_bits(job);
+        let is_newest = !job.places.slices.is_empty() || job.places.has_trained() || has_images_in_16_bits(job);
         let StoredSpec { version, meaning, spec } =
             if is_newest { StoredSpec::newest(job.spec()) } else { job.spec().into() };
         Self { version, meaning, spec, places: Cow::Borrowed(&job.places) }

@@ -169,7 +169,7 @@ impl Default for EvaluationFile {
             select: validation(),
             report: test(),
             statistics: None,
-            precision: Precision::default(),
+            precision: PrecisionChoice::default(),
             head: None,
             map: None,
         }
