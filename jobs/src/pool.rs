@@ -13,14 +13,16 @@ pub struct PoolEntry {
     pub priority: i32,
     /// The most workers that take jobs of the sweep at a time; `None` for all.
     pub max_workers: Option<u32>,
+    /// Whether its jobs run a command of the sweep, which not every worker allows.
+    pub runs_commands: bool,
 }
 
 impl PoolEntry {
-    /// The version that this program writes.
-    pub const VERSION: u32 = 1;
+    /// The newest version. Sweeps that run no commands are written as version 1.
+    pub const VERSION: u32 = 2;
 
     /// The entry of a sweep with the default priority, for all workers.
     pub fn new(sweep: impl Into<String>, base: Digest) -> Self {
-        Self { sweep: sweep.into(), base, priority: 0, max_workers: None }
+        Self { sweep: sweep.into(), base, priority: 0, max_workers: None, runs_commands: false }
     }
 }

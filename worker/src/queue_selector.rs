@@ -55,6 +55,8 @@ pub(crate) struct QueueSelector {
     pool: String,
     /// How many base models the worker keeps.
     model_capacity: usize,
+    /// Whether the worker takes jobs that run a command of their sweep.
+    allows_commands: bool,
     state: Mutex<State>,
     /// The source that the worker left last, if it left it for one whose jobs go first.
     preempted: watch::Sender<Option<JobSource>>,
@@ -63,8 +65,8 @@ pub(crate) struct QueueSelector {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<String, (PoolEntry, Instant)>,
-    /// Sweeps whose entry cannot be read, because another version of the program wrote it.
-    unreadable: HashSet<String>,
+    /// Sweeps of which the worker takes no job: it runs none of their commands, or another version of the program wrote their entry.
+    skipped: HashSet<String>,
     listed: Option<Instant>,
     /// A sweep was announced that is not in `entries`.
     has_new: bool,
@@ -102,7 +104,12 @@ impl Work {
 impl QueueSelector {
     pub(crate) fn new(store: Store, pool: String, models: usize) -> Self {
         let state = Mutex::default();
-        Self { store, pool, model_capacity: models.max(1), state, preempted: watch::Sender::new(None) }
+        let preempted = watch::Sender::new(None);
+        Self { store, pool, model_capacity: models.max(1), allows_commands: false, state, preempted }
+    }
+
+    pub(crate) fn allowing_commands(self, allows_commands: bool) -> Self {
+        Self { allows_commands, ..self }
     }
 
     /// A job of `sweep` starts to compute, on the base model `base` if it needs one.
@@ -231,7 +238,7 @@ impl QueueSelector {
             Ok::<_, StoreError>((sweeps, read))
         };
         match timeout(STORE_TIMEOUT, listing).await {
-            Ok(Ok((sweeps, read))) => self.state().update_entries(&sweeps, read),
+            Ok(Ok((sweeps, read))) => self.state().update_entries(&sweeps, read, self.allows_commands),
             Ok(Err(error)) => tracing::debug!(%error, "cannot list the sweeps of the pool"),
             Err(_) => tracing::debug!("the store did not list the sweeps of the pool in time"),
         }
@@ -254,17 +261,31 @@ impl State {
 
     /// Records that runs have published jobs of these sweeps.
     fn note_announced(&mut self, sweeps: &[String]) {
-        let is_known = |sweep: &String| self.entries.contains_key(sweep) || self.unreadable.contains(sweep);
+        let is_known = |sweep: &String| self.entries.contains_key(sweep) || self.skipped.contains(sweep);
         self.has_new |= !sweeps.iter().all(is_known);
     }
 
-    fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
+    fn update_entries(
+        &mut self,
+        sweeps: &[String],
+        read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>,
+        allows_commands: bool,
+    ) {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
-        self.unreadable.retain(|sweep| sweeps.contains(sweep));
+        self.skipped.retain(|sweep| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
+                Ok(Some(entry)) if entry.runs_commands && !allows_commands => {
+                    if self.skipped.insert(sweep.clone()) {
+                        tracing::info!(
+                            sweep,
+                            "the jobs of a sweep run its command and are left to workers with `--allow-commands`"
+                        );
+                    }
+                    continue;
+                }
                 Ok(Some(entry)) => {
-                    self.unreadable.remove(&sweep);
+                    self.skipped.remove(&sweep);
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }
@@ -272,7 +293,7 @@ impl State {
                 Ok(None) => continue,
                 Err(error) => error_chain(&error),
             };
-            if self.unreadable.insert(sweep.clone()) {
+            if self.skipped.insert(sweep.clone()) {
                 tracing::warn!(
                     sweep,
                     reason,

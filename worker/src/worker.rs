@@ -134,7 +134,8 @@ impl Worker {
     /// The same worker, which takes jobs that run a command of their sweep, or leaves them to other workers.
     #[must_use]
     pub fn allowing_commands(self, allows_commands: bool) -> Self {
-        Self { allows_commands, ..self }
+        let queue_selector = self.queue_selector.map(|selector| selector.allowing_commands(allows_commands));
+        Self { allows_commands, queue_selector, ..self }
     }
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.
@@ -150,7 +151,8 @@ impl Worker {
     /// models.
     #[must_use]
     pub fn serving(self, pool: impl Into<String>, models: usize) -> Self {
-        let selector = QueueSelector::new(self.store.clone(), pool.into(), models);
+        let selector =
+            QueueSelector::new(self.store.clone(), pool.into(), models).allowing_commands(self.allows_commands);
         Self { queue_selector: Some(selector), ..self }
     }
 

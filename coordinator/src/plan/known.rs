@@ -162,8 +162,17 @@ impl Known {
         }
         let split = &result.meaning.split;
         if result.meaning.subject == Subject::Base {
-            let sizes = result.scores.iter().map(|score| (score.task.clone(), score.n));
-            self.results.sizes.insert(split.clone(), sizes.collect());
+            // A command may answer with counts or means: without single outcomes there is nothing to race by.
+            let has_outcomes =
+                result.meaning.benchmark.command().is_none() || result.scores.iter().all(|score| score.right.is_some());
+            if has_outcomes {
+                let sizes = result.scores.iter().map(|score| (score.task.clone(), score.n));
+                self.results.sizes.insert(split.clone(), sizes.collect());
+            } else if self.frozen.sweep().racing.is_some() {
+                tracing::warn!(
+                    "the command gives no `outcomes`, so that no points race: each is evaluated on all examples"
+                );
+            }
             let accuracies = result.scores.iter().map(|score| (score.task.clone(), TaskScore::accuracy(score)));
             self.results.zero_shot.insert(split.clone(), accuracies.collect());
         }

@@ -141,7 +141,9 @@ impl SweepRun<'_> {
         let Services { store, settings, .. } = self.services;
         let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return Ok(()) };
         let Settings { priority, max_workers, .. } = *settings;
-        let entry = PoolEntry { priority, max_workers, ..PoolEntry::new(self.sweep(), self.frozen.base()) };
+        let runs_commands = self.frozen.sweep().evaluation.benchmark.command().is_some();
+        let new = PoolEntry::new(self.sweep(), self.frozen.base());
+        let entry = PoolEntry { priority, max_workers, runs_commands, ..new };
         store.put_pool_entry(pool, self.sweep(), &entry).await
     }
 

@@ -12,17 +12,21 @@ pub(crate) struct StoredPoolEntry {
     priority: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_workers: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    runs_commands: bool,
 }
 
 impl From<PoolEntry> for StoredPoolEntry {
-    fn from(PoolEntry { sweep, base, priority, max_workers }: PoolEntry) -> Self {
-        Self { version: PoolEntry::VERSION, sweep, base, priority, max_workers }
+    fn from(PoolEntry { sweep, base, priority, max_workers, runs_commands }: PoolEntry) -> Self {
+        let version = if runs_commands { PoolEntry::VERSION } else { 1 };
+        Self { version, sweep, base, priority, max_workers, runs_commands }
     }
 }
 
 impl From<StoredPoolEntry> for PoolEntry {
-    fn from(StoredPoolEntry { version: _, sweep, base, priority, max_workers }: StoredPoolEntry) -> Self {
-        Self { sweep, base, priority, max_workers }
+    fn from(stored: StoredPoolEntry) -> Self {
+        let StoredPoolEntry { version: _, sweep, base, priority, max_workers, runs_commands } = stored;
+        Self { sweep, base, priority, max_workers, runs_commands }
     }
 }
 
@@ -42,5 +46,10 @@ mod tests {
         let text = format!(r#"{{"version":1,"sweep":"small","base":"{base}","priority":-2,"max_workers":3}}"#);
         assert_eq!(serde_json::to_string(&limited).unwrap(), text);
         assert_eq!(serde_json::from_str::<PoolEntry>(&text).unwrap(), limited);
+
+        let command = PoolEntry { runs_commands: true, ..PoolEntry::new("small", base) };
+        let text = format!(r#"{{"version":2,"sweep":"small","base":"{base}","priority":0,"runs_commands":true}}"#);
+        assert_eq!(serde_json::to_string(&command).unwrap(), text);
+        assert_eq!(serde_json::from_str::<PoolEntry>(&text).unwrap(), command);
     }
 }

@@ -130,8 +130,14 @@ mod tests {
     }
 
     /// Through a coordinator, a queue, a worker and a store.
-    #[tokio::test]
-    async fn a_sweep_whose_points_race_makes_the_same_choice_on_slices() {
+    #[test]
+    fn a_sweep_whose_points_race_makes_the_same_choice_on_slices() {
+        // The thread of a test has a quarter of the stack of a program's main thread, and unoptimised futures need more.
+        let run = || tokio::runtime::Runtime::new().unwrap().block_on(races_choose_the_same());
+        std::thread::Builder::new().stack_size(8 << 20).spawn(run).unwrap().join().unwrap();
+    }
+
+    async fn races_choose_the_same() {
         for linear in [false, true] {
             let whole = Reference::of(&sweep(false, linear)).await.unwrap();
             let raced = Reference::of(&sweep(true, linear)).await.unwrap();

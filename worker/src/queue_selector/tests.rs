@@ -268,14 +268,14 @@ async fn sweeps_that_ended_are_forgotten() {
     }
     bench.after(MOMENT).await;
     bench.computes("one", "a", Duration::from_secs(1)).await;
-    assert!(bench.selector.state().unreadable.contains("new"));
+    assert!(bench.selector.state().skipped.contains("new"));
     for sweep in ["one", "new"] {
         bench.store.remove_pool_entry("a40", sweep).await.unwrap();
     }
     bench.computes("two", "a", HALF_LIFE * 8).await;
     let state = bench.selector.state();
     assert_eq!(state.work.keys().collect::<Vec<_>>(), [&of("two")]);
-    assert!(state.unreadable.is_empty());
+    assert!(state.skipped.is_empty());
 }
 
 /// A worker that computes a job of a large sweep, while a small sweep has just started.
@@ -352,4 +352,17 @@ async fn the_time_that_a_worker_waits_for_a_search_counts_as_work_for_it() {
     }
     // Four seconds, in steps of half a second.
     assert!((6..=10).contains(&steps), "{steps} steps");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_runs_no_commands_takes_no_jobs_of_sweeps_that_do() {
+    for allows in [false, true] {
+        let bench = Bench::new();
+        let bench = Bench { selector: bench.selector.allowing_commands(allows), ..bench };
+        bench.enter(PoolEntry { runs_commands: true, ..PoolEntry::new("own", base("a")) }).await;
+        bench.main.waits("own", 10, 0);
+        let expected = if allows { of("own") } else { JobSource::Pool };
+        assert_eq!(bench.after(MOMENT).await, expected, "{allows}");
+        assert_eq!(bench.selector.state().skipped.contains("own"), !allows);
+    }
 }

@@ -77,16 +77,16 @@ impl LivePages {
         let mut charts = Chart::all(&frame, &sweep.summary)?;
         charts.extend(sweep.other_charts.iter().cloned());
         let html = report::page(&self.store, &frame, &sweep, &charts).await;
-        Ok(Page { refresh_s: is_running.then(|| self.refresh.as_secs()), ..Page::html(html) })
+        Ok(Page { refresh_s: is_running.then_some(self.refresh.as_secs()), ..Page::html(html) })
     }
 
     /// Adds a table of the workers of the store.
     async fn add_workers(&self, sweep: &mut Analysed) -> Result<(), Failure> {
         let now = now_ms();
         let mut rows = Vec::new();
-        for (_, dated) in self.store.dated_workers::<WorkerStatus>().await? {
-            // One that cannot be read is written again within seconds.
-            let Ok(dated) = dated else { continue };
+        let workers = self.store.dated_workers::<WorkerStatus>().await?;
+        // One that cannot be read is written again within seconds.
+        for dated in workers.into_iter().filter_map(|(_, dated)| dated.ok()) {
             let age = dated.age(dated.content.beat_ms, now);
             if age > HIDDEN_AFTER {
                 continue;

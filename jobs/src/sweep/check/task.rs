@@ -113,7 +113,8 @@ fn check_task(path: &str, file: TaskFile, evaluator: Evaluator, folder: &Path) -
     let place = format!("{path}.data");
     let data = match evaluator {
         Evaluator::Bowline => {
-            let data = file.data.ok_or_else(|| SweepError::invalid(path, "needs `data`"));
+            let data =
+                file.data.ok_or_else(|| SweepError::invalid(path, "needs `data`: a reference to a data set, or a map"));
             data.and_then(|data| check_data(&place, data, folder)).map(Some)
         }
         Evaluator::Command => file.data.map(|data| command_data(&place, data, folder)).transpose(),

@@ -62,7 +62,7 @@ fn limits_have_units_and_files_may_have_names_of_their_own() {
         ("evaluation.timeout=-1", "`evaluation.timeout` is -1; write seconds"),
         ("evaluation.timeout=nans", "`evaluation.timeout` is \"nans\"; write seconds"),
         ("evaluation.timeout=3 weeks", "`evaluation.timeout` is \"3 weeks\"; write seconds"),
-        ("evaluation.memory=1000", "`evaluation.memory` is 1000; write a number with a unit"),
+        ("evaluation.memory=1000", "`evaluation.memory` is the number 1000; expected a text"),
         ("evaluation.memory=8G", "`evaluation.memory` is \"8G\"; write a number with a unit"),
         ("evaluation.memory=9e99GB", "`evaluation.memory` is \"9e99GB\"; write a number with a unit"),
     ] {
@@ -80,7 +80,7 @@ fn a_script_that_is_no_declared_file_is_refused_since_no_id_would_cover_it() {
         read(&[&format!("evaluation.command={command}")]).unwrap();
     }
     assert!(refused(&["evaluation.command=[]"]).starts_with("`evaluation.command` names no program"));
-    assert!(refused(&["evaluation.command=python3 eval.py"]).contains("expected a sequence"));
+    assert!(refused(&["evaluation.command=python3 eval.py"]).contains("expected a list"));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn what_has_no_effect_beside_a_command_or_without_one_is_refused_by_name() {
         ("tasks.one.data={source: data}", "`tasks[0].data` is no reference"),
         ("evaluation.pass=[SEED]", "`evaluation.pass[0]` is `SEED`, to which `evaluation.environment` gives a value"),
         ("evaluation.pass=[BOWLINE_BASE]", "`evaluation.pass[0]` begins with `BOWLINE_`"),
-        ("evaluation.environment={A: [1]}", "`evaluation.environment.A` is neither a text nor a number"),
+        ("evaluation.environment={A: [1]}", "`evaluation.environment.A` is a list; expected a text or a number"),
         ("evaluation.files=[eval.py, eval.py]", "`evaluation.files[1]` is `eval.py` a second time"),
         (
             "evaluation.files={eval.py: a, eval.py/x: b}",

@@ -162,5 +162,5 @@ fn images_and_texts_do_not_mix() {
         "`tasks[0].head` is `adapter`, which only texts can have; images need a file, or `classes` and `templates`";
     assert_eq!(image(&["tasks.mnist.head=adapter"]), head);
     let unknown = read(TEXTS, &["evaluation.precision=f8"]).unwrap_err().to_string();
-    assert_eq!(unknown, "`evaluation.precision` is `f8`; expected one of `f32`, `bf16`, `f16`");
+    assert_eq!(unknown, "`evaluation.precision` is `f8`; expected one of `auto`, `f32`, `bf16`, `f16`");
 }
