@@ -27,6 +27,7 @@ pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
         known: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
     })?;
     let training = task.training().map_err(|error| file.wrong(error))?;
+    local::without_device_memory(&args.compute)?;
     if args.compute.device != "cpu" {
         return Err(FinetuneFailure::Device { device: args.compute.device.clone() }.into());
     }
