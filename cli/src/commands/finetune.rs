@@ -19,6 +19,7 @@ use session::Session;
 
 /// `bowline finetune`: trains the adapter of one task, on this machine and without a store.
 pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
+    local::without_device_memory(&args.compute)?;
     let file = read_finetune(&args.sweep)?;
     let FinetuneFile { sweep, .. } = &file;
     let task = sweep.task(&args.task).ok_or_else(|| FinetuneFailure::UnknownTask {
@@ -27,7 +28,6 @@ pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
         known: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
     })?;
     let training = task.training().map_err(|error| file.wrong(error))?;
-    local::without_device_memory(&args.compute)?;
     if args.compute.device != "cpu" {
         return Err(FinetuneFailure::Device { device: args.compute.device.clone() }.into());
     }

@@ -10,15 +10,16 @@ const BROKER: [&str; 2] = ["--queue", "amqp://guest:guest@127.0.0.1:1"];
 #[test]
 fn a_run_takes_the_precision_of_its_device_for_auto_and_a_plan_says_so() {
     let place = Place::new();
-    let plan = place.run(&[&["plan", "sweep.yaml"], &AUTO[..]].concat()).succeeds().stdout.clone();
-    assert!(plan.contains("is planned as `f32`") && plan.contains("`run --queue` refuses `auto`"), "{plan}");
+    let plan = place.run(&[&["plan", "sweep.yaml", "--json"], &AUTO[..]].concat()).json();
+    let notes = plan["notes"].to_string();
+    assert!(notes.contains("is planned as `f32`") && notes.contains("`run --queue` refuses `auto`"), "{plan}");
 
     place.run(&[&["run", "sweep.yaml"], &AUTO[..]].concat()).succeeds();
     for precision in ["auto", "f32"] {
         let plan =
             place.run(&["plan", "sweep.yaml", "--json", "-o", &format!("evaluation.precision={precision}")]).json();
         assert_eq!((&plan["revision"], &plan["changes"]), (&1.into(), &serde_json::Value::Null), "{precision}: {plan}");
-        assert_ne!(plan["jobs_stored"], 0, "{precision}: {plan}");
+        assert!(plan["jobs_stored"].as_u64() > Some(0), "{precision}: {plan}");
     }
 }
 
