@@ -95,6 +95,9 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         // Merges outside the engine use the same number. An existing thread pool already has it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
+    if settings.device == DeviceChoice::Cpu {
+        without_device_memory(compute)?;
+    }
     let commands = compute.allow_commands.then(|| CommandSettings { environment: env::vars_os().collect() });
     let engine = Engine::new(settings, inputs)
         .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))?;
@@ -103,6 +106,18 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         Some(mebibytes) => engine.with_device_memory(mebibytes.saturating_mul(1 << 20)),
         None => engine,
     })
+}
+
+/// Refuses `--device-memory` where no data is kept on a GPU.
+pub(crate) fn without_device_memory(compute: &ComputeArgs) -> Result<(), Failure> {
+    match compute.device_memory {
+        None => Ok(()),
+        Some(mebibytes) => Err(Failure::Argument {
+            argument: "--device-memory",
+            value: mebibytes.to_string(),
+            expected: "no such option: nothing is kept on a GPU here; it goes with `--device cuda:N`, where jobs are computed",
+        }),
+    }
 }
 
 /// The threads of a command that computes without an engine.

@@ -45,7 +45,7 @@ pub(crate) fn ready_all(
 }
 
 /// The sweep with the precision that suits the device of this process, if its file leaves it open.
-fn stated(sweep: Sweep, file: &SweepFile, compute: Option<&ComputeArgs>) -> Result<Sweep, Failure> {
+pub(crate) fn stated(sweep: Sweep, file: &SweepFile, compute: Option<&ComputeArgs>) -> Result<Sweep, Failure> {
     let kind = |compute: &ComputeArgs| device(&compute.device).map(device_kind);
     sweep.with_stated_precision(compute.map(kind).transpose()?).map_err(|source| file.wrong(source))
 }

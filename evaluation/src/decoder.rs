@@ -294,7 +294,7 @@ impl HostBytes for TextStates {
     fn host_bytes(&self) -> u64 {
         match &self.values {
             StateValues::Host(steps) => steps.iter().map(HostBytes::host_bytes).sum(),
-            StateValues::Device(_) => 0,
+            StateValues::Device(steps) => steps.iter().map(HostBytes::host_bytes).sum(),
         }
     }
 }

@@ -39,9 +39,10 @@ use weights::Weights;
 /// operations.
 ///
 /// # Numerics
-/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format; sums, layer norms, activations, logits and
-/// softmax of attention, the stream of tokens between blocks, features and scores are in `f32`. An update is added to the matrix as it was read, and
-/// the sum is rounded once.
+/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format. Products are summed in `f32` and, but for logits of
+/// attention, rounded to the format once their sums are complete; queries, keys and values are rounded again with their biases. Biases,
+/// the stream of tokens between blocks, layer norms, activations, logits and softmax of attention, features and scores are in `f32`.
+/// An update is added to the matrix as it was read, and the sum is rounded once.
 #[derive(Clone)]
 pub struct ImageModel {
     base: Arc<Base>,
@@ -393,7 +394,8 @@ impl HostBytes for ImageStates {
     fn host_bytes(&self) -> u64 {
         match &self.tokens {
             StateValues::Host(tokens) => size_of_val(tokens.as_slice()) as u64,
-            StateValues::Device(_) => 0,
+            // A tower in 16 bits keeps them there as well. The first layer makes `f32` of the tokens, so that is what counts.
+            StateValues::Device(steps) => steps.iter().map(Accelerator::host_bytes).sum(),
         }
     }
 }

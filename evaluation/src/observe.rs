@@ -10,9 +10,10 @@ pub(crate) use sites::{Observation, Site};
 
 use crate::{
     ModelError,
+    device::Accelerator,
     model::host::kernels::{View, matmul},
 };
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -50,8 +51,11 @@ pub struct ModuleInputs<'a> {
 pub(crate) enum InputRows<'a> {
     /// `[rows, width]` each.
     Host(Vec<&'a [f32]>),
-    /// `[rows, width]`
-    Device(&'a Tensor),
+    Device {
+        /// `[rows, width]`
+        rows: &'a Tensor,
+        on: &'a Accelerator,
+    },
 }
 
 impl<'a> ModuleInputs<'a> {
@@ -73,7 +77,7 @@ impl<'a> ModuleInputs<'a> {
     pub fn rows(&self) -> usize {
         match &self.rows {
             InputRows::Host(parts) => parts.iter().map(|part| part.len() / self.width).sum(),
-            InputRows::Device(rows) => rows.elem_count() / self.width,
+            InputRows::Device { rows, on: _ } => rows.elem_count() / self.width,
         }
     }
 
@@ -100,9 +104,9 @@ impl<'a> ModuleInputs<'a> {
                     }
                 });
             }
-            InputRows::Device(rows) => {
+            InputRows::Device { rows, on } => {
                 let rows = rows.to_dtype(DType::F32)?;
-                let product = rows.t()?.matmul(&rows)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+                let product = on.take_back(&on.product(&rows.t()?, &rows)?)?;
                 gram.iter_mut().zip(product).for_each(|(sum, x)| *sum += f64::from(x));
             }
         }
@@ -117,10 +121,7 @@ impl<'a> ModuleInputs<'a> {
         let mut add = |row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
         match &self.rows {
             InputRows::Host(parts) => parts.iter().for_each(|part| part.chunks_exact(self.width).for_each(&mut add)),
-            InputRows::Device(rows) => {
-                let rows = rows.to_dtype(DType::F32)?.sum(0)?.to_device(&Device::Cpu)?.to_vec1::<f32>()?;
-                add(&rows);
-            }
+            InputRows::Device { rows, on } => add(&on.take_back(&rows.to_dtype(DType::F32)?.sum(0)?)?),
         }
         Ok(())
     }

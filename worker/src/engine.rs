@@ -83,6 +83,8 @@ pub struct Engine {
     sessions: LruCache<Digest, Session>,
     /// What evaluations by commands share.
     commands: CommandSession,
+    /// What the closed sessions sent to the device and took back.
+    past_transfers: TransferCounts,
     /// The last session that was closed because a file of its base changed.
     closed: Option<ClosedSession>,
 }
@@ -117,7 +119,18 @@ impl Engine {
         let metrics = Metrics::default();
         let commands = CommandSession::new(None, &metrics);
         let sessions = LruCache::new(NonZeroUsize::MIN);
-        Ok(Self { name, pool, inputs, settings, device_bytes: None, metrics, sessions, commands, closed: None })
+        Ok(Self {
+            name,
+            pool,
+            inputs,
+            settings,
+            device_bytes: None,
+            metrics,
+            sessions,
+            commands,
+            past_transfers: TransferCounts::default(),
+            closed: None,
+        })
     }
 
     /// The same engine, which keeps this many base models with their sessions: those used last, at least one.
@@ -170,10 +183,10 @@ impl Engine {
         &self.name
     }
 
-    /// What went to the device and came back, over the bases that are open: nothing where models run on plain slices of the
-    /// processor.
+    /// What went to the device and came back since the engine started: nothing where models run on plain slices of the processor.
     pub fn transfers(&self) -> TransferCounts {
-        self.sessions.iter().map(|(_, session)| session.transfers()).fold(TransferCounts::default(), |sum, of| sum + of)
+        let open = self.sessions.iter().map(|(_, session)| session.transfers());
+        open.fold(self.past_transfers, |sum, of| sum + of)
     }
 
     /// Versions of the programs that decide numbers, by name.
@@ -269,7 +282,8 @@ impl Engine {
         if !is_open {
             // The oldest session is closed first: memory may not hold one more.
             if self.sessions.len() == self.sessions.cap().get() {
-                self.sessions.pop_lru();
+                let oldest = self.sessions.pop_lru();
+                self.was_closed(oldest.map(|(_, session)| session));
             }
             let budget = self.split_budget();
             let session = attempt.loading(|attempt| Session::open(attempt, &self.settings, budget));
@@ -285,9 +299,15 @@ impl Engine {
     /// Closes the session of a base of which a file changed.
     fn close_session(&mut self, key: Digest, changed: FileChanged) -> Arc<FileChanged> {
         let changed = Arc::new(changed);
-        self.sessions.pop(&key);
+        let session = self.sessions.pop(&key);
+        self.was_closed(session);
         self.closed = Some(ClosedSession { key, changed: Arc::clone(&changed) });
         changed
+    }
+
+    /// Keeps the counts of a session that ends here, so that the sum over all of them never falls.
+    fn was_closed(&mut self, session: Option<Session>) {
+        self.past_transfers = session.map_or(self.past_transfers, |session| self.past_transfers + session.transfers());
     }
 
     /// Adds the file that changed to the error of a base whose digest is no longer the expected one.

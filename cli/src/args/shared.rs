@@ -138,7 +138,7 @@ pub(crate) struct ComputeArgs {
     /// Memory for preprocessed images that are kept between jobs, in MiB; larger splits need `--example-cache`
     #[arg(long, alias = "picture-memory", value_name = "MIB", default_value_t = 4096)]
     pub(crate) image_memory: u64,
-    /// Memory of the GPU for data that is kept between jobs, in MiB [default: that of `--image-memory`]
+    /// Memory of the GPU for data that is kept between jobs, in MiB, for each base that is kept [default: that of `--image-memory`]
     #[arg(long, value_name = "MIB")]
     pub(crate) device_memory: Option<u64>,
     /// Keep preprocessed images and tokenised texts in this folder, for large data sets

@@ -1,7 +1,7 @@
 use crate::{
     args::{self, Secret},
     failure::{DoctorFailure, Failure, InputFailure},
-    local::{device, engine, inputs, runtime},
+    local::{device, engine, inputs, runtime, without_device_memory},
     remote::{open_store, rabbit_settings},
     sweep_file::absolute,
     terminal,
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
 }
 
 fn check_device(args: &args::Doctor) -> Result<String, Failure> {
+    without_device_memory(&args.compute)?;
     Ok(engine(&args.compute, Arc::new(inputs(&args.store.s3)))?.device().to_owned())
 }
 

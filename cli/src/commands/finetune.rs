@@ -19,6 +19,7 @@ use session::Session;
 
 /// `bowline finetune`: trains the adapter of one task, on this machine and without a store.
 pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
+    local::without_device_memory(&args.compute)?;
     let file = read_finetune(&args.sweep)?;
     let FinetuneFile { sweep, .. } = &file;
     let task = sweep.task(&args.task).ok_or_else(|| FinetuneFailure::UnknownTask {

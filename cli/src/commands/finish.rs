@@ -7,7 +7,7 @@ use crate::{
     },
     failure::Failure,
     interrupt::Interrupts,
-    local::{engine, inputs_beside_a_store, runtime},
+    local::{engine, inputs_beside_a_store, runtime, without_device_memory},
     progress::Progress,
     ready::check_commands,
     remote::{check_conditions, existing_store, rabbit_settings},
@@ -46,7 +46,10 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         return Err(coordinator::CoordinatorError::Superseded { sweep, revision, newest }.into());
     }
     let queue = match rabbit(args)? {
-        Some(settings) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?)),
+        Some(settings) => {
+            without_device_memory(&args.compute)?;
+            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
+        }
         None => None,
     };
     let runner = match &queue {

@@ -85,7 +85,8 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 }
 
 /// What `evaluation.precision: auto` means for a plan.
-const PRECISION_NOTE: &str = "`evaluation.precision: auto` is planned as `f32`, for a processor; a run on a GPU takes `bf16`, and has other jobs";
+const PRECISION_NOTE: &str = "`evaluation.precision: auto` is planned as `f32`, for a processor; a run on a GPU takes `bf16`, and has other \
+     jobs, so that in its store the plan shows the precision as a change; `run --queue` refuses `auto`";
 
 /// A plan, and what the store has of the sweep.
 struct Planned {
@@ -97,9 +98,10 @@ impl Planned {
     fn of(sweep: Sweep, file: &SweepFile, args: &args::Plan) -> Result<Self, Failure> {
         let inputs = inputs_at_hand(&args.store.s3);
         let is_open = sweep.evaluation.precision.stated().is_none();
+        // With an open precision, the memory is that of the one that each device would take.
+        let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
         // Where a plan is made, no device is known.
         let sweep = sweep.with_stated_precision(Some(DeviceKind::Processor)).map_err(|source| file.wrong(source))?;
-        let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
         let jobs_at_most = coordinator::bound(&sweep)?;
         let resume = if checked.problems.is_empty() && checked.is_here() {
             let frozen = coordinator::freeze(checked.of_family(sweep.clone()), &inputs)?;

@@ -14,9 +14,9 @@ use crate::{
     failed,
     failure::{Failure, RunFailure},
     interrupt::Interrupts,
-    local::{engine, inputs_beside_a_store, runtime},
+    local::{engine, inputs_beside_a_store, runtime, without_device_memory},
     progress::Progress,
-    ready::ready_all,
+    ready::{ready_all, stated},
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
@@ -101,6 +101,10 @@ struct ReadySweep {
 
 impl<'a> Prepared<'a> {
     fn of(args: &'a args::Run, sweeps: Vec<jobs::Sweep>, file: &SweepFile) -> Result<Self, Failure> {
+        // What can be told without a broker is told before one is waited for.
+        let compute = if args.publish.queue.is_none() { Some(&args.compute) } else { None };
+        let sweeps = sweeps.into_iter().map(|sweep| stated(sweep, file, compute));
+        let sweeps = sweeps.collect::<Result<Vec<_>, _>>()?;
         let runtime = runtime()?;
         let interrupts = Interrupts::listen(&runtime);
         let watching = Watching::open(&args.listen, &runtime)?;
@@ -109,12 +113,15 @@ impl<'a> Prepared<'a> {
         // The device is opened before anything is hashed, so that an unusable device is reported at once.
         let engine = match args.publish.queue {
             None => Some(engine(&args.compute, Arc::clone(&inputs))?),
-            Some(_) => None,
+            Some(_) => {
+                without_device_memory(&args.compute)?;
+                None
+            }
         };
         // The same holds for a wrong address, or an unreachable broker.
         let first = sweeps.first().map(|sweep| sweep.name.clone()).unwrap_or_default();
         let queue = connect(&runtime, args, &first)?;
-        let frozen = ready_all(sweeps, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
+        let frozen = ready_all(sweeps, file, &inputs, compute)?;
         let mut ready = None;
         let mut later = Vec::new();
         for frozen in frozen {

@@ -25,6 +25,7 @@ mod k8s;
 mod mistakes;
 mod older_store;
 mod pools;
+mod precision;
 mod process;
 mod published;
 mod revisions;

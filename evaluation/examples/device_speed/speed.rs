@@ -36,7 +36,7 @@ pub(crate) fn tower(shape: &Shape, device: &Device, peaks: Option<[f64; 2]>) -> 
                 })
             );
             if shape.batches.last() == Some(count) {
-                merges(shape, &model, &embedded, &head)?;
+                merges(shape, precision, &model, &embedded, &head)?;
             }
         }
     }
@@ -44,7 +44,13 @@ pub(crate) fn tower(shape: &Shape, device: &Device, peaks: Option<[f64; 2]>) -> 
 }
 
 /// Measures a scaling and a density step over one batch of images.
-fn merges(shape: &Shape, model: &ImageModel, embedded: &Embedded, head: &Head) -> Result<(), Failure> {
+fn merges(
+    shape: &Shape,
+    precision: Precision,
+    model: &ImageModel,
+    embedded: &Embedded,
+    head: &Head,
+) -> Result<(), Failure> {
     let modules: Vec<Module> = model.modules().into_iter().filter(|module| module.name.contains("self_attn")).collect();
     let width = model.config().vision.encoder.width;
     let factors = vec![1e-3; width * RANK];
@@ -59,8 +65,8 @@ fn merges(shape: &Shape, model: &ImageModel, embedded: &Embedded, head: &Head) -
     println!(
         "{}",
         json!({
-            "merge": shape.name, "images": embedded.len(), "scaling_ms": (scaling - base) * 1e3,
-            "density_ms": (density - base) * 1e3, "transfers": format!("{:?}", model.transfers()),
+            "merge": shape.name, "precision": precision.name(), "images": embedded.len(),
+            "scaling_ms": (scaling - base) * 1e3, "density_ms": (density - base) * 1e3, "transfers": format!("{:?}", model.transfers()),
         })
     );
     Ok(())

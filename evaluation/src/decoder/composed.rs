@@ -11,7 +11,7 @@ use super::{
     weights::DecoderWeights,
 };
 use crate::{
-    ModelError, Texts, Watch,
+    HostBytes, ModelError, Texts, Watch,
     device::Accelerator,
     model::composed::overflows,
     observe::{InputRows, Noted, Observation},
@@ -32,6 +32,12 @@ pub(crate) struct Step {
     lengths: Vec<usize>,
     /// `[texts, longest, width]`
     x: Tensor,
+}
+
+impl HostBytes for Step {
+    fn host_bytes(&self) -> u64 {
+        Accelerator::host_bytes(&self.x)
+    }
 }
 
 impl Step {
@@ -178,7 +184,7 @@ impl ComposedDecoder {
             step.x = self.layers[layer].apply(&self.config, &step.x, &batch, false, &mut noted)?;
             for (kind, rows) in noted.rows {
                 let rows = rows.flatten_to(D::Minus2)?.index_select(&step.unpadded(&self.on)?, 0)?;
-                observation.hand_over(kind, InputRows::Device(&rows))?;
+                observation.hand_over(kind, InputRows::Device { rows: &rows, on: &self.on })?;
             }
             watch.done(step.lengths.len());
         }

@@ -15,6 +15,11 @@ pub(crate) struct Accelerator {
 }
 
 impl Accelerator {
+    /// Bytes of a tensor in the memory of the processor once it is in `f32`; 0 on another device.
+    pub(crate) fn host_bytes(tensor: &Tensor) -> u64 {
+        if tensor.device().is_cpu() { (tensor.elem_count() * size_of::<f32>()) as u64 } else { 0 }
+    }
+
     /// A device for models of this precision.
     pub(crate) fn new(device: &Device, precision: Precision) -> Self {
         let dtype = match precision {
@@ -60,9 +65,15 @@ impl Accelerator {
 
     /// The product of `[…, m, k]` and `[…, k, n]`.
     ///
-    /// Products of 16-bit numbers are summed in `f32`: on the processor by candle's own way, elsewhere by tensor cores.
+    /// Products of 16-bit numbers are summed in `f32`, and each sum is rounded to 16 bits when it is complete.
     pub(crate) fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
-        let product = left.matmul(right)?;
+        // Of `f16` on the processor, candle's products round what they have summed after each block of the depth; how many blocks
+        // there are depends on the machine's caches. `bf16` it widens itself.
+        let product = if self.device.is_cpu() && left.dtype() == DType::F16 {
+            left.to_dtype(DType::F32)?.matmul(&right.to_dtype(DType::F32)?)?.to_dtype(DType::F16)?
+        } else {
+            left.matmul(right)?
+        };
         let outputs = right.dims().last().copied().unwrap_or(0);
         self.counter.multiplied(2 * (left.elem_count() * outputs) as u64);
         Ok(product)
@@ -71,4 +82,40 @@ impl Accelerator {
 
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    #[test]
+    fn products_of_16_bits_on_the_processor_are_rounded_when_their_sums_are_complete() {
+        const DEPTH: usize = 1536;
+        const ROWS: usize = 8;
+        const COLUMNS: usize = 16;
+        // The first half of each sum is large, and the second half takes it away again.
+        let sign = |k: usize| if k < DEPTH / 2 { 1.0 } else { -1.0 };
+        let left: Vec<f32> = (0..ROWS * DEPTH).map(|n| 1.0 + 0.25 * (n as f32 * 0.7).sin()).collect();
+        let right: Vec<f32> =
+            (0..DEPTH * COLUMNS).map(|n| sign(n / COLUMNS) + 0.25 * (n as f32 * 0.37).cos()).collect();
+        let on = Accelerator::new(&Device::Cpu, Precision::F16);
+        let narrow =
+            |values: Vec<f32>, shape: (usize, usize)| on.put(values, shape).unwrap().to_dtype(DType::F16).unwrap();
+        let left = narrow(left, (ROWS, DEPTH));
+        let right = narrow(right, (DEPTH, COLUMNS));
+        let found = on.product(&left, &right).unwrap();
+        let found: Vec<f16> = found.flatten_all().unwrap().to_vec1().unwrap();
+        let read = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f16>().unwrap();
+        let left = read(&left);
+        let right = read(&right);
+        for (n, found) in found.iter().enumerate() {
+            let terms =
+                (0..DEPTH).map(|k| left[n / COLUMNS * DEPTH + k].to_f64() * right[k * COLUMNS + n % COLUMNS].to_f64());
+            let exact: f64 = terms.sum();
+            // Half a unit in the last place of `f16`, and what sums in `f32` of terms of this size are off by.
+            let bound = exact.abs() / 2048.0 + 2e-3;
+            assert!((found.to_f64() - exact).abs() <= bound, "{n}: {found} in place of {exact}");
+        }
+    }
 }

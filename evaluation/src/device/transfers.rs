@@ -7,7 +7,7 @@ pub struct TransferCounts {
     pub up_bytes: u64,
     /// Bytes from the device to the processor.
     pub down_bytes: u64,
-    /// How often the processor waited for the device.
+    /// How often the processor copied something back, and waited for it. Copies to the device may wait as well, and do not count.
     pub synchronisations: u64,
     /// Floating-point operations of matrix products: 2·m·k·n each. Other operations are not counted.
     pub flops: u64,

@@ -34,8 +34,8 @@ const HOST_STEP_ROWS: usize = 1024;
 /// The image tower composed of candle's operations; a clone shares every matrix.
 ///
 /// # Numerics
-/// Matrices and what they multiply are in the tower's number format, with sums in `f32`. All that is between them and features are in
-/// `f32` ([`Block`]). Embedded tokens are in the tower's format.
+/// Matrices, what they multiply and each product are in the tower's number format, with the sums of a product in `f32`. All that is
+/// between them and features are in `f32` ([`Block`]). Embedded tokens are in the tower's format.
 #[derive(Clone)]
 pub(crate) struct ComposedTower {
     config: ClipConfig,
@@ -231,7 +231,8 @@ impl ComposedTower {
             *x = self.blocks[layer].apply(x, self.running(false), &mut noted)?;
             for (kind, rows) in noted.rows {
                 let rows = rows.flatten_to(D::Minus2)?;
-                observation.hand_over(TowerMatrix::Block(layer, kind), InputRows::Device(&rows))?;
+                observation
+                    .hand_over(TowerMatrix::Block(layer, kind), InputRows::Device { rows: &rows, on: &self.on })?;
             }
             watch.done(x.dim(0)?);
         }
@@ -246,7 +247,8 @@ impl ComposedTower {
     ) -> std::result::Result<(), ModelError> {
         for x in steps {
             let class = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?.to_dtype(DType::F32)?;
-            observation.hand_over(TowerMatrix::Projection, InputRows::Device(&self.post.apply(&class)?))?;
+            let rows = InputRows::Device { rows: &self.post.apply(&class)?, on: &self.on };
+            observation.hand_over(TowerMatrix::Projection, rows)?;
         }
         Ok(())
     }

@@ -276,7 +276,7 @@ impl Bench {
         let figure = format!(
             "{:.1} % busy, {:.0} merges an hour ({} jobs, {:.0} s in all)",
             busy.share * 100.0,
-            busy.jobs_per_hour,
+            busy.merges_per_hour,
             busy.jobs,
             ran.took.as_secs_f64()
         );

@@ -11,11 +11,13 @@ use super::{
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    ExampleCount, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts, Watch,
+    ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts,
+    Watch,
 };
 use files::MappedFile;
 use jobs::{
-    BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec,
+    BenchmarkInput, Digest, EnsembleRule, LayerwiseSpec, MergeFacts, Precision, StatisticsSpec, Subject, TaskScore,
+    TuneSpec,
 };
 use merging::BaseHeader;
 use std::path::Path;
@@ -55,15 +57,7 @@ impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
         let Open { attempt, folder, settings, budget } = open;
         let precision = attempt.job.meaning.precision;
-        // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
-        // the scores would be stored under an id that does not describe them.
-        if !F::PRECISIONS.contains(&precision) {
-            return Err(JobError::Precision {
-                precision: precision.name(),
-                reads: F::READS.name(),
-                expected: F::PRECISIONS.iter().map(|precision| precision.name()).collect::<Vec<_>>().join(", "),
-            });
-        }
+        check_precision(precision, F::PRECISIONS, F::READS)?;
         let free = check_memory(folder, precision, settings)?;
         Ok(Self {
             base: F::open(folder, settings.device, precision)?,
@@ -146,6 +140,18 @@ impl<F: ModelFamily> FamilySession<F> {
     }
 }
 
+/// Refuses a precision in which a family is not evaluated. Computed in another one, the scores would be stored under an id that does
+/// not describe them.
+///
+/// All families of today are evaluated in all precisions.
+fn check_precision(precision: Precision, expected: &[Precision], reads: ExampleKind) -> Result<(), JobError> {
+    if expected.contains(&precision) {
+        return Ok(());
+    }
+    let expected: Vec<&str> = expected.iter().map(|precision| precision.name()).collect();
+    Err(JobError::Precision { precision: precision.name(), reads: reads.name(), expected: expected.join(", ") })
+}
+
 /// Why the features of several models come to no score.
 enum EnsembleError {
     /// A model cannot be made or run.
@@ -225,4 +231,18 @@ fn features<F: ModelFamily>(
         ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
     }
     Ok(features)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_that_a_family_does_not_list_is_refused_by_name() {
+        let check = |precision| check_precision(precision, &[Precision::F32, Precision::Bf16], ExampleKind::Images);
+        assert!(check(Precision::F32).is_ok() && check(Precision::Bf16).is_ok());
+        let refused = check(Precision::F16).unwrap_err();
+        let words = "the job names the precision f16, and models that read images are evaluated only in f32, bf16";
+        assert_eq!(refused.to_string(), words);
+    }
 }

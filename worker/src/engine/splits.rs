@@ -14,10 +14,29 @@ pub(super) struct SplitBudget {
     pub(super) device_bytes: Option<u64>,
 }
 
+impl SplitBudget {
+    /// Whether what is held takes away from what may be read.
+    fn is_shared(self) -> bool {
+        self.device_bytes.is_none()
+    }
+
+    /// Bytes that a split may take while it is read, beside what is held.
+    fn reading(self, held_bytes: u64) -> u64 {
+        let left = if self.is_shared() { self.host_bytes.saturating_sub(held_bytes) } else { self.host_bytes };
+        left.max(LEAST_BYTES)
+    }
+}
+
+/// The splits that the job at hand needs.
+fn own_splits(attempt: &Attempt<'_>) -> BTreeSet<Digest> {
+    attempt.job.meaning.tasks.iter().map(|task| task.data).collect()
+}
+
 /// Prepared splits of the tasks that the last jobs used, within a memory budget.
 ///
-/// What the job at hand needs is never dropped for another one of its splits: a job goes through all of its splits in turn, and
-/// would find none of them in the next turn. A split that no longer fits is held in a smaller form, or prepared for every job.
+/// What the job at hand needs is not dropped to hold another one of its splits: a job goes through all of its splits in turn, and
+/// would find none of them in the next turn. A split that no longer fits is held in a smaller form, or prepared for every job. Only
+/// where a split could not be read otherwise, because both lie in the memory of the processor, the job's own are dropped too.
 pub(super) struct Splits<F: ModelFamily> {
     budget: SplitBudget,
     held_bytes: u64,
@@ -70,12 +89,14 @@ impl<F: ModelFamily> Splits<F> {
             SplitBudget { device_bytes: Some(device_bytes), .. } => (device_bytes, 0),
         };
         let needed = prepared_bytes.saturating_add(beside);
-        let own: BTreeSet<Digest> = attempt.job.meaning.tasks.iter().map(|task| task.data).collect();
+        let own = own_splits(attempt);
         while self.held_bytes.saturating_add(needed) > budget && self.drop_oldest_but(&own) {}
-        while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest() {}
+        while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest_but(&own) {}
         let left = budget.saturating_sub(self.held_bytes).saturating_sub(beside);
         let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
-        if let Some(bytes) = examples.kept_bytes() {
+        if let Some(bytes) = examples.kept_bytes()
+            && self.held.len() < F::KEPT_SPLITS
+        {
             self.held_bytes += bytes;
             self.held.put(task.data, Held { examples: Arc::clone(&examples), bytes });
         }
@@ -91,10 +112,15 @@ impl<F: ModelFamily> Splits<F> {
         count: u64,
     ) -> Result<F::Examples, JobError> {
         let split = self.read_within_budget(attempt, base, task, Some(count))?;
-        attempt.evaluating(|watch| base.prepare(split, u64::MAX, watch))
+        let budget = match self.budget {
+            // The split lies in the same memory already, and is prepared for this use alone.
+            SplitBudget { device_bytes: None, .. } => u64::MAX,
+            SplitBudget { device_bytes: Some(bytes), .. } => bytes.saturating_sub(self.held_bytes),
+        };
+        attempt.evaluating(|watch| base.prepare(split, budget, watch))
     }
 
-    /// Reads the task's split, or its first examples. Held splits are dropped until it fits.
+    /// Reads the task's split, or its first examples. Held splits are dropped until it fits, if they lie where it is read.
     pub(super) fn read_within_budget(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -102,19 +128,21 @@ impl<F: ModelFamily> Splits<F> {
         task: &TaskInput,
         first: Option<u64>,
     ) -> Result<F::Split, JobError> {
+        let own = own_splits(attempt);
         loop {
-            let image_bytes = match self.budget {
-                SplitBudget { host_bytes, device_bytes: None } => host_bytes.saturating_sub(self.held_bytes),
-                SplitBudget { host_bytes, device_bytes: Some(_) } => host_bytes,
-            };
-            let image_bytes = image_bytes.max(LEAST_BYTES);
+            let image_bytes = self.budget.reading(self.held_bytes);
             let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
             // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
-            if !(is_too_large && self.drop_oldest()) {
+            if !(is_too_large && self.make_room(&own)) {
                 return read;
             }
         }
+    }
+
+    /// Drops a held split so that another one can be read, those in `own` last. Returns `false` if that makes no room.
+    fn make_room(&mut self, own: &BTreeSet<Digest>) -> bool {
+        self.budget.is_shared() && (self.drop_oldest_but(own) || self.drop_oldest())
     }
 
     /// Drops the split that was not used for the longest time. Returns `false` if there is none.
@@ -163,5 +191,22 @@ impl<F: ModelFamily> Splits<F> {
             tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no image of some classes");
         }
         Ok(split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_a_device_takes_nothing_away_from_reading() {
+        let host_bytes = 4 << 30;
+        let shared = SplitBudget { host_bytes, device_bytes: None };
+        assert!(shared.is_shared());
+        assert_eq!(shared.reading(1 << 30), 3 << 30);
+        assert_eq!(shared.reading(host_bytes), LEAST_BYTES);
+        let apart = SplitBudget { host_bytes, device_bytes: Some(1 << 40) };
+        assert!(!apart.is_shared(), "dropping there would make no room");
+        assert_eq!(apart.reading(1 << 39), host_bytes);
     }
 }

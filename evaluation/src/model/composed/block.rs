@@ -73,7 +73,7 @@ impl Linear {
         Ok(Self { matrix: Matrix::new(read.weight, inputs, on)?, bias })
     }
 
-    /// Rows of any leading shape times the matrix, as one product, with the bias; the sum is in `f32`.
+    /// Rows of any leading shape times the matrix, as one product in the tower's format, to which the bias is added in `f32`.
     fn apply(&self, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
         let mut shape = x.dims().to_vec();
         let inputs = shape.pop().unwrap_or(0);
@@ -86,8 +86,10 @@ impl Linear {
 /// An encoder block.
 ///
 /// # Numerics
-/// What goes through matrices is in the tower's number format, as are queries, keys, values and their shares. Everything between is
-/// in `f32` and rounded once: the stream of tokens, norms, sums with biases, activations, and the logits and softmax of attention.
+/// What goes through matrices is in the tower's number format, as are the products, queries, keys, values and their shares. A product
+/// is summed in `f32` and rounded; its bias is added to that in `f32`, and queries, keys and values are rounded again. Everything else is
+/// in `f32`, and rounded where it goes through the next matrix: the stream of tokens, norms, activations, and the logits and softmax of
+/// attention.
 #[derive(Clone)]
 pub(super) struct Block {
     norm1: Norm,

@@ -2,8 +2,8 @@
 
 use super::ComposedTower;
 use crate::{
-    Activation, ClipConfig, Delta, EncoderConfig, Features, Head, ImageModel, Module, TextConfig, TransferCounts,
-    VisionConfig, Watch, accuracy,
+    Activation, ClipConfig, Delta, EncoderConfig, Features, Head, HostBytes, ImageModel, Module, TextConfig,
+    TransferCounts, VisionConfig, Watch, accuracy,
     device::Accelerator,
     images::Images,
     joint_hits,
@@ -100,6 +100,20 @@ fn images_go_up_as_bytes_once_and_only_one_number_for_each_comes_back() {
     let map: Vec<usize> = (0..10).collect();
     let (_, joint) = counted(&model, || joint_hits(&features, &head, &map).unwrap());
     assert_eq!(joint, TransferCounts { up_bytes: 4 * count, ..once }, "the own class of each image goes up");
+}
+
+#[test]
+fn states_in_16_bits_on_the_processor_count_as_what_the_first_layer_makes_of_them() {
+    for precision in [Precision::Bf16, Precision::F16] {
+        let model = model(precision);
+        let images = Arc::new(Images::blank(model.config().vision.image_size, IMAGES));
+        let embedded = model.embed(&images, u64::MAX, &Watch::default()).unwrap();
+        let mut states = model.states(&embedded, &Watch::default()).unwrap();
+        let bytes = (IMAGES * 50 * 768 * 4) as u64;
+        assert_eq!(states.host_bytes(), bytes);
+        model.run_layer(0, &mut states, None, &Watch::default()).unwrap();
+        assert_eq!(states.host_bytes(), bytes, "a layer adds nothing");
+    }
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! `evaluation.precision: auto`, and the memory of a GPU that a command does not use.
+
+use crate::bowline::Place;
+
+const AUTO: [&str; 2] = ["-o", "evaluation.precision=auto"];
+
+/// A broker that is not there.
+const BROKER: [&str; 2] = ["--queue", "amqp://guest:guest@127.0.0.1:1"];
+
+#[test]
+fn a_run_takes_the_precision_of_its_device_for_auto_and_a_plan_says_so() {
+    let place = Place::new();
+    let plan = place.run(&[&["plan", "sweep.yaml", "--json"], &AUTO[..]].concat()).json();
+    let notes = plan["notes"].to_string();
+    assert!(notes.contains("is planned as `f32`") && notes.contains("`run --queue` refuses `auto`"), "{plan}");
+
+    place.run(&[&["run", "sweep.yaml"], &AUTO[..]].concat()).succeeds();
+    for precision in ["auto", "f32"] {
+        let plan =
+            place.run(&["plan", "sweep.yaml", "--json", "-o", &format!("evaluation.precision={precision}")]).json();
+        assert_eq!((&plan["revision"], &plan["changes"]), (&1.into(), &serde_json::Value::Null), "{precision}: {plan}");
+        assert!(plan["jobs_stored"].as_u64() > Some(0), "{precision}: {plan}");
+    }
+}
+
+#[test]
+fn a_plan_with_auto_states_the_memory_of_what_each_device_would_take() {
+    let place = Place::new();
+    let sweep = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/nli6/task-arithmetic.yaml");
+    let memory = |precision: &str| {
+        let plan = place.run(&["plan", sweep, "--json", "-o", &format!("evaluation.precision={precision}")]).json();
+        plan["memory"].clone()
+    };
+    let auto = memory("auto");
+    assert_eq!(auto["processor"], memory("f32")["processor"]);
+    assert_eq!(auto["device"], memory("bf16")["device"]);
+    assert_ne!(auto["device"], memory("f32")["device"]);
+}
+
+#[test]
+fn a_run_for_workers_refuses_auto_before_it_looks_for_the_broker() {
+    let place = Place::new();
+    let words = ["`evaluation.precision` is `auto`", "other machines compute the jobs: state `f32`, `bf16` or `f16`"];
+    place.run(&[&["run", "sweep.yaml"], &AUTO[..], &BROKER].concat()).fails(65, &words);
+}
+
+#[test]
+fn memory_of_a_gpu_is_refused_where_nothing_is_kept_on_one() {
+    let place = Place::new();
+    let option = ["--device-memory", "8000"];
+    let commands = [
+        &["run", "sweep.yaml"][..],
+        &["run", "sweep.yaml", "--device", "cuda:0", BROKER[0], BROKER[1]],
+        &["finetune", "sweep.yaml", "--task", "mnist", "--out", "out"],
+    ];
+    for command in commands {
+        let refused = place.run(&[command, &option].concat());
+        refused.fails(2, &["`--device-memory` is `8000`", "nothing is kept on a GPU here"]);
+    }
+    assert!(!place.path("bowline-results").exists());
+    // One check of several fails.
+    let doctor = place.run(&[&["doctor"], &option[..]].concat());
+    assert!(doctor.code != Some(0) && doctor.stdout.contains("`--device-memory` is `8000`"), "{doctor:?}");
+}
