@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, TrainError,
+    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
     TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
 };
 use finished::Finished;
@@ -238,19 +238,16 @@ impl Run {
     }
 }
 
-/// The state that a leg starts from: the checkpoint of the leg before. Without it, all steps before are made again, which
-/// gives the same bits.
+/// The state that a leg starts from: the checkpoint of the leg before.
 fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
     let Some(bytes) = attempt.leg_checkpoint() else {
-        if spec.leg.first > 0 {
-            tracing::warn!(
-                steps = spec.leg.first,
-                "the checkpoint of the leg before is gone; its steps are made again"
-            );
-        }
-        return Ok(trainer.start());
+        return if spec.leg.first == 0 { Ok(trainer.start()) } else { Err(JobError::CheckpointGone(None)) };
     };
-    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(JobError::Checkpoint)?;
+    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
+        // The worker deletes it, so that the next run makes the training again.
+        StateError::Damaged { .. } | StateError::Version { .. } => JobError::CheckpointGone(Some(Arc::new(error))),
+        StateError::OtherRun => JobError::Checkpoint(error),
+    })?;
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
     if state.steps() != spec.leg.first {
         let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
