@@ -5,6 +5,7 @@
 //! results. [`Coordinator::run`] executes the decisions: it publishes jobs and follows the store. The coordinator has
 //! no state of its own: after a crash, the next run resumes from what the store holds.
 
+mod chains;
 mod clock;
 mod compaction;
 mod consistency;

@@ -64,6 +64,14 @@ pub(crate) struct ReadOptions {
     pub(crate) retry: Retry,
     /// A corrupt result counts as missing.
     pub(crate) repair: bool,
+    /// An error of the plan ends the reading, and is none of its own.
+    pub(crate) ends_early: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { retry: Retry::Nothing, repair: false, ends_early: false }
+    }
 }
 
 /// The number of failures that are reported one by one.

@@ -1,8 +1,9 @@
 use crate::{
     CoordinatorError, Frozen, NextJobs, PlannedJob, StoredJobs, SweepPlan,
+    chains::{lost_legs, remove_trainings, stored_legs},
     consistency::ConsistencyCheck,
     listing::StoreListing,
-    lookup::{JobRef, Retry},
+    lookup::{Found, JobRef, Retry},
     parts::load_parts,
     resume::{ReadOptions, Resume, Survey},
     revision::revision_of,
@@ -44,16 +45,17 @@ pub async fn repair(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resu
 /// # Errors
 /// As [`survey`].
 pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
-    let read = read_sweep(frozen, store, ReadOptions { retry: Retry::Nothing, repair: false }).await?;
+    let read = read_sweep(frozen, store, ReadOptions::default()).await?;
     Ok((read.plan.so_far()?, read.resume.survey))
 }
 
-/// The jobs of a revision that have a result, an artefact or a permanent failure in the store.
+/// The jobs of a revision that have a result, an artefact or a permanent failure in the store. A revision that cannot go on, such as
+/// one whose training failed, has those that were made before.
 ///
 /// # Errors
 /// As [`survey`].
 pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, CoordinatorError> {
-    let read = read_sweep(frozen, store, ReadOptions { retry: Retry::Nothing, repair: false }).await?;
+    let read = read_sweep(frozen, store, ReadOptions { ends_early: true, ..ReadOptions::default() }).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
     let mut ended = store.compacted_jobs(revision).await?.jobs;
     ended.extend(read.resume.uncompacted);
@@ -63,7 +65,9 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     if !raced.is_empty() {
         slices.extend(stored_slices(store, &raced, &ended).await?);
     }
-    Ok(StoredJobs { ended, artefacts: read.resume.artefacts.into_iter().collect(), slices })
+    let mut artefacts: HashSet<JobId> = read.resume.artefacts.into_iter().collect();
+    artefacts.extend(stored_legs(frozen, store).await?);
+    Ok(StoredJobs { ended, artefacts, slices })
 }
 
 /// The stored slices of these points. A plan that knows the evaluations on all examples does not ask for them, and nothing lists them:
@@ -92,12 +96,12 @@ async fn stored_slices(
 
 /// As [`survey`], of the revision of `frozen`, whichever revision the store holds.
 pub(crate) async fn survey_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    Ok(read_sweep(frozen, store, ReadOptions { retry, repair: false }).await?.into_resume())
+    Ok(read_sweep(frozen, store, ReadOptions { retry, ..ReadOptions::default() }).await?.into_resume())
 }
 
 /// As [`repair`], of the revision of `frozen`, whichever revision the store holds.
 pub(crate) async fn repair_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    let options = ReadOptions { retry, repair: true };
+    let options = ReadOptions { retry, repair: true, ends_early: false };
     let mut repaired = HashSet::new();
     loop {
         let read = read_sweep(frozen, store, options).await?;
@@ -106,7 +110,8 @@ pub(crate) async fn repair_revision(frozen: &Frozen, store: &Store, retry: Retry
         if new.is_empty() {
             return Ok(read.into_resume());
         }
-        for job in &new {
+        let removed = remove_trainings(frozen, store, &new).await?;
+        for job in new.iter().filter(|job| !removed.contains(job)) {
             set_aside(store, job, read.resume.all_examples()).await?;
         }
     }
@@ -157,16 +162,32 @@ async fn read(
     let mut plan = SweepPlan::new(frozen.clone())?;
     let listing = StoreListing::of(store, plan.bound()).await?;
     let mut resume = Resume::begin(plan.bound(), listing);
+    let lost = lost_legs(frozen, store).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
     let mut check = ConsistencyCheck { contradicting, accepted: &mut resume.examples };
     resume.survey.stored = load_parts(store, revision, &mut plan, &mut check).await?;
-    while let NextJobs::Publish(jobs) = plan.next(BATCH)? {
+    loop {
+        let jobs = match plan.next(BATCH) {
+            Ok(NextJobs::Publish(jobs)) => jobs,
+            Ok(NextJobs::Wait | NextJobs::Finished(_)) => break,
+            // What was found before the plan could not go on is stored all the same.
+            Err(_) if options.ends_early => break,
+            Err(error) => return Err(error),
+        };
         let job_refs: Vec<JobRef> = jobs.iter().map(PlannedJob::job_ref).collect();
         let found = resume.listing.look_up(store, &job_refs).await?;
         for (job, found) in jobs.into_iter().zip(found) {
+            let found = if lost.contains(&job.id) && is_done(&found) { Found::Nothing } else { found };
             let found = ConsistencyCheck { contradicting, accepted: &mut resume.examples }.apply(found);
             resume.apply(&mut plan, job, found, options)?;
         }
     }
     Ok(ReadSweep { plan, resume })
+}
+
+fn is_done(found: &Found) -> bool {
+    match found {
+        Found::Result(_) | Found::Artefact(_) => true,
+        Found::Failed(_) | Found::Corrupt(_) | Found::Nothing => false,
+    }
 }

@@ -111,6 +111,15 @@ pub enum HeadError {
         /// What is wrong.
         problem: String,
     },
+    /// A new head would have more classes than any task has: a label that is none.
+    #[error(
+        "the labels make a head of {found} classes, expected at most {MOST_CLASSES}: a class is a small number, and `labels` says which \
+         one each label is"
+    )]
+    TooMany {
+        /// The classes that the largest label makes.
+        found: usize,
+    },
     /// The names of the classes cannot be used.
     #[error("the class names of the head cannot be used")]
     Names(#[from] NamesProblem),
@@ -132,6 +141,9 @@ pub enum HeadError {
     #[error("the text tower could not make the head")]
     Text(#[source] ModelError),
 }
+
+/// The most classes of a head that is made for labels. A head takes memory for each.
+pub(crate) const MOST_CLASSES: usize = 65_536;
 
 /// The names that a head may have in a file: ours, and those of classifiers.
 const NAMES: [&str; 3] = ["weight", "score.weight", "classifier.weight"];

@@ -9,6 +9,7 @@ pub use schedule::{RateSchedule, Warmup};
 pub use spec::{CHECKPOINT_FILE, SplitInput, TRAINING_FILE, TrainLeg, TrainSpec};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The version of how adapters are trained: initial factors, order of examples, dropout, loss, optimiser. Checkpoints of
 /// another version are refused.
@@ -174,6 +175,22 @@ impl TrainSettings {
         let trains = self.trains_head;
         refuse(is_of_texts || !trains, "train_head", trains, "false: the heads of images are fixed")?;
         refuse(has_head || trains, "train_head", trains, "true, or a `head` of the task that stays")
+    }
+
+    /// The settings as a sweep file has them, without the length.
+    pub(crate) fn as_keys(&self) -> Value {
+        let mut keys = serde_json::to_value(self).expect("settings are plain data");
+        if let Some(keys) = keys.as_object_mut() {
+            keys.remove("length");
+            keys.remove("warmup");
+            let trains_head = keys.remove("trains_head");
+            keys.insert("train_head".to_owned(), trains_head.unwrap_or_default());
+            match self.warmup {
+                Warmup::Share(share) => keys.insert("warmup".to_owned(), share.into()),
+                Warmup::Steps(steps) => keys.insert("warmup_steps".to_owned(), steps.into()),
+            };
+        }
+        keys
     }
 
     /// The learning rate of a step, counted from 0, of a run of `steps`.

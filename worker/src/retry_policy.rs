@@ -60,7 +60,9 @@ pub(crate) fn after_failure(
         JobError::Interrupted => return AfterFailure::Return,
         JobError::Cancelled(_) => return AfterFailure::Discard,
         // No attempt was made, and none would help.
-        JobError::Lost { .. } | JobError::CorruptResult(_) => return AfterFailure::DeadLetter,
+        JobError::Lost { .. } | JobError::CorruptResult(_) | JobError::CheckpointGone(_) => {
+            return AfterFailure::DeadLetter;
+        }
         JobError::Input(_)
         | JobError::Artefact(_)
         | JobError::Changed { .. }

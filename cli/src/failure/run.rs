@@ -160,8 +160,8 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
              out the recipes that merge by statistics",
         ),
         CoordinatorError::Training { .. } => Some(
-            "correct the settings or the input and run again, with `--retry-failed` where neither the sweep file nor an input has \
-             changed; legs that are stored are not made again",
+            "correct the settings or the input, which makes all legs anew; or run again with `--retry-failed`, which goes on after the \
+             stored legs (with `--repair` where a stored leg is corrupt)",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),
         CoordinatorError::Queue(_)

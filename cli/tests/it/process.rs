@@ -55,6 +55,14 @@ impl Process {
         self.stderr.lock().unwrap().join("\n")
     }
 
+    /// Waits until something holds, or the process has ended. Whether it still runs.
+    pub(crate) fn runs_until(&mut self, what: &str, mut holds: impl FnMut() -> bool) -> bool {
+        self.until(what, |this| {
+            let is_running = this.is_running();
+            (holds() || !is_running).then_some(is_running)
+        })
+    }
+
     fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
         let start = Instant::now();
         loop {

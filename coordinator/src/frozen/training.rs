@@ -20,7 +20,7 @@ pub enum TrainingError {
     #[error("the settings of training cannot be used")]
     Settings(#[from] SweepError),
     /// Too many jobs, or none.
-    #[error("the training would have {0} legs, expected 1 to {MOST_LEGS}")]
+    #[error("the training would have {0} legs, expected 1 to {MOST_LEGS}; `checkpoint_steps` sets the steps of each")]
     Legs(usize),
 }
 

@@ -101,7 +101,7 @@ impl Keys {
         let at = |key: &str| format!("tasks.{name}.{key}");
         match adapter {
             TaskAdapter::Given(adapter) => self.of_input(&at("adapter"), adapter, &[format!("adapters.{name}")]),
-            TaskAdapter::Train(training) => self.put(&at("adapter.train"), training.keys().written()),
+            TaskAdapter::Train(training) => self.put(&at("adapter.train"), training.resolved()),
         }
         let of_data: Vec<String> = splits.iter().map(|split| format!("data.{name}.{split}")).collect();
         self.of_input(&at("data"), data, &of_data);

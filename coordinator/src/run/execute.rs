@@ -5,7 +5,7 @@ use super::{
     state::Action,
     sweep_run::{Services, SweepRun},
 };
-use crate::{CoordinatorError, Ended, clock::Now, clock::now_ms};
+use crate::{CoordinatorError, Ended, chains::remove_lost_legs, clock::Now, clock::now_ms};
 use futures_util::FutureExt;
 use jobs::WorkerStatus;
 use std::time::Duration;
@@ -55,6 +55,7 @@ impl SweepRun<'_> {
         // Replaces the progress of an earlier run, which says that the run has ended.
         self.store_progress(None).await;
         self.remove_old_workers().await;
+        remove_lost_legs(&self.frozen, self.services.store).await?;
         self.state.begin();
         self.flush();
         Ok(())

@@ -3,6 +3,7 @@ mod repairs;
 mod revisions;
 mod statistics;
 mod surveys;
+mod training;
 mod writes;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! The factors before the first step.
 
 use super::TrainedModule;
+use crate::{Head, HeadError, head::MOST_CLASSES};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -38,7 +39,17 @@ impl Target {
 ///
 /// # Numerics
 /// Box and Muller's transform of pairs of words of a ChaCha8 stream, keyed by the seed.
-pub fn initial_head(classes: usize, width: usize, seed: u64) -> Vec<f32> {
+///
+/// # Errors
+/// More classes than any task has, for which there might be no memory; or none.
+pub fn initial_head(classes: usize, width: usize, seed: u64) -> Result<Head, HeadError> {
+    if classes > MOST_CLASSES {
+        return Err(HeadError::TooMany { found: classes });
+    }
+    Head::new(head_numbers(classes, width, seed), classes, width)
+}
+
+fn head_numbers(classes: usize, width: usize, seed: u64) -> Vec<f32> {
     let mut words = ChaCha8Rng::from_seed(key(seed, "head"));
     let mut uniform = || (f64::from(words.next_u32()) + 0.5) / 2f64.powi(32);
     let normal = |_| {
@@ -60,10 +71,17 @@ mod tests {
 
     #[test]
     fn a_new_head_is_normal_with_deviation_one_fiftieth() {
-        let head = initial_head(40, 500, 3);
+        let head = head_numbers(40, 500, 3);
         let share = |bound: f32| head.iter().filter(|x| x.abs() < bound).count() as f64 / 20_000.0;
         assert!((share(0.02) - 0.6827).abs() < 0.02 && (share(0.04) - 0.9545).abs() < 0.01, "{}", share(0.02));
-        assert_ne!(head, initial_head(40, 500, 4));
+        assert_ne!(head, head_numbers(40, 500, 4));
+    }
+
+    #[test]
+    fn a_label_that_is_none_makes_no_head() {
+        let error = initial_head(4_294_967_296, 4096, 0).unwrap_err().to_string();
+        assert!(error.contains("a head of 4294967296 classes, expected at most 65536"), "{error}");
+        assert_eq!(initial_head(3, 2, 0).unwrap().classes(), 3);
     }
 
     #[test]

@@ -3,11 +3,8 @@
 use super::{Sweep, SweepError, Task, training::TrainingKeys};
 use crate::{InputRef, TrainFamily, TrainLength, TrainSettings};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
-
-/// Steps of a leg of training, unless the sweep file says it: for images, and for texts, whose steps take longer.
-const LEG_STEPS_OF_IMAGES: usize = 100;
-const LEG_STEPS_OF_TEXTS: usize = 20;
 
 /// The most legs of a training: each is a job.
 pub(crate) const MOST_LEGS: usize = 10_000;
@@ -32,24 +29,29 @@ pub struct TaskTraining {
     /// The models whose settings are the defaults for the base of the sweep. A sweep file does not say it: the base does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     family: Option<TrainFamily>,
-    /// The steps of a leg.
-    checkpoint_steps: usize,
+    /// All settings, once the family is known. They are stored, so that other defaults of a later program change no sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<TrainSettings>,
+    /// The steps of a leg; the sweep file says it, or the family does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint_steps: Option<usize>,
 }
 
 impl TaskTraining {
     /// Checks the keys for a sweep, which trains in legs of a number of steps that is known before.
-    pub(super) fn new(keys: TrainingKeys, is_of_texts: bool) -> Result<Self, SweepError> {
-        let usual = if is_of_texts { LEG_STEPS_OF_TEXTS } else { LEG_STEPS_OF_IMAGES };
-        let checkpoint_steps = keys.checkpoint_steps().unwrap_or(usual);
+    pub(super) fn new(keys: TrainingKeys) -> Result<Self, SweepError> {
+        let checkpoint_steps = keys.checkpoint_steps();
         match keys.length() {
-            TrainLength::Steps(steps) if steps.div_ceil(checkpoint_steps) > MOST_LEGS => {
-                let problem = format!(
-                    "is {checkpoint_steps}, so that {steps} steps are {} legs, and at most {MOST_LEGS} are allowed",
-                    steps.div_ceil(checkpoint_steps)
-                );
-                Err(keys.invalid("checkpoint_steps", problem))
+            TrainLength::Steps(steps) => {
+                if let Some(stated) = checkpoint_steps.filter(|stated| steps.div_ceil(*stated) > MOST_LEGS) {
+                    let legs = steps.div_ceil(stated);
+                    let problem = format!(
+                        "is {stated}, so that {steps} steps are {legs} legs, and at most {MOST_LEGS} are allowed"
+                    );
+                    return Err(keys.invalid("checkpoint_steps", problem));
+                }
+                Ok(Self { keys, family: None, settings: None, checkpoint_steps })
             }
-            TrainLength::Steps(_) => Ok(Self { keys, family: None, checkpoint_steps }),
             TrainLength::Epochs(_) => {
                 let problem = "is not supported where a sweep trains: its jobs are legs of so many steps, and the number \
                                of examples is known only when they are read; use `steps`";
@@ -58,9 +60,32 @@ impl TaskTraining {
         }
     }
 
+    /// Takes the defaults of a family of bases.
+    fn take_family(&mut self, family: TrainFamily) {
+        self.family = Some(family);
+        // `settings` makes the error again, where it can be reported.
+        self.settings = self.keys.settings(family).ok();
+        let usual = self.settings.as_ref().map(|settings| family.leg_steps(settings));
+        self.checkpoint_steps = self.keys.checkpoint_steps().or(usual);
+    }
+
     /// The settings; `None` before the family of the base is known.
     pub fn settings(&self) -> Option<Result<TrainSettings, SweepError>> {
-        self.family.map(|family| self.keys.settings(family))
+        let known = self.settings.clone().map(Ok);
+        known.or_else(|| self.family.map(|family| self.keys.settings(family)))
+    }
+
+    /// The keys of the sweep file with their values, and with those of the defaults where the file has none.
+    pub fn resolved(&self) -> Value {
+        let mut keys = self.keys.written();
+        if let (Some(keys), Some(settings)) = (keys.as_object_mut(), &self.settings) {
+            let of_file = |value: Value| value.as_object().cloned().unwrap_or_default();
+            for (key, value) in of_file(settings.as_keys()) {
+                keys.entry(key).or_insert(value);
+            }
+            keys.entry("checkpoint_steps").or_insert(self.checkpoint_steps.into());
+        }
+        keys
     }
 
     /// Checks what depends on the family of the base and on whether the task names a head.
@@ -81,14 +106,14 @@ impl TaskTraining {
 
     /// The steps of a leg: after each, a checkpoint is stored.
     pub fn checkpoint_steps(&self) -> usize {
-        self.checkpoint_steps
+        // A stored sweep may say 0.
+        self.checkpoint_steps.unwrap_or(usize::MAX).max(1)
     }
 
-    /// The number of jobs that train the adapter.
+    /// The number of jobs that train the adapter, once the family of the base is known.
     pub fn legs(&self) -> usize {
         match self.keys.length() {
-            // A stored sweep may say 0.
-            TrainLength::Steps(steps) => steps.div_ceil(self.checkpoint_steps.max(1)),
+            TrainLength::Steps(steps) => steps.div_ceil(self.checkpoint_steps()),
             TrainLength::Epochs(_) => 0,
         }
     }
@@ -151,7 +176,7 @@ impl Sweep {
     pub fn with_train_family(mut self, family: TrainFamily) -> Self {
         for task in &mut self.tasks {
             if let TaskAdapter::Train(training) = &mut task.adapter {
-                training.family = Some(family);
+                training.take_family(family);
             }
         }
         self

@@ -14,6 +14,17 @@ pub enum TrainFamily {
 }
 
 impl TrainFamily {
+    /// The steps of a leg, unless the sweep file says it: as many as a machine of 1 TFLOPS makes in some five to ten minutes at the
+    /// sizes of the paper's models (images of 224 pixels, texts of 256 tokens), by an estimate. A leg is a job, which has a limit.
+    pub fn leg_steps(self, settings: &TrainSettings) -> usize {
+        let examples = match self {
+            Self::Images => 12_800,
+            Self::LargeImages => 1280,
+            Self::Texts => 32,
+        };
+        (examples / settings.examples_per_step().max(1)).max(1)
+    }
+
     /// The paper's settings: rank 16, α 16, dropout 0.1, attention, AdamW. It states neither the size of a batch nor, for
     /// texts, the weight decay; those are ours.
     ///

@@ -9,7 +9,7 @@ use super::{
     records::{self, artefact_folder, artefact_key},
 };
 use crate::{Key, Put, StoreError};
-use jobs::{Artefact, ArtefactFile, ArtefactResult, Digest, JobId};
+use jobs::{Artefact, ArtefactFile, ArtefactResult, Digest, JobId, JobSpec};
 use std::{fs, io, path::Path};
 use tokio::task::spawn_blocking;
 
@@ -94,6 +94,17 @@ impl Store {
         Ok(())
     }
 
+    /// Checks that those files of an artefact exist, with their sizes, that are deleted once no job needs them.
+    ///
+    /// # Errors
+    /// As [`check_artefact_files`](Self::check_artefact_files).
+    pub async fn check_temporary_files(&self, result: &ArtefactResult) -> Result<(), StoreError> {
+        for file in result.artefact.files.iter().filter(|file| result.spec.is_temporary(&file.name)) {
+            self.check_size(file_key(&result.job, &result.artefact, file)?, file).await?;
+        }
+        Ok(())
+    }
+
     async fn check_size(&self, key: Key, file: &ArtefactFile) -> Result<(), StoreError> {
         match self.backend.size(&key).await? {
             Some(found) if found == file.size => Ok(()),
@@ -102,17 +113,21 @@ impl Store {
         }
     }
 
-    /// Deletes those files of the artefact of `job` that nobody needs any more: see [`JobSpec::is_temporary`](jobs::JobSpec). The
-    /// record stays, and is returned.
+    /// Deletes those files of a job that nobody needs any more: see [`JobSpec::is_temporary`](jobs::JobSpec). The record stays.
+    ///
+    /// A worker that was killed before it stored a record may have left files that no record names: they are deleted as well.
     ///
     /// # Errors
-    /// The record cannot be read, or a file cannot be deleted.
-    pub async fn remove_temporary_files(&self, job: &JobId) -> Result<Option<ArtefactResult>, StoreError> {
-        let Some(result) = self.artefact_result(job).await? else { return Ok(None) };
-        for file in result.artefact.files.iter().filter(|file| result.spec.is_temporary(&file.name)) {
-            self.backend.delete(&file_key(job, &result.artefact, file)?).await?;
+    /// The store cannot be listed, or a file cannot be deleted.
+    pub async fn remove_temporary_files(&self, job: &JobId, spec: &JobSpec) -> Result<(), StoreError> {
+        let is_temporary = |key: &Key| key.as_str().rsplit('/').next().is_some_and(|name| spec.is_temporary(name));
+        let mut listing = self.backend.list(Some(&artefact_folder(job)?)).await?;
+        while let Some(keys) = listing.next_page().await? {
+            for key in keys.iter().filter(|key| is_temporary(key)) {
+                self.backend.delete(key).await?;
+            }
         }
-        Ok(Some(result))
+        Ok(())
     }
 
     /// The folder of the store that holds the files of an artefact, for people.

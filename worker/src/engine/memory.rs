@@ -53,6 +53,11 @@ pub(super) fn check_states(needed: u64, available: Option<u64>) -> Result<(), Jo
     check_fits("the values between two layers, of the examples of all tasks,", needed, available)
 }
 
+/// Refuses to train if the copy of the base that gradients are made with takes more memory than there is.
+pub(super) fn check_training(needed: u64, available: Option<u64>) -> Result<(), JobError> {
+    check_fits("the copies of the base's matrices in `f32` with which an adapter is trained", needed, available)
+}
+
 fn check_fits(what: &'static str, needed: u64, available: Option<u64>) -> Result<(), JobError> {
     match available {
         Some(available) if needed > available => Err(JobError::StatisticsTooLarge { what, needed, available }),
@@ -65,6 +70,14 @@ mod tests {
     use super::*;
     use jobs::{Preset, Space};
     use merging::{Adapter, LoraModule, Matrix};
+
+    #[test]
+    fn a_training_whose_copy_of_the_base_does_not_fit_is_refused_so_that_another_machine_takes_it() {
+        let error = check_training(3 << 30, Some(1 << 30)).unwrap_err();
+        assert!(error.to_string().contains("with which an adapter is trained take 3 GiB of memory"), "{error}");
+        assert!(error.is_own_fault());
+        assert!(check_training(1 << 30, Some(1 << 30)).is_ok() && check_training(1 << 30, None).is_ok());
+    }
 
     #[test]
     fn a_merge_that_does_not_fit_is_refused_before_it_is_computed() {

@@ -5,11 +5,12 @@ mod finished;
 use super::{
     attempt::{Attempt, EvaluateJob},
     family::FamilySession,
+    memory::check_training,
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, TrainError, TrainState,
-    TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
+    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
+    TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
 };
 use finished::Finished;
 use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, TaskInput, TrainSpec};
@@ -61,8 +62,9 @@ impl<F: ModelFamily> FamilySession<F> {
         let places = attempt.job.places;
         attempt.job = EvaluateJob { meaning: &splits.validation, places };
         let validation = self.splits.get(attempt, &self.base, task_of(&splits.validation)?)?;
+        let classes = self.evaluated_classes(attempt, job, validation.class_count())?;
         attempt.job = EvaluateJob { meaning: &splits.training, places };
-        let mut run = self.begin(attempt, job, training, validation.class_count())?;
+        let mut run = self.begin(attempt, job, training, classes)?;
         let ended = attempt.evaluating(|watch| Ok(run.go_to(spec.leg.end, watch)))?;
         ended.map_err(|error| failure(spec, error))?;
         let adapter = run.trainer.adapter(&run.state);
@@ -114,6 +116,25 @@ impl<F: ModelFamily> FamilySession<F> {
         Ok(())
     }
 
+    /// The classes that a new head has to have for the splits that are evaluated, beside those of `validation`: a label that only
+    /// one of them has would end the sweep after all training.
+    fn evaluated_classes<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        job: TrainJob<'a>,
+        validation: Option<usize>,
+    ) -> Result<Option<usize>, JobError> {
+        let mut classes = validation;
+        if job.spec.head.is_none() {
+            for meaning in &job.splits.apart {
+                let split = self.read_split(attempt, meaning)?;
+                let examples = attempt.evaluating(|watch| self.base.prepare(split, 0, watch))?;
+                classes = classes.max(examples.class_count());
+            }
+        }
+        Ok(classes)
+    }
+
     /// Prepares the examples, the head and the base, and reads the checkpoint of the leg before.
     fn begin(
         &mut self,
@@ -126,6 +147,9 @@ impl<F: ModelFamily> FamilySession<F> {
         let task = task_of(&splits.training)?;
         // Examples are kept as they are, and embedded when a step takes them.
         let examples = attempt.evaluating(|watch| self.base.prepare(training, 0, watch))?;
+        let numbers: usize = self.base.model().modules().iter().map(|module| module.outputs * module.inputs).sum();
+        let held = (numbers * size_of::<f32>()) as u64;
+        check_training(held, self.free)?;
         let tower = attempt.loading(|_| self.base.gradient_tower())?;
         let classes = examples.class_count().max(evaluated_classes);
         let head = self.start_head(attempt, spec, task, classes, tower.width())?;
@@ -136,7 +160,8 @@ impl<F: ModelFamily> FamilySession<F> {
         let task = TrainTask { examples, readout, classes };
         let trainer = Trainer::new(tower, task, spec.settings.clone(), None);
         let trainer = trainer.map_err(|error| failure(spec, error))?;
-        let is_large = self.free.is_some_and(|free| trainer.step_bytes(rayon::current_num_threads()) > free / 2);
+        let is_large =
+            self.free.is_some_and(|free| trainer.step_bytes(rayon::current_num_threads()) > (free - held) / 2);
         let trainer = trainer.recomputing(is_large);
         let state = start_state(attempt, spec, &trainer)?;
         Ok(Run { trainer, state, head })
@@ -159,7 +184,7 @@ impl<F: ModelFamily> FamilySession<F> {
         let stated = labels.and_then(|labels| labels.values().max()).map(|last| *last as usize + 1);
         let count = classes.max(stated);
         let count = count.ok_or_else(|| JobError::Incomplete(format!("it names no class of `{}`", task.name)))?;
-        let head = Head::new(initial_head(count, width, spec.settings.seed), count, width);
+        let head = initial_head(count, width, spec.settings.seed);
         head.map(Arc::new).map_err(|source| JobError::Head { task: task.name.clone(), source })
     }
 
@@ -213,19 +238,16 @@ impl Run {
     }
 }
 
-/// The state that a leg starts from: the checkpoint of the leg before. Without it, all steps before are made again, which
-/// gives the same bits.
+/// The state that a leg starts from: the checkpoint of the leg before.
 fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
     let Some(bytes) = attempt.leg_checkpoint() else {
-        if spec.leg.first > 0 {
-            tracing::warn!(
-                steps = spec.leg.first,
-                "the checkpoint of the leg before is gone; its steps are made again"
-            );
-        }
-        return Ok(trainer.start());
+        return if spec.leg.first == 0 { Ok(trainer.start()) } else { Err(JobError::CheckpointGone(None)) };
     };
-    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(JobError::Checkpoint)?;
+    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
+        // The worker deletes it, so that the next run makes the training again.
+        StateError::Damaged { .. } | StateError::Version { .. } => JobError::CheckpointGone(Some(Arc::new(error))),
+        StateError::OtherRun => JobError::Checkpoint(error),
+    })?;
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
     if state.steps() != spec.leg.first {
         let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);

@@ -98,6 +98,9 @@ pub enum JobError {
     /// The checkpoint of the leg before cannot be read from the store now.
     #[error("the checkpoint of the leg before cannot be read")]
     CheckpointStore(#[source] Arc<store::StoreError>),
+    /// The checkpoint of the leg before is gone or cannot be used.
+    #[error("the checkpoint of the leg before is gone; the next `bowline run` makes the training again, leg by leg")]
+    CheckpointGone(#[source] Option<Arc<dyn std::error::Error + Send + Sync>>),
     /// Statistics cannot be written, or those of another job cannot be read.
     #[error("the statistics cannot be used")]
     Statistics(#[from] merging::StatisticsError),
@@ -289,6 +292,7 @@ impl JobError {
             | Self::Train { .. }
             | Self::Overlap { .. }
             | Self::Checkpoint(_)
+            | Self::CheckpointGone(_)
             | Self::Output(_)
             | Self::Scratch { .. }
             | Self::NoHead { .. }
@@ -320,6 +324,7 @@ impl JobError {
                 | Self::Lost { .. }
                 | Self::Artefact(_)
                 | Self::CheckpointStore(_)
+                | Self::CheckpointGone(_)
         );
         let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
         if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }

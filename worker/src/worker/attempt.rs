@@ -57,7 +57,12 @@ impl Worker {
         tokio::pin!(computing);
         let reason = tokio::select! {
             biased;
-            outcome = &mut computing => return Attempted { outcome, hangs: false },
+            outcome = &mut computing => {
+                if matches!(outcome, Err(JobError::CheckpointGone(_))) {
+                    self.give_checkpoint_up(job).await;
+                }
+                return Attempted { outcome, hangs: false };
+            }
             reason = self.interruption(sweep, interrupt, &context) => reason,
             never = self.write_checkpoints(kept.as_mut()) => match never {},
         };

@@ -8,17 +8,38 @@ use store::StoreError;
 use tracing::warn;
 
 impl Worker {
-    /// The checkpoint that a leg starts from. A leg whose checkpoint is gone makes all steps before it again.
+    /// The checkpoint that a leg starts from; `None` for the first one.
+    ///
+    /// Without its checkpoint a leg is not computed: the steps of all legs before it might take longer than a job may. The next run
+    /// makes the training again, leg by leg.
+    ///
+    /// # Errors
+    /// [`JobError::CheckpointGone`]; the store is unreachable; [`JobError::Interrupted`] if the leg is stored by now, so that the
+    /// checkpoint was deleted. The delivery then goes back, and is found to be done.
     pub(super) async fn leg_checkpoint(&self, job: &Job) -> Result<Option<Vec<u8>>, JobError> {
         let Some(from) = leg_before(job.spec()) else { return Ok(None) };
-        match self.read_checkpoint(&from).await {
-            Err(LegError::Store(error)) if error.is_of_one_object() => {
-                warn!(%error, "the checkpoint of the leg before cannot be used");
-                Ok(None)
+        let gone = match self.read_checkpoint(&from).await {
+            Ok(Some(content)) => return Ok(Some(content)),
+            Ok(None) => None,
+            Err(LegError::Store(error)) if error.is_of_one_object() => Some(error),
+            Err(LegError::Store(error)) => return Err(JobError::CheckpointStore(Arc::new(error))),
+            Err(LegError::Scratch(source)) => return Err(JobError::Scratch { path: env::temp_dir(), source }),
+        };
+        match self.has_leg(job.spec(), &job.id()).await {
+            Ok(true) => Err(JobError::Interrupted),
+            Ok(false) => {
+                self.give_checkpoint_up(job).await;
+                Err(JobError::CheckpointGone(gone.map(|error| Arc::new(error) as _)))
             }
-            Err(LegError::Store(error)) => Err(JobError::CheckpointStore(Arc::new(error))),
-            Err(LegError::Scratch(source)) => Err(JobError::Scratch { path: env::temp_dir(), source }),
-            Ok(content) => Ok(content),
+            Err(error) => Err(JobError::CheckpointStore(Arc::new(error))),
+        }
+    }
+
+    /// Deletes a checkpoint that no leg can start from, so that a run sees that the training has to be made again.
+    pub(super) async fn give_checkpoint_up(&self, job: &Job) {
+        let Some(from) = leg_before(job.spec()) else { return };
+        if let Err(error) = self.store.remove_temporary_files(&from, job.spec()).await {
+            warn!(%error, leg = %from.short(), "cannot delete a checkpoint that cannot be used");
         }
     }
 
@@ -44,10 +65,14 @@ impl Worker {
     pub(super) async fn delete_leg_checkpoints(&self, spec: &JobSpec) {
         let mut next = leg_before(spec);
         while let Some(leg) = next.take() {
-            match self.store.remove_temporary_files(&leg).await {
-                Ok(record) if is_last_leg(spec) => next = record.and_then(|record| leg_before(&record.spec)),
-                Ok(_) => {}
-                Err(error) => warn!(%error, leg = %leg.short(), "cannot delete the checkpoint of a leg that is over"),
+            if is_last_leg(spec) {
+                match self.store.artefact_result(&leg).await {
+                    Ok(record) => next = record.and_then(|record| leg_before(&record.spec)),
+                    Err(error) => warn!(%error, leg = %leg.short(), "cannot look for the leg before"),
+                }
+            }
+            if let Err(error) = self.store.remove_temporary_files(&leg, spec).await {
+                warn!(%error, leg = %leg.short(), "cannot delete the checkpoint of a leg that is over");
             }
         }
     }

@@ -83,6 +83,7 @@ impl Worker {
             CompletedJob::Files { result, files } => {
                 if self.has_leg(&result.spec, &result.job).await? {
                     self.compare_with_first(result).await?;
+                    self.delete_leg_checkpoints(&result.spec).await;
                     return Ok(());
                 }
                 // The record that names the files is stored after them.

@@ -25,6 +25,8 @@ impl Worker {
                 if delivery.losses() > 0 {
                     self.delete_trials(&delivery.id(), true).await;
                 }
+                // The worker that stored it may have been killed before it did so.
+                self.delete_leg_checkpoints(delivery.job().spec()).await;
                 self.counted(Outcome::Known, delivery.ack()).await
             }
             Settlement::Postpone(pause) => self.counted(Outcome::GivenBack, delivery.postpone(pause)).await,

@@ -225,15 +225,50 @@ async fn the_last_leg_deletes_the_checkpoints_that_killed_workers_have_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leg_whose_checkpoint_is_gone_makes_the_steps_before_it_again() {
+async fn a_leg_whose_checkpoint_is_gone_or_altered_is_not_computed_and_leaves_none() {
+    for alters in [false, true] {
+        let bench = Bench::new();
+        let jobs = legs(&images(&bench.inputs, SHORT), "flags");
+        bench.work(&jobs[..1]).await;
+        let first = bench.store.artefact_result(&jobs[0].id()).await.unwrap().unwrap();
+        let path = bench.root.join(format!("artefacts/{}/{}", first.job, first.artefact.digest().short()));
+        let path = path.join(CHECKPOINT_FILE);
+        if alters {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[0] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        bench.queue.publish(&jobs[1], "tests").await.unwrap();
+        assert!(bench.worker(Arc::clone(&bench.device)).run_one().await.unwrap());
+        let failures = bench.store.failures(&jobs[1].id()).await.unwrap();
+        let failure = failures[0].as_ref().unwrap();
+        assert!(failure.errors[0].contains("the checkpoint of the leg before is gone"), "{:?}", failure.errors);
+        assert_eq!((failure.is_final, failure.blame), (true, Some(jobs::Blame::Machine)), "a later run tries it again");
+        assert_eq!(bench.checkpoints(&jobs), [false; 3], "the next run sees that the training has to be made again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leg_that_is_found_to_be_done_deletes_the_checkpoint_that_it_started_from() {
     let bench = Bench::new();
     let jobs = legs(&images(&bench.inputs, SHORT), "flags");
-    bench.work(&jobs).await;
-    let last = jobs.last().unwrap();
-    let made = bench.made(&last.id()).await;
-    bench.store.remove_artefact(&last.id()).await.unwrap();
-    bench.work(std::slice::from_ref(last)).await;
-    assert_eq!(bench.made(&last.id()).await, made);
+    bench.work(&jobs[..1]).await;
+    // Another kind of processor had made the leg, and its worker was killed before it stored the record.
+    let other = bench.root.join(format!("artefacts/{}/other", jobs[0].id()));
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join(CHECKPOINT_FILE), "other bytes").unwrap();
+    let record = bench.store.artefact_result(&jobs[0].id()).await.unwrap().unwrap();
+    let folder = TempDir::new().unwrap();
+    bench.store.get_artefact_files(&record, folder.path()).await.unwrap();
+    bench.work(&jobs[1..]).await;
+    assert_eq!(bench.checkpoints(&jobs), [false; 3]);
+    bench.store.put_artefact_files(&record.job, &record.artefact, folder.path()).await.unwrap();
+    assert_eq!(bench.checkpoints(&jobs), [true, false, false]);
+    // The queue gives the last leg once more, whose worker was killed after it stored the record.
+    bench.work(&jobs[2..]).await;
+    assert_eq!(bench.checkpoints(&jobs), [false; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -354,7 +389,8 @@ fn a_leg_that_is_none_of_its_training_is_refused_and_so_is_a_foreign_checkpoint(
     let text = compute(&longer, AttemptContext::default());
     assert!(text.contains("its leg is none of its training"), "{text}");
     let foreign = AttemptContext::default().with_leg_checkpoint(Some(b"no checkpoint".to_vec()));
-    assert_eq!(compute(&job, foreign), "the checkpoint of the leg before cannot be used");
+    assert!(compute(&job, foreign).starts_with("the checkpoint of the leg before is gone"));
+    assert!(compute(&job, AttemptContext::default()).starts_with("the checkpoint of the leg before is gone"));
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl Session<'_> {
                 let stated = text.and_then(|text| text.labels.values().max()).map(|last| *last as usize + 1);
                 let count = classes.max(stated).ok_or_else(|| FinetuneFailure::NoHead { task: task() })?;
                 let (width, _) = F::configuration(&self.base.path)?.width();
-                let head = Head::new(initial_head(count, width, settings.seed), count, width);
+                let head = initial_head(count, width, settings.seed);
                 let digest = Digest::of_json(&("new head", count));
                 Ok(FoundHead { head: head.map_err(|source| self.head_error(source))?, digest })
             }

@@ -172,7 +172,10 @@ fn a_head_that_is_trained_comes_with_its_adapter_and_one_that_is_not_stays() {
         let job = frozen.job(frozen.meaning(Subject::Base, "test"));
         (meaning(&job).tasks[0].head, job.places.heads["rte"].clone())
     };
-    for first in ["adapter: {train: {steps: 5}}", "adapter: {train: {steps: 5}}, head: h"] {
+    for first in [
+        "adapter: {train: {steps: 5, checkpoint_steps: 5}}",
+        "adapter: {train: {steps: 5, checkpoint_steps: 5}}, head: h",
+    ] {
         let frozen = frozen_texts(first);
         let job = frozen.trained_by("rte").unwrap();
         assert_eq!(head(&frozen), (Some(job.digest()), HeadSpec::Adapter(InputRef::Artefact(job))), "{first}");
@@ -188,7 +191,7 @@ fn a_head_that_is_trained_comes_with_its_adapter_and_one_that_is_not_stays() {
 
 #[test]
 fn references_to_the_base_wait_for_heads_that_are_trained() {
-    let mut plan = SweepPlan::new(frozen_texts("adapter: {train: {steps: 5}}")).unwrap();
+    let mut plan = SweepPlan::new(frozen_texts("adapter: {train: {steps: 5, checkpoint_steps: 5}}")).unwrap();
     let first = next(&mut plan);
     assert_eq!(labels(&first, Phase::Train), ["rte steps 1 to 5 of 5"]);
     assert_eq!(labels(&first, Phase::References), ["qnli alone"], "zero-shot needs the head of every task");
@@ -201,7 +204,7 @@ fn a_training_that_no_program_can_follow_is_refused_when_the_sweep_is_frozen() {
         let error = Frozen::new(sweep, BTreeMap::from([digest("base")]), BTreeMap::new()).unwrap_err();
         jobs::error_chain(&error)
     };
-    let unknown = refused(texts("adapter: {train: {steps: 5}}"));
+    let unknown = refused(texts("adapter: {train: {steps: 5, checkpoint_steps: 5}}"));
     assert!(unknown.contains("the family of the base model is not known"), "{unknown}");
     let family = |first: &str, family| refused(texts(first).with_train_family(family));
     let fixed = family("adapter: {train: {steps: 5, train_head: false}}", TrainFamily::Texts);

@@ -59,8 +59,7 @@ impl CheckedTask {
             return Err(SweepError::invalid(format!("tasks[{i}].finetuned.{split}"), problem));
         }
         let keys = TrainingKeys::new(Some(*own), shared, format!("tasks[{i}].adapter.train"))?;
-        let is_text = data.as_ref().is_some_and(|data| data.text.is_some());
-        let adapter = TaskAdapter::Train(Box::new(TaskTraining::new(keys, is_text)?));
+        let adapter = TaskAdapter::Train(Box::new(TaskTraining::new(keys)?));
         Ok(Task { name, adapter, data, head, finetuned })
     }
 }

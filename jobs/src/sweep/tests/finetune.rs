@@ -86,6 +86,35 @@ fn a_sweep_trains_in_legs_of_so_many_steps() {
 }
 
 #[test]
+fn a_leg_is_shorter_the_larger_the_base_is_unless_the_file_says_its_steps() {
+    let legs = |overrides: &[&str], family| sweep(overrides).unwrap().with_train_family(family).train_jobs();
+    let families = [TrainFamily::Images, TrainFamily::LargeImages, TrainFamily::Texts];
+    assert_eq!(families.map(|family| legs(&[], family)), [1, 4, 20]);
+    assert_eq!(legs(&["training.batch=64"], TrainFamily::LargeImages), 2, "half as many examples a step");
+    assert_eq!(legs(&["training.batch=100000"], TrainFamily::Images), 40, "a step is not divided");
+    assert_eq!(families.map(|family| legs(&["training.checkpoint_steps=15"], family)), [3; 3]);
+}
+
+#[test]
+fn a_stored_sweep_keeps_the_settings_that_were_the_defaults_when_it_was_made() {
+    let made = sweep(&[]).unwrap().with_train_family(TrainFamily::Images);
+    let mut stored = serde_json::to_value(&made).unwrap();
+    let train = &mut stored["tasks"][1]["adapter"]["train"];
+    assert_eq!(train["settings"]["batch"], 128);
+    train["settings"]["batch"] = 7.into();
+    train["checkpoint_steps"] = 9.into();
+    let back: Sweep = serde_json::from_value(stored).unwrap();
+    let training = |sweep: &Sweep| sweep.tasks[1].adapter.training().unwrap().clone();
+    assert_eq!(training(&back).settings().unwrap().unwrap().batch, 7);
+    assert_eq!(training(&back).legs(), 5);
+    let keys = |sweep: &Sweep| training(sweep).resolved();
+    assert_eq!([&keys(&made)["batch"], &keys(&back)["batch"]], [128, 7], "a revision names what has changed");
+    assert_eq!(keys(&made)["rank"], 8);
+    assert_eq!(keys(&made)["warmup_steps"], 5);
+    assert!(keys(&made).get("warmup").is_none_or(|warmup| warmup.as_f64() == Some(0.1)));
+}
+
+#[test]
 fn a_stored_sweep_reads_back_with_what_it_trains() {
     let sweep = sweep(&["training.clip=1", "tasks.rte.adapter.train.clip=null"]).unwrap();
     let sweep = sweep.with_train_family(TrainFamily::Images);
