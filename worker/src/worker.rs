@@ -134,7 +134,7 @@ impl Worker {
     /// The same worker, which takes jobs that run a command of their sweep, or leaves them to other workers.
     #[must_use]
     pub fn allowing_commands(self, allows_commands: bool) -> Self {
-        Self { allows_commands, ..self }
+        Self { allows_commands, heartbeat: self.heartbeat.allowing_commands(allows_commands), ..self }
     }
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.
