@@ -187,7 +187,7 @@ fn a_program_among_the_files_runs_whatever_its_mode_is() {
 
 #[test]
 fn the_mean_of_a_metric_is_searched_shown_and_analysed_as_accuracies_are() {
-    let place = place_with(&format!("{SWEEP}metric: {{name: mean, goal: minimize}}\n"));
+    let place = place_with(&format!("{SWEEP}metric: {{name: mean_accuracy, goal: minimize}}\n"));
     let measuring = r#"case "${BOWLINE_ADAPTER:-}" in "") mean=0.5;; *) mean=0.25;; esac
         t=; for task in $BOWLINE_TASKS; do t="$t,\"$task\": {\"n\": 40, \"mean\": $mean}"; done
         echo "{\"tasks\": {${t#,}}}" > "$BOWLINE_OUTPUT""#;
