@@ -77,6 +77,7 @@ impl ShutdownSignals {
 
 fn end_now() {
     terminal::error(&Failure::Interrupted);
+    worker::end_commands();
     #[expect(clippy::exit, reason = "a computation on another thread cannot be waited for")]
     process::exit(i32::from(Failure::Interrupted.exit_code()));
 }

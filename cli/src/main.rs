@@ -81,6 +81,8 @@ fn main() -> ExitCode {
     let ended = guard.and_then(|guard| {
         // The hook has printed what and where by the time a panic arrives here.
         let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
+        // A thread that runs a command is not waited for, and the command would outlive it.
+        worker::end_commands();
         // Sends the last spans.
         drop(guard);
         ended

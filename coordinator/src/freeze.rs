@@ -72,6 +72,7 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
         resolved.digests.insert("joint".to_owned(), digest);
     }
     if let Some(command) = sweep.evaluation.benchmark.command() {
+        resolved.located("base.files".to_owned(), "base", &sweep.base, inputs.whole_model(&sweep.base))?;
         resolved.command_files(command, inputs)?;
     }
     Ok(Frozen::new(sweep, resolved.digests, resolved.commits)?)

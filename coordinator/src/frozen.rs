@@ -97,7 +97,7 @@ impl Frozen {
             Benchmark::Command(command) => {
                 let content = |name: &String| Ok((name.clone(), digest(format!("command.{name}"))?));
                 let files = command.files.keys().map(content).collect::<Result<_, FrozenError>>()?;
-                BenchmarkInput::Command(Box::new(command.input(files)))
+                BenchmarkInput::Command(Box::new(command.input(digest("base.files".to_owned())?, files)))
             }
         };
         let task_input = |task: &Task, split: &str| {

@@ -38,6 +38,11 @@ impl FilesInUse {
         self.files.is_empty()
     }
 
+    /// Where the files are.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
+
     /// Fails unless every file still is what was hashed, under its own name.
     ///
     /// # Errors

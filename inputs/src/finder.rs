@@ -37,6 +37,18 @@ impl Finder<'_> {
         self.nearest(reference, |located: &Located| located.digest, |policy| self.model_within(reference, policy))
     }
 
+    /// As [`Inputs::whole_model`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn whole_model(&self, reference: &InputRef) -> Result<Located, InputError> {
+        let find = |policy| {
+            let found = self.named_files(reference, policy, "a model that a command reads", all_files)?;
+            self.located(reference, found)
+        };
+        self.nearest(reference, |located: &Located| located.digest, find)
+    }
+
     /// As [`Inputs::adapter`].
     ///
     /// # Errors

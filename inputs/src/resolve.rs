@@ -15,6 +15,14 @@ impl Inputs {
         self.finder(None).model(reference)
     }
 
+    /// A base model as another program may read it: a folder with everything in it that is not hidden.
+    ///
+    /// # Errors
+    /// As [`model`](Self::model); a folder with folders deeper than three.
+    pub fn whole_model(&self, reference: &InputRef) -> Result<Located, InputError> {
+        self.finder(None).whole_model(reference)
+    }
+
     /// A LoRA adapter: a folder with `adapter_config.json` and `adapter_model.safetensors` or `.bin`.
     ///
     /// # Errors

@@ -69,6 +69,9 @@ pub struct CommandSpec {
 pub struct CommandInput {
     /// [`COMMAND_SEMANTICS`] when it was made.
     pub semantics: u32,
+    /// The content of the whole folder of the base. A program may read any file of it, such as a template of chats, which the
+    /// digest of a model for Bowline's own evaluations leaves out.
+    pub base: Digest,
     /// The program and its arguments.
     pub argv: Vec<String>,
     /// The contents of its files, by their names in its working folder.
@@ -95,11 +98,12 @@ pub struct CommandLocations {
 }
 
 impl CommandSpec {
-    /// What decides the numbers, with the digests of the files by their names.
-    pub fn input(&self, files: BTreeMap<String, Digest>) -> CommandInput {
+    /// What decides the numbers, with the digests of the whole folder of the base and of the files by their names.
+    pub fn input(&self, base: Digest, files: BTreeMap<String, Digest>) -> CommandInput {
         let Self { argv, files: _, environment, pass, write, limits: _ } = self;
         CommandInput {
             semantics: COMMAND_SEMANTICS,
+            base,
             argv: argv.clone(),
             files,
             environment: environment.clone(),
@@ -157,7 +161,8 @@ mod tests {
     }
 
     fn input(spec: &CommandSpec, content: &[u8]) -> CommandInput {
-        spec.input(spec.files.keys().map(|name| (name.clone(), Digest::of(content))).collect())
+        let files = spec.files.keys().map(|name| (name.clone(), Digest::of(content))).collect();
+        spec.input(Digest::of(b"base"), files)
     }
 
     #[test]
@@ -179,6 +184,7 @@ mod tests {
             change(&mut other);
             input(&other, b"print(1)")
         }));
+        changes.push(CommandInput { base: Digest::of(b"another template"), ..usual.clone() });
         for changed in &changes {
             assert_ne!(id(changed), id(&usual), "{changed:?}");
         }

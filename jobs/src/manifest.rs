@@ -103,6 +103,7 @@ fn input_in_words(input: &str) -> String {
         Some(("heads", task)) => format!("head of task `{task}`"),
         Some(("data", rest)) => of_data(rest).unwrap_or_else(|| format!("data of task `{rest}`")),
         _ if input == "base" => "base model".to_owned(),
+        _ if input == "base.files" => "files of the base model".to_owned(),
         _ if input.starts_with("joint") => "joint head".to_owned(),
         _ => format!("`{input}`"),
     }

@@ -24,6 +24,9 @@ pub struct WorkerStatus {
     /// Whether it only takes jobs of the run in its own process.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_local: bool,
+    /// Whether it runs the commands of sweeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allows_commands: bool,
     /// The device, for instance `cuda:0`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
@@ -61,6 +64,7 @@ impl WorkerStatus {
             machine: None,
             pool: None,
             is_local: false,
+            allows_commands: false,
             device: device.into(),
             versions: BTreeMap::new(),
             state: WorkerState::Idle,

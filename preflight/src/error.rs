@@ -111,6 +111,15 @@ pub enum CheckError {
         /// What is wrong.
         source: Box<merging::AdapterError>,
     },
+    /// An adapter brings a head, and a command evaluates merges, which have none.
+    #[error(
+        "the adapter of `{task}` brings a head (`modules_to_save`), and a merge that `evaluation.command` gets has none: take adapters \
+         without heads, or evaluate without a command"
+    )]
+    CommandHead {
+        /// The task that the adapter is of.
+        task: String,
+    },
     /// An adapter updates what evaluation does not know of the base.
     #[error("cannot use the adapter `{name}`, which is `{place}`")]
     AdapterModule {
@@ -226,7 +235,8 @@ impl CheckError {
             Self::Base(source) => evaluation::may_pass(source),
             Self::Adapter { source, .. } => evaluation::may_pass(source.as_ref()),
             Self::JointMap { source } => evaluation::may_pass(source),
-            Self::JointTask { .. }
+            Self::CommandHead { .. }
+            | Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }
             | Self::Layer { .. }

@@ -213,6 +213,8 @@ impl Engine {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(EvaluateJob { meaning, places }, &inputs, context, &metrics);
                 if let Some(command) = meaning.benchmark.command() {
+                    // All of the device and of the memory is the command's.
+                    self.sessions.clear();
                     let scores = self.commands.compute(&mut attempt, command, &self.settings)?;
                     return Ok(attempt.computed(Output::Scores(scores)));
                 }
@@ -285,6 +287,7 @@ impl Engine {
                 let oldest = self.sessions.pop_lru();
                 self.was_closed(oldest.map(|(_, session)| session));
             }
+            self.commands.forget();
             let budget = self.split_budget();
             let session = attempt.loading(|attempt| Session::open(attempt, &self.settings, budget));
             let session = session.map_err(|error| self.with_file(digest, error))?;

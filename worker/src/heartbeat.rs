@@ -36,6 +36,12 @@ impl Heartbeat {
         self
     }
 
+    /// The same, of a worker that runs the commands of sweeps, or does not.
+    pub(crate) fn allowing_commands(self, allows_commands: bool) -> Self {
+        self.lock().allows_commands = allows_commands;
+        self
+    }
+
     /// The same, stored once per `interval`.
     pub(crate) fn with_interval(self, interval: Duration) -> Self {
         Self { interval: Some(interval), ..self }

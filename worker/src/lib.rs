@@ -28,7 +28,7 @@ mod worker;
 
 pub use attempt_context::{AttemptContext, Loading};
 pub use checkpoints::Checkpoints;
-pub use command::{CommandError, CommandSettings, OutputFault};
+pub use command::{CommandError, CommandSettings, OutputFault, end_commands};
 pub use compute::{Compute, Computed};
 pub use device_thread::DeviceThread;
 pub use engine::{Engine, EngineError, EngineSelfTest, EngineSettings};

@@ -101,6 +101,9 @@ pub(crate) fn after_failure(
     }
     let may_succeed = match tried {
         None => error.is_retryable() && attempt < limits.attempts,
+        Some(_) if matches!(error, JobError::Command(error) if error.counts_attempts()) => {
+            error.is_retryable() && attempt < limits.attempts
+        }
         Some(_) if error.blame() == Blame::Job => false,
         Some(tried) => attempt < limits.attempts || tried.may_find_another(limits.attempts, limits.machine_wait),
     };

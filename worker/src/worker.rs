@@ -135,7 +135,8 @@ impl Worker {
     #[must_use]
     pub fn allowing_commands(self, allows_commands: bool) -> Self {
         let queue_selector = self.queue_selector.map(|selector| selector.allowing_commands(allows_commands));
-        Self { allows_commands, queue_selector, ..self }
+        let heartbeat = self.heartbeat.allowing_commands(allows_commands);
+        Self { allows_commands, queue_selector, heartbeat, ..self }
     }
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.

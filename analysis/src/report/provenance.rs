@@ -167,5 +167,6 @@ fn places(manifest: &Manifest) -> BTreeMap<String, String> {
     let base = ("base".to_owned(), sweep.base.to_string());
     let files = sweep.evaluation.benchmark.command().into_iter().flat_map(|command| &command.files);
     let files = files.map(|(name, place)| (format!("command.{name}"), place.to_string()));
-    std::iter::once(base).chain(files).chain(sweep.tasks.iter().flat_map(of_task)).collect()
+    let whole = sweep.evaluation.benchmark.command().map(|_| ("base.files".to_owned(), sweep.base.to_string()));
+    std::iter::once(base).chain(whole).chain(files).chain(sweep.tasks.iter().flat_map(of_task)).collect()
 }

@@ -64,12 +64,9 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
             .with_heartbeat(HEARTBEAT);
     let worker = Arc::new(worker);
     shown.set(&worker);
-    terminal::note(format_args!(
-        "{name}: {device}, pool `{}`, store {}; waiting for jobs",
-        args.pool.pool,
-        store.place()
-    ));
-    if let Some(warning) = runtime.block_on(pools::warning(&store, &args.pool.pool)) {
+    let pool = &args.pool.pool;
+    terminal::note(format_args!("{name}: {device}, pool `{pool}`, store {}; waiting for jobs", store.place()));
+    if let Some(warning) = runtime.block_on(pools::warning(&store, pool)) {
         terminal::note(format_args!("warning: {warning}"));
     }
     let grace = Duration::from_secs(args.grace);

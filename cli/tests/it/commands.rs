@@ -150,6 +150,91 @@ fn another_content_of_a_file_or_of_data_means_other_jobs() {
 }
 
 #[test]
+fn every_file_of_the_base_that_a_command_can_read_is_part_of_its_jobs() {
+    let place = place_with(SWEEP);
+    // It sees what is hashed, and writes into nothing of the user's.
+    let looks = "[ ! -e \"$BOWLINE_BASE/.cache\" ] && : > \"$BOWLINE_BASE/written\"; \
+                 [ \"$(cat \"$BOWLINE_BASE/chat_template.jinja\")\" = \"$TEMPLATE\" ] || exit 9\n";
+    place.write("eval.sh", format!("{looks}{EVALUATOR}"));
+    place.write("base/.cache", "hidden");
+    place.write("base/chat_template.jinja", "one");
+    let run = |template: &str, write: &str| {
+        let environment = format!("evaluation.environment={{TEMPLATE: {template}}}");
+        let write = format!("evaluation.write={write}");
+        place.run(&[&RUN[..], &["-o", &environment, "-o", &write]].concat()).succeeds().json()
+    };
+    let first = run("one", "adapter");
+    assert_eq!(first["counts"]["failed"], 0, "{first}");
+    assert_eq!(run("one", "model")["counts"]["failed"], 0);
+    assert!(!place.path("base/written").exists());
+    place.write("base/chat_template.jinja", "two");
+    // With the old results, the variable would not be compared with the new template.
+    place.write("eval.sh", format!("{}{EVALUATOR}", looks.replace("$TEMPLATE", "two")));
+    let again = run("one", "adapter");
+    assert_eq!((&again["counts"]["run"], &again["counts"]["failed"]), (&first["counts"]["run"], &json!(0)));
+    place.write("base/chat_template.jinja", "three");
+    place
+        .run(&[&RUN[..], &["--brake", "1", "-o", "evaluation.environment={TEMPLATE: one}"]].concat())
+        .fails(65, &["code 9"]);
+}
+
+#[test]
+fn a_program_among_the_files_runs_whatever_its_mode_is() {
+    let place = place_with(&SWEEP.replace("[sh, eval.sh]", "[./eval.sh]"));
+    place.write("eval.sh", format!("#!/bin/sh\n{EVALUATOR}"));
+    assert_eq!(place.run(&RUN).succeeds().json()["counts"]["failed"], 0);
+}
+
+#[test]
+fn the_mean_of_a_metric_is_searched_shown_and_analysed_as_accuracies_are() {
+    let place = place_with(&format!("{SWEEP}metric: {{name: mean_accuracy, goal: minimize}}\n"));
+    let measuring = r#"case "${BOWLINE_ADAPTER:-}" in "") mean=0.5;; *) mean=0.25;; esac
+        t=; for task in $BOWLINE_TASKS; do t="$t,\"$task\": {\"n\": 40, \"mean\": $mean}"; done
+        echo "{\"tasks\": {${t#,}}}" > "$BOWLINE_OUTPUT""#;
+    place.write("eval.sh", measuring);
+    let ran = place.run(&RUN).succeeds().json();
+    assert_eq!(ran["counts"]["failed"], 0, "{ran}");
+    let chosen = row(&ran, "knots_ties");
+    assert_eq!(chosen["value"], 0.25, "{chosen}");
+    let of_two = &chosen["splits"]["held-out"]["tasks"][1];
+    assert_eq!((&of_two["n"], &of_two["accuracy"]), (&json!(40), &json!(0.25)), "{of_two}");
+    assert_eq!(of_two["correct"], Value::Null, "no count is made up: {of_two}");
+    place.run(&["analyze", "--sweep", "own", "--out", "out"]).succeeds();
+    assert_eq!(place.run(&RUN).succeeds().json()["counts"]["run"], 0);
+}
+
+#[test]
+fn adapters_with_heads_are_refused_by_name_for_a_command() {
+    let place = place_with(SWEEP);
+    let factors = [
+        ("base_model.model.tower.mix.0.lora_A.weight", [2, 4]),
+        ("base_model.model.tower.mix.0.lora_B.weight", [6, 2]),
+        ("base_model.model.score.weight", [3, 5]),
+    ];
+    place.write("adapters/two/adapter_model.safetensors", tensors(&factors, 9));
+    let words = ["the adapter of `two` brings a head (`modules_to_save`)", "take adapters without heads"];
+    place.run(&["plan", "sweep.yaml"]).fails(65, &words);
+    place.run(&RUN).fails(65, &words);
+}
+
+#[test]
+fn a_job_that_ran_out_of_its_limit_is_run_again_under_a_higher_one() {
+    let place = place_with(SWEEP);
+    // It ends once it is not held back any more.
+    place.write("eval.sh", format!("[ -e \"$FREE\" ] || sleep 1000\n{EVALUATOR}"));
+    let free = place.path("free");
+    let environment = format!("evaluation.environment={{FREE: {}}}", free.display());
+    let run = |limit: &'static str, more: &[&str]| {
+        let all = [&RUN[..], &["-o", &environment, "-o", limit], more].concat();
+        place.run(&all)
+    };
+    run("evaluation.memory=16KiB", &["--brake", "1"]).fails(65, &["more than `evaluation.memory`, 16 KiB"]);
+    fs::write(&free, "").unwrap();
+    let again = run("evaluation.memory=8GiB", &[]).succeeds().json();
+    assert_eq!(again["counts"]["failed"], 0, "{again}");
+}
+
+#[test]
 fn points_race_on_slices_that_the_command_evaluates() {
     let racing = SWEEP.replace("[0.3, 0.6, 0.9]", "{min: 0.1, max: 2.0, step: 0.1}");
     let place = place_with(&format!("{racing}method: grid\nracing: {{slice: 8, round: 4}}\n"));

@@ -50,7 +50,9 @@ impl Keys {
             variant,
         } = sweep;
         let mut keys = Self::default();
-        keys.of_input("base", base, &["base".to_owned()]);
+        let mut of_base = vec!["base".to_owned()];
+        of_base.extend(evaluation.benchmark.command().map(|_| "base.files".to_owned()));
+        keys.of_input("base", base, &of_base);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
         tasks.iter().for_each(|task| keys.task(task, &sweep.splits_of(task)));
         keys.evaluation(evaluation);

@@ -51,6 +51,11 @@ impl Check<'_> {
         };
         let read = read.map_err(|source| CheckError::Adapter { name: task.name.clone(), source: Box::new(source) });
         let adapter = self.right(&place, &files, read)?;
+        if self.sweep.evaluation.benchmark.command().is_some() {
+            let has_none = adapter.saved.is_empty();
+            let headless = if has_none { Ok(()) } else { Err(CheckError::CommandHead { task: task.name.clone() }) };
+            self.right(&place, &files, headless)?;
+        }
         if let Some(outline) = base.and_then(|base| base.outline.as_ref()) {
             let checked = adapter.modules.keys().try_for_each(|module| outline.check_module(module));
             let checked = checked.map_err(|source| CheckError::AdapterModule {

@@ -63,7 +63,7 @@ impl Variables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jobs::{COMMAND_SEMANTICS, CommandModel};
+    use jobs::{COMMAND_SEMANTICS, CommandModel, Digest};
 
     #[test]
     fn a_command_gets_its_own_variables_those_it_names_and_few_others() {
@@ -73,6 +73,7 @@ mod tests {
         };
         let command = CommandInput {
             semantics: COMMAND_SEMANTICS,
+            base: Digest::of(b"base"),
             argv: vec!["eval".to_owned()],
             files: BTreeMap::new(),
             environment: BTreeMap::from([("LANG".to_owned(), "de".to_owned()), ("SEED".to_owned(), "7".to_owned())]),

@@ -30,6 +30,15 @@ pub enum CommandError {
         /// What the system says.
         source: io::Error,
     },
+    /// An adapter brings a head, and merges have none.
+    #[error(
+        "the adapter of `{task}` brings a head (`modules_to_save`), and a merge that `evaluation.command` gets has none: take adapters \
+         without heads, or evaluate without a command"
+    )]
+    Head {
+        /// The adapter's task.
+        task: String,
+    },
     /// Its memory cannot be limited here.
     #[error("`evaluation.memory` cannot be kept on this system: the memory of processes is known on Linux alone")]
     UnknownMemory,
@@ -134,17 +143,22 @@ impl CommandError {
             | Self::File { .. }
             | Self::UnknownMemory
             | Self::TooMuchMemory { .. }
+            | Self::Head { .. }
             | Self::Failed { .. }
             | Self::Output { .. } => false,
         }
     }
 
-    /// Whether another worker may succeed where this one cannot: it may allow commands, or have the program.
+    /// Whether it is a fault of the worker, which ends after some of these in a row. A program that is missing is not: nobody has
+    /// seen it before, so that its name may be wrong on all machines.
     pub fn is_own_fault(&self) -> bool {
         match self {
-            Self::NotAllowed | Self::Start { .. } | Self::UnknownMemory => true,
-            Self::Follow(_)
+            Self::NotAllowed => true,
+            Self::Start { .. }
+            | Self::UnknownMemory
+            | Self::Follow(_)
             | Self::File { .. }
+            | Self::Head { .. }
             | Self::TimedOut { .. }
             | Self::TooMuchMemory { .. }
             | Self::TryAgain { .. }
@@ -154,9 +168,38 @@ impl CommandError {
         }
     }
 
-    /// Whether the failure belongs to the job or to the machine. Files are those of the worker's own folder.
+    /// Whether the number of attempts alone says how often it is tried, and not which machines are there: what the command does
+    /// takes long, and is most often the same everywhere.
+    pub fn counts_attempts(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::TooMuchMemory { .. } | Self::TryAgain { .. } | Self::Signal { .. } => true,
+            Self::NotAllowed
+            | Self::Start { .. }
+            | Self::UnknownMemory
+            | Self::Follow(_)
+            | Self::File { .. }
+            | Self::Head { .. }
+            | Self::Failed { .. }
+            | Self::Output { .. } => false,
+        }
+    }
+
+    /// Whether the failure belongs to the job or to the machine.
+    ///
+    /// Files are those of the worker's own folder. Limits are no part of a job's identity: a failure at one of them says nothing
+    /// of the job once the limit is raised.
     pub fn blame(&self) -> Blame {
-        let is_of_machine = self.is_retryable() || self.is_own_fault() || matches!(self, Self::File { .. });
+        let is_of_machine = match self {
+            Self::Start { .. } | Self::UnknownMemory | Self::File { .. } | Self::TooMuchMemory { .. } => true,
+            Self::NotAllowed
+            | Self::Follow(_)
+            | Self::TimedOut { .. }
+            | Self::TryAgain { .. }
+            | Self::Head { .. }
+            | Self::Failed { .. }
+            | Self::Signal { .. }
+            | Self::Output { .. } => self.is_retryable() || self.is_own_fault(),
+        };
         if is_of_machine { Blame::Machine } else { Blame::Job }
     }
 }
@@ -169,22 +212,23 @@ mod tests {
     fn what_the_command_does_is_of_the_job_and_what_the_machine_lacks_is_of_the_machine() {
         let tail = String::new;
         let signal = |signal| CommandError::Signal { signal, tail: tail() };
-        let start = CommandError::Start { program: "python".to_owned(), source: io::Error::from_raw_os_error(2) };
+        let start = || CommandError::Start { program: "python".to_owned(), source: io::Error::from_raw_os_error(2) };
         for (error, is_retryable, blame) in [
             (CommandError::Failed { code: 1, tail: tail() }, false, Blame::Job),
-            (CommandError::TooMuchMemory { found: 2, limit: 1, tail: tail() }, false, Blame::Job),
+            (CommandError::TooMuchMemory { found: 2, limit: 1, tail: tail() }, false, Blame::Machine),
             (CommandError::Output { fault: OutputFault::Missing, tail: tail() }, false, Blame::Job),
             (signal(11), false, Blame::Job),
             (signal(9), true, Blame::Machine),
             (CommandError::TryAgain { tail: tail() }, true, Blame::Machine),
             (CommandError::TimedOut { limit: Duration::ZERO, tail: tail() }, true, Blame::Machine),
-            (start, false, Blame::Machine),
+            (start(), false, Blame::Machine),
             (CommandError::NotAllowed, false, Blame::Machine),
         ] {
             assert_eq!(error.is_retryable(), is_retryable, "{error}");
             assert_eq!(error.blame(), blame, "{error}");
         }
         assert!(CommandError::NotAllowed.is_own_fault() && !CommandError::TryAgain { tail: tail() }.is_own_fault());
+        assert!(!start().is_own_fault(), "a misspelt program ends no worker");
     }
 
     #[test]

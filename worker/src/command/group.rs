@@ -32,19 +32,20 @@ impl Group {
     }
 
     /// Ends all processes of the group at once. Call it before the leader is waited for: its id then belongs to no other group.
-    #[expect(unsafe_code, reason = "the standard library sends no signal to a group")]
     pub(super) fn end(self) {
-        // SAFETY: a call with two numbers. A group without processes is an error that says nothing.
-        unsafe {
-            libc::kill(-self.leader, libc::SIGKILL);
-        }
+        end(self.leader);
     }
 
-    /// Bytes that the processes of the group hold and that no file backs. Pages that they share count for each; mapped files, of
-    /// which the system takes back what it needs, do not count.
+    /// The id of the process that leads it.
+    pub(super) fn leader(self) -> i32 {
+        self.leader
+    }
+
+    /// Bytes that the processes of the group hold and that no file on a disk backs: anonymous and shared memory, and what of
+    /// them was swapped out. Pages that they share count for each; mapped files, of which the system takes back what it needs,
+    /// do not count.
     pub(super) fn memory(self) -> io::Result<u64> {
-        let page = page_bytes();
-        let mut pages = 0;
+        let mut bytes = 0;
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(id) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
@@ -55,18 +56,20 @@ impl Group {
             if group_in(&stat) != Some(self.leader) {
                 continue;
             }
-            let Ok(held) = fs::read_to_string(format!("/proc/{id}/statm")) else { continue };
-            pages += unbacked_pages(&held).unwrap_or_default();
+            let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else { continue };
+            bytes += unbacked_bytes(&status);
         }
-        Ok(pages * page)
+        Ok(bytes)
     }
 }
 
-#[expect(unsafe_code, reason = "the standard library does not say how large a page is")]
-fn page_bytes() -> u64 {
-    // SAFETY: a call with a number that the system knows.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(bytes).unwrap_or(4096)
+/// Ends all processes of the group with this leader at once.
+#[expect(unsafe_code, reason = "the standard library sends no signal to a group")]
+pub(super) fn end(leader: i32) {
+    // SAFETY: a call with two numbers. A group without processes is an error that says nothing.
+    unsafe {
+        libc::kill(-leader, libc::SIGKILL);
+    }
 }
 
 /// The group of a process, the fifth field of its `stat`. The second one, its name, may hold spaces and brackets.
@@ -75,12 +78,15 @@ fn group_in(stat: &str) -> Option<i32> {
     fields.split_whitespace().nth(2)?.parse().ok()
 }
 
-/// The resident pages of a `statm` without those of files.
-fn unbacked_pages(statm: &str) -> Option<u64> {
-    let mut fields = statm.split_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
-    let resident = fields.next()??;
-    let of_files = fields.next()??;
-    Some(resident.saturating_sub(of_files))
+/// The memory in a process's `status` that no file on a disk backs. A process that has just ended has none of the lines.
+fn unbacked_bytes(status: &str) -> u64 {
+    let held = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        let counts = ["RssAnon", "RssShmem", "VmSwap"].contains(&name);
+        let kilobytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        counts.then_some(kilobytes * 1024)
+    };
+    status.lines().filter_map(held).sum()
 }
 
 #[cfg(test)]
@@ -88,11 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn shared_memory_and_what_was_swapped_out_count_and_mapped_files_do_not() {
+        let status = "Name:\tpython\nVmRSS:\t    1000 kB\nRssAnon:\t     100 kB\nRssFile:\t     880 kB\n\
+                      RssShmem:\t      20 kB\nVmSwap:\t       3 kB\nThreads:\t7\n";
+        assert_eq!(unbacked_bytes(status), 123 << 10);
+        assert_eq!(unbacked_bytes("Name:\tsh\nState:\tZ (zombie)\n"), 0);
+    }
+
+    #[test]
     fn the_group_is_found_behind_any_name() {
         assert_eq!(group_in("12 (sh) S 1 10 9 0 -1"), Some(10));
         assert_eq!(group_in("12 (a) S 1) 7 (b) R 1 11 9 0 -1"), Some(11));
         assert_eq!(group_in("12"), None);
-        assert_eq!(unbacked_pages("500 120 20 3 0 90 0"), Some(100));
-        assert_eq!(unbacked_pages("500"), None);
     }
 }

@@ -6,13 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Unexpected, Visitor},
 };
-use std::{
-    collections::BTreeMap,
-    fmt,
-    fs::{self, File},
-    io::Read,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt, fs::OpenOptions, io::Read, os::unix::fs::OpenOptionsExt, path::Path};
 
 /// The largest answer that is read: a hundred million outcomes.
 const LARGEST: u64 = 256 << 20;
@@ -115,13 +109,13 @@ pub(crate) fn read_scores(path: &Path, wanted: &[Wanted]) -> Result<Vec<TaskScor
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OutputFault> {
-    let metadata = fs::metadata(path).map_err(|_| OutputFault::Missing)?;
-    // A pipe would never end.
-    if !metadata.is_file() {
+    // Without the flag, opening a pipe would wait for a writer for ever.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = file.map_err(|_| OutputFault::Missing)?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Err(OutputFault::NoFile);
     }
     let mut text = Vec::new();
-    let file = File::open(path).map_err(|_| OutputFault::Missing)?;
     file.take(LARGEST + 1).read_to_end(&mut text).map_err(|error| OutputFault::Form(shown(&error.to_string())))?;
     if text.len() as u64 > LARGEST {
         return Err(OutputFault::TooLarge(LARGEST));
@@ -190,6 +184,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn wanted(task: &str, examples: Option<u64>) -> Wanted {
         Wanted { task: task.to_owned(), examples }

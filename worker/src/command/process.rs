@@ -1,6 +1,6 @@
 //! Runs a command within its limits.
 
-use super::{CommandError, Variables, group::Group, tail::Tail};
+use super::{CommandError, Variables, group::Group, live::LIVE, tail::Tail};
 use jobs::CommandLimits;
 use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -57,13 +57,14 @@ impl Process<'_> {
         if self.limits.memory_bytes.is_some() && !cfg!(target_os = "linux") {
             return Err(CommandError::UnknownMemory);
         }
-        let mut child = self.start()?;
+        let Some(child) = LIVE.start(|| self.start_group()) else { return Ok(Err(Interrupted)) };
+        let (mut child, group) = child?;
         let tail = Tail::default();
         let out = child.stdout.take().map(|stream| tail.follow(stream));
         let errors = child.stderr.take().map(|stream| tail.follow(stream));
-        let group = Group::led_by(child.id()).map_err(CommandError::Follow)?;
-        let stop = self.wait(group, is_cancelled);
+        let stop = self.wait(group, || is_cancelled() || LIVE.has_ended());
         group.end();
+        LIVE.forget(group.leader());
         let status = child.wait().map_err(CommandError::Follow)?;
         let deadline = Instant::now() + LAST_OUTPUT;
         for stream in [out, errors].into_iter().flatten() {
@@ -73,11 +74,19 @@ impl Process<'_> {
         }
         let tail = tail.in_words();
         match stop? {
+            // It was ended with this process.
+            Stop::Ended if LIVE.has_ended() => Ok(Err(Interrupted)),
             Stop::Ended => ended(status, tail).map(Ok),
             Stop::Interrupted => Ok(Err(Interrupted)),
             Stop::TimedOut(limit) => Err(CommandError::TimedOut { limit, tail }),
             Stop::TooMuchMemory { found, limit } => Err(CommandError::TooMuchMemory { found, limit, tail }),
         }
+    }
+
+    fn start_group(&self) -> Result<((Child, Group), i32), CommandError> {
+        let child = self.start()?;
+        let group = Group::led_by(child.id()).map_err(CommandError::Follow)?;
+        Ok(((child, group), group.leader()))
     }
 
     fn start(&self) -> Result<Child, CommandError> {
@@ -90,6 +99,7 @@ impl Process<'_> {
         let mut command = Command::new(path);
         command.args(arguments).current_dir(self.folder).env_clear().envs(self.variables.iter());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        end_with_this_thread(&mut command);
         command.spawn().map_err(|source| CommandError::Start { program: program.clone(), source })
     }
 
@@ -121,6 +131,24 @@ impl Process<'_> {
         }
     }
 }
+
+/// Lets the system end the command when the thread that starts it ends, as when this process is killed. Only the first process
+/// of the group is ended in this way.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library does not set what follows the end of a parent")]
+fn end_with_this_thread(command: &mut Command) {
+    // SAFETY: between fork and exec, the closure makes one call with numbers.
+    unsafe {
+        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+}
+
+/// Other systems know nothing like it.
+#[cfg(not(target_os = "linux"))]
+fn end_with_this_thread(_: &mut Command) {}
 
 /// Reads how a command ended by itself.
 fn ended(status: ExitStatus, tail: String) -> Result<String, CommandError> {

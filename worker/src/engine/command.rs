@@ -12,13 +12,11 @@ use super::{
 };
 use crate::{
     CommandError, CommandSettings, JobError, Metrics, Scores,
-    command::{CommandFolder, Interrupted, Process, Variables, Wanted, read_scores},
+    command::{CommandFolder, Interrupted, Placed, Process, Variables, Wanted, read_scores},
     metrics::Cache,
 };
 use files::FilesInUse;
-use jobs::{
-    CommandInput, CommandLocations, CommandModel, Digest, InputLocations, Meaning, MergeFacts, Preset, Recipe, Subject,
-};
+use jobs::{CommandInput, CommandLocations, CommandModel, Digest, Meaning, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
 use serde::Serialize;
 use std::{
@@ -87,6 +85,12 @@ impl CommandSession {
         self.allowed.is_some()
     }
 
+    /// Forgets adapters and alignments: what follows needs the memory.
+    pub(super) fn forget(&mut self) {
+        self.adapters.clear();
+        self.aligned.clear();
+    }
+
     /// Writes the job's model, runs the command, and reads its answer.
     pub(super) fn compute(
         &mut self,
@@ -101,8 +105,8 @@ impl CommandSession {
         let locations = places.command.as_ref().ok_or_else(missing)?;
         let folder = CommandFolder::new()?;
         attempt.loading(|attempt| place_files(attempt, command, locations, &folder))?;
-        let data = attempt.loading(|attempt| locate_data(attempt, meaning, places))?;
-        let written = self.write(attempt, command.write, &folder, settings)?;
+        let data = attempt.loading(|attempt| locate_data(attempt, &folder))?;
+        let written = self.write(attempt, command, &folder, settings)?;
         let told = Told { command, allowed: &allowed, slice: slice.as_deref(), data, settings };
         let variables = told.variables(meaning, &folder, &written)?;
         let process =
@@ -126,13 +130,18 @@ impl CommandSession {
     fn write(
         &mut self,
         attempt: &mut Attempt<'_>,
-        wanted: CommandModel,
+        command: &CommandInput,
         folder: &CommandFolder,
         settings: &EngineSettings,
     ) -> Result<Written, JobError> {
         let EvaluateJob { meaning, places } = attempt.job;
+        let wanted = command.write;
+        // The part of it that merges read, which names the job's base in results.
         let located = attempt.loading(|attempt| attempt.inputs.expecting(meaning.base).model(&places.base))?;
-        let CheckedInput { path: base, files } = attempt.checked(&places.base, located, meaning.base)?;
+        attempt.checked(&places.base, located, meaning.base)?;
+        let located = attempt.loading(|attempt| attempt.inputs.expecting(command.base).whole_model(&places.base))?;
+        let CheckedInput { path, files } = attempt.checked(&places.base, located, command.base)?;
+        let base = folder.link("base", &path, files.paths())?;
         let recipe = match &meaning.subject {
             Subject::Base => {
                 let folder = base.clone();
@@ -179,14 +188,14 @@ impl CommandSession {
         header: &BaseHeader,
         settings: &EngineSettings,
     ) -> Result<(MergedUpdate, MergeFacts), JobError> {
-        let EvaluateJob { meaning, places } = attempt.job;
+        let meaning = attempt.job.meaning;
         let Self { allowed: _, adapters, aligned } = self;
         let inputs = &meaning.adapters;
         let key = Digest::of_json(&(meaning.base, inputs));
         let alignment = Digest::of_json(&(key, recipe.alignment(), Aligned::keeps_exact(recipe)));
         let aligned = aligned.get_or_make(alignment, || {
-            let adapters = adapters
-                .get_or_make(key, || attempt.loading(|attempt| read_adapters(attempt, inputs, places, header)))?;
+            let adapters =
+                adapters.get_or_make(key, || attempt.loading(|attempt| headless_adapters(attempt, header)))?;
             let stage = Stage::begin(info_span!("align"));
             let aligned = Aligned::for_recipe(&adapters, recipe)?;
             attempt.timings.align_s += stage.seconds();
@@ -199,6 +208,16 @@ impl CommandSession {
         let found = facts(&aligned, &update);
         attempt.timings.merge_s += stage.seconds();
         Ok((update, found))
+    }
+}
+
+/// The adapters of the job, of which none may bring a head.
+fn headless_adapters(attempt: &mut Attempt<'_>, header: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
+    let EvaluateJob { meaning, places } = attempt.job;
+    let adapters = read_adapters(attempt, &meaning.adapters, places, header)?;
+    match adapters.iter().find(|adapter| !adapter.saved.is_empty()) {
+        Some(adapter) => Err(CommandError::Head { task: adapter.name.clone() }.into()),
+        None => Ok(adapters),
     }
 }
 
@@ -224,9 +243,16 @@ fn place_files(
         let place = locations.files.get(name).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(*digest).file(place)?;
         let CheckedInput { path, files } = attempt.checked(place, located, *digest)?;
-        attempt.read(&files, || Ok(folder.place(name, &path)?))?;
+        let placed = if is_program(&command.argv, name) { Placed::Run } else { Placed::Read };
+        attempt.read(&files, || Ok(folder.place(name, &path, placed)?))?;
     }
     Ok(())
+}
+
+/// Whether the declared file `name` is the program. A name without a slash is looked for on `PATH`.
+fn is_program(argv: &[String], name: &str) -> bool {
+    argv.first()
+        .is_some_and(|program| program.contains('/') && Path::new("./").join(name) == Path::new("./").join(program))
 }
 
 /// The data of the tasks, by task.
@@ -237,9 +263,10 @@ struct Data {
 }
 
 /// Finds the data of the tasks that have some, and checks that they are those of the job.
-fn locate_data(attempt: &mut Attempt<'_>, meaning: &Meaning, places: &InputLocations) -> Result<Data, JobError> {
+fn locate_data(attempt: &mut Attempt<'_>, folder: &CommandFolder) -> Result<Data, JobError> {
+    let EvaluateJob { meaning, places } = attempt.job;
     let mut data = Data::default();
-    for task in &meaning.tasks {
+    for (number, task) in meaning.tasks.iter().enumerate() {
         let digest = |contents| CommandInput::data_digest(contents, &task.name, &meaning.split);
         let Some(spec) = places.data.get(&task.name) else {
             if digest(None) != task.data {
@@ -250,7 +277,12 @@ fn locate_data(attempt: &mut Attempt<'_>, meaning: &Meaning, places: &InputLocat
         let located = attempt.inputs.anything(&spec.source)?;
         attempt.note_commit(&spec.source, located.commit);
         attempt.unchanged(&spec.source, digest(Some(located.digest)), task.data)?;
-        data.paths.insert(task.name.clone(), located.path);
+        // Hidden files are no part of the digest, and so the command does not get them either.
+        let is_file = located.path.is_file();
+        let root = located.path.parent().filter(|_| is_file).unwrap_or(&located.path);
+        let links = folder.link(&format!("data/{number}"), root, located.files_in_use.paths())?;
+        let name = located.path.file_name().filter(|_| is_file);
+        data.paths.insert(task.name.clone(), name.map_or(links.clone(), |name| links.join(name)));
         data.files.extend(&located.files_in_use);
     }
     Ok(data)

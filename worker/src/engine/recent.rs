@@ -17,6 +17,11 @@ impl<V> Recent<V> {
         Self { values, cache, metrics: metrics.clone() }
     }
 
+    /// Drops all values.
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+    }
+
     /// The value of `key`, made by `make` unless it is cached.
     pub(super) fn get_or_make<E>(&mut self, key: Digest, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let found = self.values.get(&key);

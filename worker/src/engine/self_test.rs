@@ -68,6 +68,8 @@ impl EngineSelfTest {
     /// What a command reads.
     fn check_command(&self, command: &CommandInput, job: EvaluateJob<'_>) -> Result<(), JobError> {
         let EvaluateJob { meaning, places } = job;
+        let whole = self.inputs.expecting(command.base).whole_model(&places.base)?;
+        unchanged(&places.base, whole.digest, command.base)?;
         let located = places.command.iter().flat_map(|command| &command.files);
         for (name, place) in located {
             if let Some(digest) = command.files.get(name) {

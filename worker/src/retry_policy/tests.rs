@@ -1,4 +1,5 @@
 use super::*;
+use crate::CommandError;
 
 fn limits() -> Limits {
     Limits { attempts: 3, losses: 5, back_off: Duration::from_secs(1), ..Limits::default() }
@@ -33,6 +34,30 @@ fn a_failure_of_a_machine_is_not_permanent_while_an_untried_machine_is_alive() {
             assert!(matches!(next, AfterFailure::Retry(_)), "{error}: {attempt} {machines}");
         }
     }
+}
+
+#[test]
+fn what_a_command_does_is_tried_as_often_as_attempts_say_however_many_machines_are_there() {
+    let tail = String::new;
+    for (error, last) in [
+        (CommandError::TimedOut { limit: Duration::ZERO, tail: tail() }, 3),
+        (CommandError::TryAgain { tail: tail() }, 3),
+        (CommandError::Signal { signal: 9, tail: tail() }, 3),
+        (CommandError::Signal { signal: 11, tail: tail() }, 1),
+        (CommandError::TooMuchMemory { found: 2, limit: 1, tail: tail() }, 1),
+    ] {
+        let error = JobError::Command(error);
+        for attempt in 1..5 {
+            let next = after_failure(&error, attempt, tried(1, true, 0), &limits());
+            assert_eq!(matches!(next, AfterFailure::Retry(_)), attempt < last, "{error}: {attempt}");
+        }
+    }
+    let source = std::io::Error::from_raw_os_error(2);
+    let start = JobError::Command(CommandError::Start { program: "python".to_owned(), source });
+    assert!(
+        matches!(after_failure(&start, 9, tried(1, true, 0), &limits()), AfterFailure::Retry(_)),
+        "one may have it"
+    );
 }
 
 #[test]

@@ -53,6 +53,8 @@ impl Worker {
         let (checkpoints, mut kept) = self.checkpoints(job).await;
         let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
         let context = context.with_leg_checkpoint(leg_checkpoint);
+        // A computation runs on in its thread when nobody waits for it any more, and a command on its device.
+        let _stops = context.cancellation.clone().drop_guard();
         let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {

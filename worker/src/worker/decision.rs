@@ -2,7 +2,7 @@
 //! decision.
 
 use super::{
-    facts::{Fact, Facts, Me, StoredOutput, WorkerSeen},
+    facts::{Fact, Facts, Me, StoredOutput, Wanted, WorkerSeen},
     unable::Unable,
 };
 use crate::{
@@ -110,7 +110,7 @@ fn decide_attempt(me: Me<'_>, facts: &Facts) -> Next {
         if failed_on.contains_key(machine) {
             match &facts.workers {
                 Fact::Unread => return Next::Read(Unread::Workers),
-                Fact::Read(workers) if has_untried(me, facts.job, failed_on.keys(), workers.as_deref()) => {
+                Fact::Read(workers) if has_untried(me, facts.wanted, failed_on.keys(), workers.as_deref()) => {
                     return Next::Settle(Settlement::Postpone(LEFT_FOR));
                 }
                 Fact::Read(_) => {}
@@ -137,7 +137,7 @@ fn decide_after_losses(me: Me<'_>, machine: &str, facts: &Facts) -> Next {
     };
     let own_trial = trials.get(machine).copied();
     let this_machine = machine.to_owned();
-    let has_other = has_untried(me, facts.job, trials.keys().chain([&this_machine]), workers.as_deref());
+    let has_other = has_untried(me, facts.wanted, trials.keys().chain([&this_machine]), workers.as_deref());
     let first_ms = trials.values().map(|trial| trial.first_ms).min();
     let lasting_ms = first_ms.map_or(0, |first| facts.now_ms.saturating_sub(first));
     let tried = MachinesTried {
@@ -167,7 +167,9 @@ fn decide_after_losses(me: Me<'_>, machine: &str, facts: &Facts) -> Next {
 fn give_up(me: Me<'_>, facts: &Facts, machines: Vec<String>) -> Next {
     match &facts.workers {
         Fact::Unread => Next::Read(Unread::Workers),
-        Fact::Read(Some(workers)) if has_holder(me, facts.job, workers) => Next::Settle(Settlement::WaitForHolder),
+        Fact::Read(Some(workers)) if has_holder(me, facts.wanted.job, workers) => {
+            Next::Settle(Settlement::WaitForHolder)
+        }
         Fact::Read(_) => Next::Settle(Settlement::Fail(JobError::Lost { losses: facts.losses, machines })),
     }
 }
@@ -181,10 +183,10 @@ fn has_holder(me: Me<'_>, job: JobId, workers: &[WorkerSeen]) -> bool {
 }
 
 /// Whether a machine is alive that is not in `tried` and may receive the job. A machine of another pool does not
-/// receive it, and one of another version defers it. If the store did not list the workers, there may be one.
+/// receive it; one of another version defers it, and so does one that runs no commands if the job runs one. If the store did not list the workers, there may be one.
 pub(super) fn has_untried<'a>(
     me: Me<'_>,
-    job: JobId,
+    wanted: Wanted,
     tried: impl Iterator<Item = &'a String>,
     workers: Option<&[WorkerSeen]>,
 ) -> bool {
@@ -193,9 +195,10 @@ pub(super) fn has_untried<'a>(
     workers.iter().any(|WorkerSeen { status, age }| {
         let is_alive = *age < MAYBE_ALIVE_WITHIN && status.state != WorkerState::Draining;
         let is_of_pool = me.pool.is_none_or(|pool| status.takes_jobs_of(pool));
-        let has_deferred = status.left.contains(&job);
+        let has_deferred = status.left.contains(&wanted.job);
+        let runs_commands = !wanted.runs_command || status.allows_commands;
         let machine = status.machine.as_deref().unwrap_or(&status.worker);
-        is_alive && is_of_pool && !has_deferred && !tried.contains(machine)
+        is_alive && is_of_pool && runs_commands && !has_deferred && !tried.contains(machine)
     })
 }
 

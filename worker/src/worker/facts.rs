@@ -2,7 +2,7 @@
 
 use super::unable::Unable;
 use crate::{limits::Limits, machine::Trial};
-use jobs::{Cancellation, JobId, WorkerStatus};
+use jobs::{Cancellation, Job, JobId, WorkerStatus};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::StoreError;
 
@@ -42,10 +42,24 @@ pub(super) struct Me<'a> {
     pub(super) limits: &'a Limits,
 }
 
+/// What a worker has to be able to do for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) job: JobId,
+    pub(super) runs_command: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(job: &Job) -> Self {
+        let evaluation = job.spec().as_evaluation();
+        Self { job: job.id(), runs_command: evaluation.is_some_and(|meaning| meaning.benchmark.command().is_some()) }
+    }
+}
+
 /// What is known of a delivery. Reads cost requests, so a fact is read only if the decision depends on it.
 #[derive(Debug)]
 pub(super) struct Facts {
-    pub(super) job: JobId,
+    pub(super) wanted: Wanted,
     /// The number of this attempt, from 1.
     pub(super) attempt: u32,
     /// How many workers took the job and did not settle it.

@@ -99,7 +99,7 @@ impl Worker {
         let tried = if matches!(error, JobError::Interrupted | JobError::Cancelled(_)) {
             None
         } else {
-            self.machines_tried(&job.id()).await
+            self.machines_tried(job).await
         };
         let next = after_failure(error, delivery.attempt(), tried, &self.limits);
         if matches!(next, AfterFailure::Retry(_) | AfterFailure::DeadLetter) {

@@ -108,7 +108,7 @@ impl Worker {
                 Received::Again => continue,
                 Received::End(end) => return Ok(end),
             };
-            let is_own_version = delivery.job().spec().check_semantics().is_ok();
+            let is_able = self.unable(delivery.job()).is_none();
             let handled = self.handle(delivery, device, state).await?;
             if state.draining.is_cancelled() {
                 return Ok(self.stopped());
@@ -116,7 +116,7 @@ impl Worker {
             // If nothing else waits, the queue delivers a returned job again at once.
             waits_for_device = handled == Handled::Returned;
             // Deferred jobs may be delivered for ever, so they do not keep an idle worker alive.
-            if is_own_version {
+            if is_able {
                 state.restart_idle_time();
             }
         }

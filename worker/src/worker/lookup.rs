@@ -3,7 +3,7 @@
 use super::{
     Worker,
     decision::{Next, Settlement, Unread, decide},
-    facts::{Fact, Facts, Me, StoredOutput},
+    facts::{Fact, Facts, Me, StoredOutput, Wanted},
     unable::Unable,
 };
 use jobs::{Job, now_ms};
@@ -22,7 +22,7 @@ impl Worker {
     /// Looks a delivery up in the store. A job to compute may be started at once: its trial is stored.
     pub(super) async fn look_up(&self, delivery: &Delivery) -> Result<Lookup, StoreError> {
         let mut facts = Facts {
-            job: delivery.id(),
+            wanted: Wanted::of(delivery.job()),
             attempt: delivery.attempt(),
             losses: delivery.losses(),
             unable: self.unable(delivery.job()),
@@ -43,7 +43,7 @@ impl Worker {
                     if let Some(trial) = trial
                         && let Some(machine) = &self.machine
                     {
-                        self.store.put_trial(&facts.job, &machine.name, &trial).await?;
+                        self.store.put_trial(&facts.wanted.job, &machine.name, &trial).await?;
                     }
                     return Ok(Lookup::Compute);
                 }
@@ -73,8 +73,8 @@ impl Worker {
             }
             Unread::Sweep => facts.has_sweep = Fact::Read(self.sweeps.holds(delivery.sweep()).await?),
             Unread::Output => facts.output = Fact::Read(self.stored_output(delivery.job()).await?),
-            Unread::FailedMachines => facts.failed_on = Fact::Read(self.failed_on(&facts.job).await?),
-            Unread::Trials => facts.trials = Fact::Read(self.trials(&facts.job).await?),
+            Unread::FailedMachines => facts.failed_on = Fact::Read(self.failed_on(&facts.wanted.job).await?),
+            Unread::Trials => facts.trials = Fact::Read(self.trials(&facts.wanted.job).await?),
             Unread::Workers => facts.workers = Fact::Read(self.workers_seen().await),
         }
         Ok(())

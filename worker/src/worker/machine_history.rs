@@ -1,24 +1,29 @@
 //! Which machines have tried a job: read from the store, and deleted there once the job is settled.
 
-use super::{Worker, decision::has_untried, facts::WorkerSeen};
+use super::{
+    Worker,
+    decision::has_untried,
+    facts::{Wanted, WorkerSeen},
+};
 use crate::{machine::Trial, retry_policy::MachinesTried};
-use jobs::{Blame, JobId, WorkerStatus, now_ms};
+use jobs::{Blame, Job, JobId, WorkerStatus, now_ms};
 use std::{collections::BTreeMap, time::Duration};
 use store::StoreError;
 use tracing::warn;
 
 impl Worker {
     /// The machines that failed on the job, with this one; `None` if there are no other machines.
-    pub(super) async fn machines_tried(&self, job: &JobId) -> Option<MachinesTried> {
+    pub(super) async fn machines_tried(&self, job: &Job) -> Option<MachinesTried> {
         let machine = &self.machine.as_ref()?.name;
-        let mut failed_on = self.failed_on(job).await.unwrap_or_default();
+        let wanted = Wanted::of(job);
+        let mut failed_on = self.failed_on(&wanted.job).await.unwrap_or_default();
         failed_on.entry(machine.clone()).or_insert_with(now_ms);
         let workers = self.workers_seen().await;
         let first_ms = failed_on.values().min().copied();
         let lasting_ms = first_ms.map_or(0, |first| now_ms().saturating_sub(first));
         Some(MachinesTried {
             machines: failed_on.len(),
-            has_untried: has_untried(self.me(), *job, failed_on.keys(), workers.as_deref()),
+            has_untried: has_untried(self.me(), wanted, failed_on.keys(), workers.as_deref()),
             lasting: Duration::from_millis(lasting_ms),
         })
     }

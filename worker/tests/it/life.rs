@@ -1,7 +1,11 @@
 use crate::fake::{Fake, Next, computed, job};
-use jobs::{Cancellation, JobInHand, WorkerState, WorkerStatus};
+use jobs::{
+    BenchmarkInput, COMMAND_SEMANTICS, Cancellation, CommandInput, CommandModel, Digest, Job, JobInHand, Meaning,
+    WorkerState, WorkerStatus,
+};
 use queue::{JobConsumer, JobPublisher, MemoryQueue};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     future::{pending, ready},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -281,6 +285,32 @@ async fn a_worker_that_receives_only_jobs_of_other_versions_is_idle() {
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
     let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
     assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
+}
+
+/// A job that runs a command.
+fn of_command() -> Job {
+    let job = job(0.5);
+    let command = CommandInput {
+        semantics: COMMAND_SEMANTICS,
+        base: Digest::of(b"base"),
+        argv: vec!["true".to_owned()],
+        files: BTreeMap::new(),
+        environment: BTreeMap::new(),
+        pass: BTreeSet::new(),
+        write: CommandModel::Adapter,
+    };
+    let benchmark = BenchmarkInput::Command(Box::new(command));
+    Job::new(Meaning { benchmark, ..job.spec().as_evaluation().unwrap().clone() }, job.places.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_receives_only_commands_that_it_may_not_run_is_idle() {
+    let bench = bench([]);
+    bench.queue.publish(&of_command(), "tests").await.unwrap();
+    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
+    let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
+    assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
+    assert_eq!(bench.fake.computed(), 0);
 }
 
 #[tokio::test]

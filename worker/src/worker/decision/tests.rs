@@ -32,10 +32,14 @@ fn job() -> JobId {
     JobId::from(Digest::of(b"job"))
 }
 
+fn wanted() -> Wanted {
+    Wanted { job: job(), runs_command: false }
+}
+
 /// A job that was delivered for the first time, of a sweep that the store holds, without a result.
 fn fresh() -> Facts {
     Facts {
-        job: job(),
+        wanted: wanted(),
         attempt: 1,
         losses: 0,
         unable: None,
@@ -202,7 +206,7 @@ fn a_machine_counts_as_untried_only_if_it_is_alive_and_receives_the_job() {
     let limits = Limits::default();
     let me = Me { worker: "w1", machine: Some("m1"), pool: Some("a"), limits: &limits };
     let tried = ["m1".to_owned()];
-    let counts = |seen: WorkerSeen| has_untried(me, job(), tried.iter(), Some(&[seen]));
+    let counts = |seen: WorkerSeen| has_untried(me, wanted(), tried.iter(), Some(&[seen]));
     let other = worker("w2", "m2");
     let with = |status: WorkerStatus| WorkerSeen { status, age: Duration::from_secs(5) };
     assert!(counts(other.clone()));
@@ -211,5 +215,18 @@ fn a_machine_counts_as_untried_only_if_it_is_alive_and_receives_the_job() {
     assert!(!counts(with(WorkerStatus { state: WorkerState::Draining, ..other.status.clone() })), "draining");
     assert!(!counts(with(WorkerStatus { pool: Some("b".to_owned()), ..other.status.clone() })), "another pool");
     assert!(!counts(with(WorkerStatus { left: vec![job()], ..other.status })), "it deferred the job");
-    assert!(has_untried(me, job(), tried.iter(), None), "the store did not list the workers");
+    assert!(has_untried(me, wanted(), tried.iter(), None), "the store did not list the workers");
+}
+
+#[test]
+fn a_worker_that_runs_no_commands_is_not_waited_for_by_a_job_with_one() {
+    let limits = Limits::default();
+    let me = Me { worker: "w1", machine: Some("m1"), pool: Some("a"), limits: &limits };
+    let tried = ["m1".to_owned()];
+    let wanted = Wanted { runs_command: true, ..wanted() };
+    let other = worker("w2", "m2");
+    assert!(!has_untried(me, wanted, tried.iter(), Some(std::slice::from_ref(&other))));
+    let allowing =
+        WorkerSeen { status: WorkerStatus { allows_commands: true, ..other.status.clone() }, ..other.clone() };
+    assert!(has_untried(me, wanted, tried.iter(), Some(&[other, allowing])));
 }
