@@ -55,7 +55,7 @@ const STEP: Ceiling = Ceiling {
 /// What a normaliser has made of a text.
 const RESULT: Ceiling = Ceiling { limit: NORMALISED_BYTES, ..STEP };
 
-/// The parts of a `tokenizer.json` that make texts longer.
+/// The parts of a `tokenizer.json` that make texts longer, or draw tokens at random.
 #[derive(Deserialize)]
 struct Outline {
     #[serde(default)]
@@ -66,6 +66,30 @@ struct Outline {
     post_processor: Value,
     #[serde(default)]
     added_tokens: Value,
+    #[serde(default)]
+    model: OutlinedModel,
+}
+
+/// The keys of a model that make the library draw tokens at random, as for training.
+#[derive(Deserialize, Default)]
+struct OutlinedModel {
+    dropout: Option<f64>,
+    alpha: Option<f64>,
+}
+
+impl OutlinedModel {
+    /// # Errors
+    /// The same text would have other tokens each time.
+    fn check(&self) -> Result<(), String> {
+        for (key, value) in [("dropout", self.dropout), ("alpha", self.alpha)] {
+            if let Some(value) = value.filter(|value| *value != 0.0) {
+                return Err(format!(
+                    "its `model.{key}` is {value}, by which tokens are drawn at random; a text would have other tokens each time: set it to `null`"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A tokenizer of a `tokenizer.json`, without padding and truncation of its own.
@@ -78,9 +102,10 @@ impl BoundedTokenizer {
     /// Reads the content of a `tokenizer.json`.
     ///
     /// # Errors
-    /// It is no tokenizer, or may make texts longer than can be held.
+    /// It is no tokenizer, may make texts longer than can be held, or draws tokens at random.
     pub(crate) fn from_bytes(bytes: &[u8]) -> tokenizers::Result<Self> {
         let outline: Outline = serde_json::from_slice(bytes)?;
+        outline.model.check()?;
         let growth = of_normaliser(&outline.normalizer);
         MOST_GROWTH.check(growth.of(1))?;
         MOST_SPLIT_GROWTH.check(of_pre_tokeniser(&outline.pre_tokenizer))?;
@@ -186,6 +211,19 @@ mod tests {
         assert!(refused(&json!({"normalizer": nested})).starts_with(wanted));
         let by_regex = json!({"type": "Replace", "pattern": {"Regex": ""}, "content": "a".repeat(70_000)});
         assert!(refused(&json!({"normalizer": by_regex})).contains("140001 bytes of one byte"));
+    }
+
+    #[test]
+    fn a_model_that_draws_tokens_at_random_is_refused() {
+        let model =
+            |dropout: Value| json!({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": dropout}});
+        assert!(
+            refused(&model(json!(0.5))).starts_with("its `model.dropout` is 0.5, by which tokens are drawn at random")
+        );
+        let unigram = json!({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0]], "alpha": 0.1}});
+        assert!(refused(&unigram).starts_with("its `model.alpha` is 0.1"));
+        tokenizer(&model(Value::Null)).unwrap();
+        tokenizer(&model(json!(0.0))).unwrap();
     }
 
     #[test]
