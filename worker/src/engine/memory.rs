@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_training_whose_copy_of_the_base_does_not_fit_is_refused_so_that_another_machine_takes_it() {
         let error = check_training(3 << 30, Some(1 << 30)).unwrap_err();
-        assert!(error.to_string().contains("with which an adapter is trained take 3 GiB of memory"), "{error}");
+        assert!(error.to_string().contains("with which an adapter is trained take 3.0 GiB of memory"), "{error}");
         assert!(error.is_own_fault());
         assert!(check_training(1 << 30, Some(1 << 30)).is_ok() && check_training(1 << 30, None).is_ok());
     }
