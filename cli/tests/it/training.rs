@@ -156,8 +156,11 @@ fn the_legs_of_a_sweep_are_removed_with_its_results() {
 #[test]
 fn the_legs_of_a_sweep_whose_training_failed_are_removed_with_its_results() {
     let place = place();
-    let nan = ["-o", "training.rate=1e30", "-o", "training.schedule=constant", "-o", "training.checkpoint_steps=1"];
-    run(&place, &nan).fails(65, &["is not finite in step 2"]);
+    // The rate is 0 in the first step, so that the first leg ends well.
+    let overflow =
+        ["training.rate=1e30", "training.warmup_steps=1", "training.schedule=constant", "training.checkpoint_steps=1"];
+    let overflow: Vec<&str> = overflow.iter().flat_map(|change| ["-o", change]).collect();
+    run(&place, &overflow).fails(65, &["steps 2 to 2 of 6 failed", "not finite"]);
     assert_eq!((records(&place), checkpoints(&place)), (1, 1));
     place.run(&["sweeps", "remove", "trained", "--results", "--yes"]).succeeds();
     assert_eq!(artefacts(&place).into_keys().collect::<Vec<_>>(), Vec::<String>::new());
