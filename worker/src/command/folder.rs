@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{OpenOptionsExt, symlink},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -31,7 +31,9 @@ impl CommandFolder {
     /// Makes the folder.
     pub(crate) fn new() -> Result<Self, CommandError> {
         let live = LiveFolder::new();
-        let folder = tempfile::Builder::new().prefix("bowline-command-").tempdir();
+        // Others of the machine may not read adapters and data.
+        let private = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("bowline-command-").permissions(private).tempdir();
         let folder = folder.map_err(wrong("make a folder in", &std::env::temp_dir()))?;
         let made = Self { folder, _live: live };
         for path in [made.work(), made.home(), made.temporary()] {
@@ -125,7 +127,6 @@ fn wrong(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CommandEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn declared_files_lie_under_their_names_whatever_their_modes_were_and_go_with_the_folder() {
