@@ -28,7 +28,7 @@ fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
                 racing: false,
                 densities: 20,
                 scalings: 20,
-                limit: Duration::from_secs(300),
+                limit: Duration::from_secs(900),
                 programs: Path::new(env!("CARGO_BIN_EXE_sim-worker")).parent().unwrap().to_owned(),
                 folder: folder.path().to_owned(),
             };
