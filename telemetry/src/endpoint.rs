@@ -70,10 +70,7 @@ mod tests {
 
     async fn ask(endpoint: &Endpoint, head: &str) -> String {
         let mut stream = TcpStream::connect(endpoint.address()).await.unwrap();
-        stream
-            .write_all(format!("{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         text

@@ -36,6 +36,11 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 pub trait Pages: Send + Sync + 'static {
     /// The page at a path, which begins with `/` and has no query. It is read only.
     fn page(&self, path: &str) -> impl Future<Output = Page> + Send;
+
+    /// Whether a request that comes to a loopback address has to name this machine: see [`HttpServer`].
+    fn needs_own_name(&self) -> bool {
+        false
+    }
 }
 
 /// A page, or why there is none.
@@ -67,7 +72,7 @@ impl Page {
 /// Serves [`Pages`] over HTTP for as long as it lives.
 ///
 /// Only `GET` and `HEAD` are answered. Clients that open connections and send nothing cannot block others: their connections are
-/// closed first. On a loopback address a request has to name this machine by its address or as `localhost`: a page of another site
+/// closed first. Where the [pages](Pages::needs_own_name) ask for it, a request to a loopback address has to name this machine by its address or as `localhost`: a page of another site
 /// whose name leads here reads nothing.
 #[derive(Debug)]
 pub struct HttpServer {
@@ -153,7 +158,7 @@ async fn respond<B: Sync>(request: &Request<B>, address: SocketAddr, pages: &imp
         return response;
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if address.ip().is_loopback() && !host.is_some_and(is_own_name) {
+    if pages.needs_own_name() && address.ip().is_loopback() && !host.is_some_and(is_own_name) {
         return response(Page::line(403, "name this machine as `localhost` or by its address"));
     }
     response(pages.page(request.uri().path()).await)
@@ -191,6 +196,10 @@ mod tests {
     impl Pages for Echo {
         async fn page(&self, path: &str) -> Page {
             Page { refresh_s: Some(5), ..Page::html(path.to_owned()) }
+        }
+
+        fn needs_own_name(&self) -> bool {
+            true
         }
     }
 

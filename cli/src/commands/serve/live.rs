@@ -121,6 +121,10 @@ impl LivePages {
 }
 
 impl Pages for LivePages {
+    fn needs_own_name(&self) -> bool {
+        true
+    }
+
     async fn page(&self, path: &str) -> Page {
         let name = path.strip_prefix("/sweeps/");
         if path != "/" && !name.is_some_and(jobs::is_name) {
