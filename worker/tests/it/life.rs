@@ -1,3 +1,6 @@
+mod left;
+mod stopping;
+
 use crate::fake::{Fake, Next, computed, job};
 use jobs::{
     BenchmarkInput, COMMAND_SEMANTICS, Cancellation, CommandInput, CommandModel, Digest, Job, JobInHand, Meaning,
@@ -106,27 +109,6 @@ async fn bad_input_is_dead_lettered_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_worker_returns_its_job_uncounted() {
-    let bench = bench([Next::WaitForStop]);
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    let at_work = async {
-        while bench.fake.computed() == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    };
-    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), WorkerEnd::Stopped);
-    assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
-    assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 1);
-}
-
-#[tokio::test]
-async fn an_idle_worker_stops_at_once() {
-    let bench = bench([]);
-    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), WorkerEnd::Stopped);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_job_over_its_limit_is_stopped_recorded_and_tried_again() {
     let bench = bench([Next::WaitForStop]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
@@ -137,58 +119,6 @@ async fn a_job_over_its_limit_is_stopped_recorded_and_tried_again() {
     assert!(!failure.is_final);
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_draining_worker_finishes_its_job_and_takes_no_other() {
-    let bench = bench([Next::Take(Duration::from_secs(10))]);
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    bench.queue.publish(&job(0.6), "tests").await.unwrap();
-    let drain = tokio::time::sleep(Duration::from_secs(2));
-    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
-    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
-    assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "the other job is left for others");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_second_shutdown_signal_returns_the_job_of_a_draining_worker() {
-    let bench = bench([Next::Take(Duration::from_secs(50))]);
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    let drain = tokio::time::sleep(Duration::from_secs(2));
-    let now = tokio::time::sleep(Duration::from_secs(4));
-    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), WorkerEnd::Stopped);
-    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
-    let delivery = bench.queue.next().await.unwrap().unwrap();
-    assert_eq!((delivery.attempt(), delivery.losses()), (1, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_that_does_not_stop_is_recorded_and_ends_the_worker() {
-    let bench = bench([Next::Hang]);
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    let error = bench.worker.run_until(pending(), pending()).await.unwrap_err();
-    assert!(matches!(error, WorkerError::Hangs(id) if id == job(0.5).id()), "{error}");
-    let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
-    let failure = failures.into_iter().next().unwrap().unwrap();
-    assert_eq!(failure.errors, ["the job took longer than its limit of 60 s"]);
-    assert_eq!((failure.sweep.as_deref(), failure.is_final), (Some("tests"), false));
-    assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "another may do it");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_that_does_not_stop_ends_the_worker_though_nothing_can_be_recorded() {
-    let backend = Faulty::new(MemoryBackend::new());
-    let store = Store::new(backend.clone());
-    let _put = store.put_manifest("tests", &()).await.unwrap();
-    let queue = MemoryQueue::new();
-    let fake = Arc::new(Fake::new([Next::Hang]));
-    let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
-    let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store, fake).with_limits(limits);
-    backend.strike(u32::MAX, Action::Write, "failures/", Fault::Fails(Problem::Unavailable));
-    queue.publish(&job(0.5), "tests").await.unwrap();
-    let error = worker.run_until(pending(), pending()).await.unwrap_err();
-    assert!(matches!(error, WorkerError::Hangs(_)), "{error}");
-    assert_eq!(queue.waiting().await.unwrap(), Some(1), "the job is back for another worker");
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,29 +173,6 @@ async fn an_impossible_result_is_not_stored_and_fails_only_its_job() {
     assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
 }
 
-fn of_later_semantics() -> jobs::Job {
-    let own = job(0.5);
-    let mut meaning = own.spec().as_evaluation().unwrap().clone();
-    meaning.evaluation += 1;
-    jobs::Job::new(meaning, own.places)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed() {
-    let bench = bench([]);
-    let later = of_later_semantics();
-    bench.queue.publish(&later, "tests").await.unwrap();
-    assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
-    assert!(
-        bench.queue.dead_letters().is_empty() && bench.store.jobs_with_failures().await.unwrap().is_empty(),
-        "nothing has failed"
-    );
-    let delivery = bench.queue.next().await.unwrap().unwrap();
-    assert_eq!((delivery.job().id(), delivery.attempt(), delivery.losses()), (later.id(), 1, 0), "as it was");
-    delivery.ack().await.unwrap();
-}
-
 #[tokio::test]
 async fn limits_may_be_longer_than_the_clock_can_count() {
     let bench = bench([]);
@@ -276,43 +183,7 @@ async fn limits_may_be_longer_than_the_clock_can_count() {
     assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_receives_only_jobs_of_other_versions_is_idle() {
-    let bench = bench([]);
-    let later = of_later_semantics();
-    bench.queue.publish(&later, "tests").await.unwrap();
-    // The job comes by every quarter of a minute.
-    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
-    let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
-    assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
-}
-
 /// A job that runs a command.
-fn of_command() -> Job {
-    let job = job(0.5);
-    let command = CommandInput {
-        semantics: COMMAND_SEMANTICS,
-        base: Digest::of(b"base"),
-        argv: vec!["true".to_owned()],
-        files: BTreeMap::new(),
-        environment: BTreeMap::new(),
-        pass: BTreeSet::new(),
-        write: CommandModel::Adapter,
-    };
-    let benchmark = BenchmarkInput::Command(Box::new(command));
-    Job::new(Meaning { benchmark, ..job.spec().as_evaluation().unwrap().clone() }, job.places.clone())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_receives_only_commands_that_it_may_not_run_is_idle() {
-    let bench = bench([]);
-    bench.queue.publish(&of_command(), "tests").await.unwrap();
-    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
-    let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
-    assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
-    assert_eq!(bench.fake.computed(), 0);
-}
-
 #[tokio::test]
 async fn a_worker_counts_its_jobs_by_outcome() {
     let bench = bench([Next::Succeed, Next::Fail(JobError::Incomplete("x".to_owned()))]);
@@ -337,97 +208,6 @@ async fn a_worker_counts_its_jobs_by_outcome() {
     }
 }
 
-#[tokio::test]
-async fn a_leftover_job_of_a_removed_sweep_is_discarded_and_ends_no_worker() {
-    let bench = bench([]);
-    let mark = Cancellation::of_removed(1);
-    bench.store.put_document("removed", Cancellation::DOCUMENT, &mark).await.unwrap();
-    bench.queue.publish(&job(0.5), "removed").await.unwrap();
-    assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(0)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_leftover_job_of_a_finished_sweep_is_acknowledged_and_not_computed() {
-    let bench = bench([]);
-    bench.store.put_document("tests", Cancellation::DOCUMENT, &Cancellation::finished(1, 1)).await.unwrap();
-    for scaling in [0.5, 0.5, 0.6] {
-        bench.queue.publish(&job(scaling), "tests").await.unwrap();
-    }
-    bench.queue.publish(&job(0.5), "another").await.unwrap();
-    bench.queue.close();
-    bench.worker.run_until(pending(), pending()).await.unwrap();
-    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
-    assert!(bench.queue.dead_letters().is_empty());
-    assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_worker_beside_its_coordinator_computes_jobs_of_sweeps_that_no_store_holds() {
-    let bench = bench([]);
-    let worker = bench.worker.sharing_the_store();
-    bench.queue.publish(&job(0.5), "evaluated and not kept").await.unwrap();
-    assert!(worker.run_one().await.unwrap());
-    assert_eq!(bench.fake.computed(), 1);
-    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_that_another_live_worker_computes_is_not_dead_lettered() {
-    let bench = bench([]);
-    let status = |beat_ms| {
-        let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0 };
-        WorkerStatus { state: WorkerState::Busy, job: Some(in_hand), beat_ms, ..WorkerStatus::fresh("w2", "fake", 0) }
-    };
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    for _ in 0..5 {
-        drop(bench.queue.next().await.unwrap().unwrap());
-    }
-    // Its clock is years behind: only the store's time of the heartbeat counts.
-    bench.store.put_worker("w2", &status(0)).await.unwrap();
-    assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
-    // One whose clock is ahead is not alive for ever.
-    bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
-    let file = std::fs::File::options().write(true).open(bench._folder.path().join("workers/w2.json")).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
-    assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn jobs_of_a_cancelled_sweep_are_dropped() {
-    let bench = bench([]);
-    let cancel = |stops_running| Cancellation::new(1, stops_running, 1);
-    bench.store.put_document("tests", Cancellation::DOCUMENT, &cancel(false)).await.unwrap();
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    bench.queue.publish(&job(0.6), "another").await.unwrap();
-    bench.queue.close();
-    bench.worker.run_until(pending(), pending()).await.unwrap();
-    assert_eq!(bench.fake.computed(), 1);
-    assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_some());
-    assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_running_job_finishes_after_a_cancellation_that_does_not_stop_running_jobs() {
-    for stops_running in [false, true] {
-        let bench = bench([Next::Take(Duration::from_secs(50))]);
-        bench.queue.publish(&job(0.5), "tests").await.unwrap();
-        bench.queue.close();
-        let cancelling = async {
-            tokio::time::sleep(Duration::from_secs(7)).await;
-            let cancellation = Cancellation::new(1, stops_running, 1);
-            bench.store.put_document("tests", Cancellation::DOCUMENT, &cancellation).await.unwrap();
-        };
-        let (ended, ()) = tokio::join!(bench.worker.run_until(pending(), pending()), cancelling);
-        assert_eq!(ended.unwrap(), WorkerEnd::QueueClosed);
-        let result = bench.store.result(&job(0.5).id()).await.unwrap();
-        assert_eq!(result.is_none(), stops_running);
-        assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_unreachable_for_minutes_fails_no_job() {
     let backend = Faulty::new(MemoryBackend::new());
@@ -447,15 +227,6 @@ async fn a_store_that_is_unreachable_for_minutes_fails_no_job() {
     let error = worker.run_one().await.unwrap_err();
     assert!(matches!(error, WorkerError::Store { .. }), "{error}");
     assert_eq!(queue.waiting().await.unwrap(), Some(1), "the job is back for another worker");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_idle_worker_ends_after_its_limit() {
-    let bench = bench([]);
-    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(30)), ..Limits::default() });
-    bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::Idle);
-    assert_eq!(bench.fake.computed(), 1);
 }
 
 #[tokio::test(start_paused = true)]

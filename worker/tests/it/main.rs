@@ -4,6 +4,7 @@
 
 mod ahead;
 mod buckets;
+mod engine;
 mod fake;
 mod goldens;
 mod in_use;

@@ -2,6 +2,7 @@
 
 mod layerwise;
 
+use crate::engine::engine;
 use inputs::{Artefacts, Inputs, ObjectSettings};
 use jobs::{InputRef, Job, JobResult, MergeFacts, Recipe, RecipeSpec, StatisticsKind, Subject, Sweep};
 use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics, UpdateSimilarity};
@@ -17,7 +18,7 @@ use std::{
 use store::Store;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use worker::{AttemptContext, DeviceThread, Engine, EngineSettings, JobError, Output, OutputFiles, Worker};
+use worker::{AttemptContext, DeviceThread, Engine, JobError, Output, OutputFiles, Worker};
 
 const MINI8: [&str; 8] = ["mnist", "fashion_mnist", "optdigits", "letters", "scripts", "flags", "emoji", "icons"];
 const SUB4: [&str; 4] = ["mnist", "letters", "flags", "emoji"];
@@ -29,17 +30,6 @@ fn root() -> PathBuf {
 
 fn golden(name: &str) -> PathBuf {
     root().join("testdata/statistics").join(name)
-}
-
-fn engine(inputs: &Arc<Inputs>) -> Engine {
-    let settings = EngineSettings {
-        device: Default::default(),
-        threads: Some(2),
-        image_bytes: 0,
-        cache: None,
-        memory_bytes: None,
-    };
-    Engine::new(settings, Arc::clone(inputs)).unwrap()
 }
 
 /// The tasks of an example. The first rows of their training splits lie with the goldens.

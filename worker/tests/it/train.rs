@@ -1,5 +1,6 @@
 //! Adapters that jobs train, leg by leg.
 
+use crate::engine::engine;
 use async_trait::async_trait;
 use inputs::{Artefacts, Inputs, ObjectSettings};
 use jobs::{
@@ -16,21 +17,10 @@ use std::{
 use store::Store;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::Notify};
-use worker::{AttemptContext, Compute, Computed, DeviceThread, Engine, EngineSettings, JobError, Worker};
+use worker::{AttemptContext, Compute, Computed, DeviceThread, JobError, Worker};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).canonicalize().unwrap()
-}
-
-fn engine(inputs: &Arc<Inputs>) -> Engine {
-    let settings = EngineSettings {
-        device: Default::default(),
-        threads: Some(2),
-        image_bytes: 0,
-        cache: None,
-        memory_bytes: None,
-    };
-    Engine::new(settings, Arc::clone(inputs)).unwrap()
 }
 
 const SHORT: &str = "steps: 5, checkpoint_steps: 2, batch: 8, rank: 2, rate: 0.003, augmentation: shift";

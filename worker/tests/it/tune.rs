@@ -2,6 +2,7 @@
 
 mod knots_basis;
 
+use crate::engine::engine;
 use async_trait::async_trait;
 use inputs::Inputs;
 use jobs::{CoefficientScope, Job, LEARNED_FILE, LearnedCoefficients, Sweep, TuneObjective, TuneSettings};
@@ -16,9 +17,7 @@ use std::{
 };
 use store::Store;
 use tempfile::TempDir;
-use worker::{
-    AttemptContext, Checkpoints, Compute, Computed, Engine, EngineSettings, JobError, Output, OutputFiles, Worker,
-};
+use worker::{AttemptContext, Checkpoints, Compute, Computed, Engine, JobError, Output, OutputFiles, Worker};
 
 const TASKS: [&str; 4] = ["mnist", "letters", "flags", "emoji"];
 
@@ -48,17 +47,6 @@ fn job(frozen: &coordinator::Frozen) -> Job {
 
 fn compute(learned: &str) -> Result<OutputFiles, JobError> {
     compute_with(learned, |_| ())
-}
-
-fn engine(inputs: &Arc<Inputs>) -> Engine {
-    let settings = EngineSettings {
-        device: Default::default(),
-        threads: Some(2),
-        image_bytes: 0,
-        cache: None,
-        memory_bytes: None,
-    };
-    Engine::new(settings, Arc::clone(inputs)).unwrap()
 }
 
 /// The same with other settings than a sweep file may state.

@@ -1,5 +1,6 @@
 //! Jobs that write a merge, from the queue to the store.
 
+use crate::engine::engine;
 use async_trait::async_trait;
 use inputs::{Artefacts, Inputs, ObjectSettings};
 use jobs::{Digest, InputLocations, InputRef, Job, JobId, Preset, Sweep, WRITE_SEMANTICS, WriteFormat, WriteSpec};
@@ -16,23 +17,10 @@ use store::{
 };
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::spawn_blocking};
-use worker::{
-    AttemptContext, Compute, Computed, DeviceThread, Engine, EngineSettings, JobError, Output, OutputFiles, Worker,
-};
+use worker::{AttemptContext, Compute, Computed, DeviceThread, JobError, Output, OutputFiles, Worker};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
-}
-
-fn engine(inputs: &Arc<Inputs>) -> Engine {
-    let settings = EngineSettings {
-        device: Default::default(),
-        threads: Some(1),
-        image_bytes: 0,
-        cache: None,
-        memory_bytes: None,
-    };
-    Engine::new(settings, Arc::clone(inputs)).unwrap()
 }
 
 /// The job that writes a merge of mini8's adapters.
