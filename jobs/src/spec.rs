@@ -74,6 +74,14 @@ impl JobSpec {
         }
     }
 
+    /// The leg of training whose checkpoint the job starts from.
+    pub fn leg_before(&self) -> Option<JobId> {
+        match self {
+            Self::Train(spec) => spec.leg.from,
+            Self::Evaluate(_) | Self::Write(_) | Self::Statistics(_) | Self::Layerwise(_) | Self::Tune(_) => None,
+        }
+    }
+
     /// Whether this version of the program computes what was meant.
     ///
     /// # Errors

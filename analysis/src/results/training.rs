@@ -1,7 +1,7 @@
 //! The legs of trained adapters.
 
 use super::{Problem, Results};
-use jobs::{ArtefactResult, JobId, JobSpec, Outcome};
+use jobs::{ArtefactResult, JobId, Outcome};
 use store::{Store, StoreError};
 
 impl Results {
@@ -24,14 +24,7 @@ async fn legs(last: JobId, store: &Store) -> Result<Vec<ArtefactResult>, StoreEr
     let mut next = Some(last);
     while let Some(job) = next {
         let Some(result) = store.artefact_result(&job).await? else { break };
-        next = match &result.spec {
-            JobSpec::Train(spec) => spec.leg.from,
-            JobSpec::Evaluate(_)
-            | JobSpec::Write(_)
-            | JobSpec::Statistics(_)
-            | JobSpec::Layerwise(_)
-            | JobSpec::Tune(_) => None,
-        };
+        next = result.spec.leg_before();
         legs.push(result);
     }
     legs.reverse();

@@ -17,7 +17,7 @@ impl Worker {
     /// [`JobError::CheckpointGone`]; the store is unreachable; [`JobError::Interrupted`] if the leg is stored by now, so that the
     /// checkpoint was deleted. The delivery then goes back, and is found to be done.
     pub(super) async fn leg_checkpoint(&self, job: &Job) -> Result<Option<Vec<u8>>, JobError> {
-        let Some(from) = leg_before(job.spec()) else { return Ok(None) };
+        let Some(from) = job.spec().leg_before() else { return Ok(None) };
         let gone = match self.read_checkpoint(&from).await {
             Ok(Some(content)) => return Ok(Some(content)),
             Ok(None) => None,
@@ -37,7 +37,7 @@ impl Worker {
 
     /// Deletes a checkpoint that no leg can start from, so that a run sees that the training has to be made again.
     pub(super) async fn give_checkpoint_up(&self, job: &Job) {
-        let Some(from) = leg_before(job.spec()) else { return };
+        let Some(from) = job.spec().leg_before() else { return };
         if let Err(error) = self.store.remove_temporary_files(&from, job.spec()).await {
             warn!(%error, leg = %from.short(), "cannot delete a checkpoint that cannot be used");
         }
@@ -63,11 +63,11 @@ impl Worker {
     ///
     /// A worker that was killed in between has not deleted its own; the last leg therefore looks at all before it.
     pub(super) async fn delete_leg_checkpoints(&self, spec: &JobSpec) {
-        let mut next = leg_before(spec);
+        let mut next = spec.leg_before();
         while let Some(leg) = next.take() {
             if is_last_leg(spec) {
                 match self.store.artefact_result(&leg).await {
-                    Ok(record) => next = record.and_then(|record| leg_before(&record.spec)),
+                    Ok(record) => next = record.and_then(|record| record.spec.leg_before()),
                     Err(error) => warn!(%error, leg = %leg.short(), "cannot look for the leg before"),
                 }
             }
@@ -93,18 +93,6 @@ impl From<StoreError> for LegError {
 impl From<std::io::Error> for LegError {
     fn from(error: std::io::Error) -> Self {
         Self::Scratch(error)
-    }
-}
-
-/// The leg whose checkpoint a job starts from.
-fn leg_before(spec: &JobSpec) -> Option<JobId> {
-    match spec {
-        JobSpec::Train(spec) => spec.leg.from,
-        JobSpec::Evaluate(_)
-        | JobSpec::Write(_)
-        | JobSpec::Statistics(_)
-        | JobSpec::Layerwise(_)
-        | JobSpec::Tune(_) => None,
     }
 }
 
