@@ -57,8 +57,11 @@ pub(super) fn pinned_head(head: &HeadSpec, commits: &BTreeMap<String, String>) -
 
 /// A hub reference at its resolved commit.
 fn pinned(reference: &InputRef, commits: &BTreeMap<String, String>) -> InputRef {
-    match (reference, commits.get(&reference.to_string())) {
-        (InputRef::Hub(hub), Some(commit)) => InputRef::Hub(HubRef { revision: Some(commit.clone()), ..hub.clone() }),
-        _ => reference.clone(),
+    match reference {
+        InputRef::Hub(hub) => match commits.get(&reference.to_string()) {
+            Some(commit) => InputRef::Hub(HubRef { revision: Some(commit.clone()), ..hub.clone() }),
+            None => reference.clone(),
+        },
+        InputRef::Path(_) | InputRef::S3(_) | InputRef::Artefact(_) => reference.clone(),
     }
 }

@@ -67,16 +67,15 @@ fn by_bowline(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Eva
         }
     };
     for (i, task) in tasks.iter().enumerate() {
-        match (&benchmark, &task.head) {
-            (Benchmark::PerTask, None) if !task.trains_new_head() => {
-                let problem = "needs a `head`, or `classes` and `templates`";
-                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
-            }
-            (Benchmark::Joint { files: None }, None | Some(HeadSpec::File(_) | HeadSpec::Adapter(_))) => {
-                let problem = "needs `classes` and `templates`: the joint head is built from them";
-                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
-            }
-            _ => {}
+        let problem = match &benchmark {
+            Benchmark::PerTask => (task.head.is_none() && !task.trains_new_head())
+                .then_some("needs a `head`, or `classes` and `templates`"),
+            Benchmark::Joint { files: None } => (!matches!(task.head, Some(HeadSpec::Prompts { .. })))
+                .then_some("needs `classes` and `templates`: the joint head is built from them"),
+            Benchmark::Joint { files: Some(_) } | Benchmark::Command(_) => None,
+        };
+        if let Some(problem) = problem {
+            return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
         }
     }
     Ok(Evaluation { benchmark, select, report, statistics, precision })
