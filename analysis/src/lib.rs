@@ -49,6 +49,6 @@ pub use summary::{
     SeedSpread, SoFar, Spent, SplitSummary, Splits, Spread, SubsetSize, Summary, SummaryRow, TaskSummary,
 };
 pub use sweeps::Sweeps;
-pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};
+pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables, escaped_html};
 pub use variants::Variants;
 pub use wrap::WIDTH;

@@ -35,7 +35,7 @@ pub(crate) use pairs::Verdict;
 pub(crate) use weighting::Weighting;
 
 pub(crate) use csv::as_text;
-pub(crate) use html::escaped as escaped_html;
+pub use html::escaped as escaped_html;
 
 use crate::{number::without_negative_zero, wrap::WIDTH};
 use jobs::{escaped, escaped_lines};

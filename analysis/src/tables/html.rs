@@ -40,7 +40,7 @@ fn cell_text(shown: &Shown) -> String {
     }
 }
 
-/// Text of results as text of a page.
-pub(crate) fn escaped(text: &str) -> String {
+/// Text of results as text of an HTML page, also within an attribute in quotes.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -1,4 +1,5 @@
 use crate::{commands::sweeps::list, failure::Failure};
+use analysis::escaped_html as escaped;
 use std::fmt::Write;
 use store::Store;
 
@@ -50,8 +51,4 @@ pub(super) async fn index(store: &Store) -> Result<String, Failure> {
     }
     page.push_str("</table></div>\n</body>\n</html>\n");
     Ok(page)
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
