@@ -164,7 +164,7 @@ fn a_worse_challenger_is_eliminated_and_a_better_one_wins_on_few_examples() {
 
 /// The table of `docs/benchmarks.md`; `scripts/bench-racing` prints it.
 #[test]
-#[ignore = "prints a table, and takes minutes"]
+#[ignore = "prints a table of docs/benchmarks.md: scripts/bench-racing runs it"]
 fn print_the_share_of_examples_by_gap() {
     println!("| gap, points | discordant | eliminated | examples, median | 90 % |\n|---|---|---|---|---|");
     for (gap, discordant, runs) in [
