@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 /// The number of results in a part.
 const PART: usize = 5_000;
 
-/// The number of results that are held in memory until their part is written. The others are read again: a result with
-/// the answers to every example takes tens of kilobytes.
-const MOST_HELD: usize = 1_000;
+/// The memory for results that are held until their part is written. The others are read again: a result with the
+/// answers to every example may take tens of kilobytes, and most take a few.
+const MOST_HELD_BYTES: usize = 32 << 20;
 
 /// Writes the results of a sweep into compacted parts in the background, so that a reader opens one object in place of
 /// thousands.
@@ -26,12 +26,14 @@ pub(crate) struct Compaction {
     waiting: Vec<JobId>,
     /// The results of some of these jobs.
     held: HashMap<JobId, JobResult>,
+    /// The memory that they take, about.
+    held_bytes: usize,
     writing: JoinSet<()>,
 }
 
 impl Compaction {
     pub(crate) fn new(store: Store, sweep: String, waiting: Vec<JobId>) -> Self {
-        Self { store, sweep, revision: 1, waiting, held: HashMap::new(), writing: JoinSet::new() }
+        Self { store, sweep, revision: 1, waiting, held: HashMap::new(), held_bytes: 0, writing: JoinSet::new() }
     }
 
     /// From now on, parts belong to this revision.
@@ -42,7 +44,11 @@ impl Compaction {
     /// Adds the result of a job.
     pub(crate) fn add(&mut self, result: JobResult) {
         self.waiting.push(result.job);
-        if self.held.len() < MOST_HELD || self.held.contains_key(&result.job) {
+        // One that was computed again replaces what is held, also if it is read again later.
+        self.release(&result.job);
+        let bytes = memory_of(&result);
+        if self.held_bytes + bytes <= MOST_HELD_BYTES {
+            self.held_bytes += bytes;
             self.held.insert(result.job, result);
         }
     }
@@ -50,7 +56,16 @@ impl Compaction {
     /// Removes results that turned out to be corrupt.
     pub(crate) fn forget(&mut self, jobs: &HashSet<JobId>) {
         self.waiting.retain(|job| !jobs.contains(job));
-        self.held.retain(|job, _| !jobs.contains(job));
+        for job in jobs {
+            self.release(job);
+        }
+    }
+
+    /// Takes a result out of memory, if it is there.
+    fn release(&mut self, job: &JobId) -> Option<JobResult> {
+        let result = self.held.remove(job)?;
+        self.held_bytes -= memory_of(&result);
+        Some(result)
     }
 
     /// Starts to write a part if there are enough results and no other part is being written.
@@ -78,7 +93,7 @@ impl Compaction {
         // A job that was computed again is listed twice.
         let mut seen = HashSet::new();
         jobs.retain(|job| seen.insert(*job));
-        let held: Vec<JobResult> = jobs.iter().filter_map(|job| self.held.remove(job)).collect();
+        let held: Vec<JobResult> = jobs.iter().filter_map(|job| self.release(job)).collect();
         let read: Vec<JobId> = {
             let held: HashSet<JobId> = held.iter().map(|result| result.job).collect();
             jobs.into_iter().filter(|job| !held.contains(job)).collect()
@@ -93,6 +108,14 @@ impl Compaction {
             }
         });
     }
+}
+
+/// About how much memory a result takes.
+fn memory_of(result: &JobResult) -> usize {
+    /// Names, recipe and numbers.
+    const REST: usize = 4 << 10;
+    let bitmaps = result.scores.iter().flat_map(|score| score.right.iter().chain(score.within.values()));
+    REST + bitmaps.map(|bitmap| bitmap.len().div_ceil(8)).sum::<usize>()
 }
 
 /// Writes a part with `results` and the stored results of `jobs`. Returns the number of results.

@@ -92,12 +92,22 @@ pub(crate) async fn look_up_where(
     jobs: &[JobRef],
     may_have_failed: impl Fn(&JobId) -> bool + Send + Sync,
 ) -> Result<Vec<Found>, StoreError> {
-    let one = |JobRef { id, kind }: JobRef| {
+    let evaluations: Vec<JobId> = jobs.iter().filter(|job| job.kind == JobKind::Evaluate).map(|job| job.id).collect();
+    let mut results = store.results_of(&evaluations).await.into_iter();
+    let mut read = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let result = match job.kind {
+            JobKind::Evaluate => results.next(),
+            JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => None,
+        };
+        read.push((*job, result));
+    }
+    let one = |(JobRef { id, .. }, result): (JobRef, Option<Result<Option<JobResult>, StoreError>>)| {
         let may_have_failed = may_have_failed(&id);
         async move {
-            let found = match kind {
-                JobKind::Evaluate => result(store, &id).await?,
-                JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => artefact(store, &id).await?,
+            let found = match result {
+                Some(result) => found(result.map(|result| result.map(|result| Found::Result(Box::new(result)))))?,
+                None => artefact(store, &id).await?,
             };
             match found {
                 Found::Nothing if may_have_failed => final_failure(store, &id).await,
@@ -105,12 +115,7 @@ pub(crate) async fn look_up_where(
             }
         }
     };
-    stream::iter(jobs.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
-}
-
-/// The result of an evaluation.
-async fn result(store: &Store, id: &JobId) -> Result<Found, StoreError> {
-    found(store.result(id).await.map(|result| result.map(|result| Found::Result(Box::new(result)))))
+    stream::iter(read.into_iter().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
 /// The artefact of a job. An artefact without its files is corrupt.

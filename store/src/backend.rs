@@ -1,5 +1,6 @@
 use crate::{Dated, Key};
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use std::{error::Error, fmt, io, path::Path};
 
 /// Objects under keys.
@@ -21,6 +22,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an object; `None` if there is none, which is no error.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
+
+    /// Reads the objects under `keys`, in their order, each as [`get`](Self::get) does: one that cannot be read is an
+    /// error of its own. Callers that read thousands call this with a few at a time: all are read at once, or by one
+    /// thread, as is best for the backend.
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Vec<u8>>, BackendError>> {
+        join_all(keys.iter().map(|key| self.get(key))).await
+    }
 
     /// Reads an object as [`get`](Self::get) does, and returns when it was written by the clock of the store, if that
     /// is known.

@@ -105,6 +105,19 @@ impl Backend for FolderBackend {
         blocking(Action::Read, self.path(key), |path| absent_as_none(fs::read(path))).await
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Vec<u8>>, BackendError>> {
+        // A small file takes less time than the change to another thread.
+        let paths: Vec<PathBuf> = keys.iter().map(|key| self.path(key)).collect();
+        let read_all = move || paths.iter().map(|path| read(path)).collect();
+        match spawn_blocking(read_all).await {
+            Ok(contents) => contents,
+            Err(error) => {
+                let lost = |key| failed(Action::Read, &self.path(key), io::Error::other(error.to_string()));
+                keys.iter().map(|key| Err(lost(key))).collect()
+            }
+        }
+    }
+
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
         let clock = self.clock.clone();
         let temporary = self.root.join(TEMPORARY);
@@ -152,6 +165,10 @@ impl Backend for FolderBackend {
         };
         blocking(Action::Delete, self.path(key), delete).await
     }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    absent_as_none(fs::read(path)).map_err(|error| failed(Action::Read, path, error))
 }
 
 fn read_dated(path: &Path, clock: &FileClock, temporary: &Path) -> io::Result<Dated<Vec<u8>>> {

@@ -4,6 +4,7 @@ mod tests;
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -139,6 +140,20 @@ impl Backend for RetryBackend {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         self.ask(Action::Read, || self.inner.get(key)).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Vec<u8>>, BackendError>> {
+        let outcomes = self.inner.get_many(keys).await;
+        let retried = keys.iter().zip(outcomes).map(|(key, outcome)| async move {
+            match self.outage.next(Action::Read, outcome, &mut self.outage.pauses()) {
+                Next::Return(outcome) => outcome,
+                Next::Wait(pause) => {
+                    sleep(pause).await;
+                    self.get(key).await
+                }
+            }
+        });
+        join_all(retried).await
     }
 
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {

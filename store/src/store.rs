@@ -18,7 +18,9 @@ pub use parts::{BriefResult, Compacted, PartError, PartResults};
 pub use records::Records;
 pub use revisions::Revision;
 
-use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, retry::RetryBackend};
+use crate::{
+    Backend, BackendError, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, retry::RetryBackend,
+};
 use jobs::{ArtefactResult, FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
@@ -26,6 +28,8 @@ use tokio::task::JoinSet;
 
 /// How many objects are read at the same time.
 const CONCURRENT_READS: usize = 32;
+/// How many records one call reads.
+const BATCH: usize = 8;
 
 /// The results, failures and documents of sweeps. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -146,12 +150,14 @@ impl Store {
     ///
     /// A result that cannot be read is an error of its own, so that callers may skip and report it.
     pub async fn results_of(&self, jobs: &[JobId]) -> Vec<Result<Option<JobResult>, StoreError>> {
-        let this = self.clone();
-        concurrently(jobs.to_vec(), move |job| {
-            let this = this.clone();
-            async move { this.result(&job).await }
-        })
-        .await
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut keys = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            outcomes.push(result_key(job).map(|key| keys.push(key)).map_err(StoreError::from));
+        }
+        let mut records = self.records_at(keys).await.into_iter();
+        let taken = outcomes.into_iter().map(|outcome| outcome.and_then(|()| records.next().unwrap_or(Ok(None))));
+        taken.collect()
     }
 
     /// Deletes the result of `job`; an absent result is no error. Compacted parts may still have it.
@@ -274,14 +280,31 @@ impl Store {
         Ok(cleared)
     }
 
+    /// The records under `keys`, in their order; `None` for those that are not there.
+    async fn records_at<T: Record>(&self, keys: Vec<Key>) -> Vec<Result<Option<T>, StoreError>> {
+        let backend = Arc::clone(&self.backend);
+        let batches = keys.chunks(BATCH).map(<[Key]>::to_vec).collect();
+        let records = concurrently(batches, CONCURRENT_READS / BATCH, move |keys| {
+            let backend = Arc::clone(&backend);
+            async move {
+                let contents = backend.get_many(&keys).await;
+                keys.iter().zip(contents).map(|(key, content)| decode_found(key, content)).collect::<Vec<_>>()
+            }
+        });
+        records.await.into_iter().flatten().collect()
+    }
+
     async fn record<T: Record>(&self, key: Key) -> Result<Option<T>, StoreError> {
-        let content = self.backend.get(&key).await?;
-        content.map(|content| records::decode_record(&key, &content)).transpose()
+        decode_found(&key, self.backend.get(&key).await)
     }
 }
 
-/// Runs `work` on all items, [`CONCURRENT_READS`] at a time, and returns the outcomes in the items' order.
-async fn concurrently<I, T, F>(items: Vec<I>, work: impl Fn(I) -> F) -> Vec<T>
+fn decode_found<T: Record>(key: &Key, content: Result<Option<Vec<u8>>, BackendError>) -> Result<Option<T>, StoreError> {
+    content?.map(|content| records::decode_record(key, &content)).transpose()
+}
+
+/// Runs `work` on all items, `most` at a time, and returns the outcomes in the items' order.
+async fn concurrently<I, T, F>(items: Vec<I>, most: usize, work: impl Fn(I) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -290,7 +313,7 @@ where
     let mut running = JoinSet::new();
     let mut items = items.into_iter().enumerate();
     loop {
-        while running.len() < CONCURRENT_READS
+        while running.len() < most
             && let Some((index, item)) = items.next()
         {
             let work = work(item);

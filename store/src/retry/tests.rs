@@ -99,3 +99,21 @@ fn the_log_tells_the_cause_of_an_outage() {
     let error = BackendError { source: Some(Box::new(source)), ..unavailable() };
     assert_eq!(jobs::error_chain(&error), "cannot list `store`: the store is out of reach for now: connection refused");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_many_objects_only_those_out_of_reach_are_read_again() {
+    let memory = MemoryBackend::new();
+    let keys = ["a", "b", "c"].map(|name| Key::new(name).unwrap());
+    for key in &keys {
+        memory.put(key, key.as_str().as_bytes().to_vec()).await.unwrap();
+    }
+    let faulty = Faulty::new(memory);
+    faulty.strike(4, Action::Read, "b", Fault::Fails(Problem::Unavailable));
+    faulty.strike(1, Action::Read, "c", Fault::Fails(Problem::Permission));
+    let retrying = RetryBackend::new(Arc::new(faulty), LIMIT);
+    let read = retrying.get_many(&keys).await;
+    assert_eq!(read[0].as_ref().unwrap().as_deref(), Some(&b"a"[..]));
+    assert_eq!(read[1].as_ref().unwrap().as_deref(), Some(&b"b"[..]));
+    assert_eq!(read[2].as_ref().unwrap_err().problem, Problem::Permission);
+    assert!(retrying.outage.since().is_none(), "it is over");
+}

@@ -10,7 +10,7 @@ pub use brief::BriefResult;
 pub use error::PartError;
 
 use super::{
-    Store, concurrently,
+    CONCURRENT_READS, Store, concurrently,
     records::{self, check_record},
 };
 use crate::{Key, Put, Revision, StoreError};
@@ -111,7 +111,7 @@ impl Store {
     ) -> Result<Option<Vec<Result<BriefResult, StoreError>>>, StoreError> {
         let this = self.clone();
         let key = part_key(revision, number)?;
-        let read = concurrently(vec![key], move |key| {
+        let read = concurrently(vec![key], CONCURRENT_READS, move |key| {
             let this = this.clone();
             async move {
                 let Some(content) = this.backend.get(&key).await? else { return Ok(None) };
@@ -170,7 +170,7 @@ impl Store {
         let this = self.clone();
         let sweep = revision.sweep.to_owned();
         let number = revision.number;
-        let read = concurrently(numbers.clone(), move |part| {
+        let read = concurrently(numbers.clone(), CONCURRENT_READS, move |part| {
             let this = this.clone();
             let sweep = sweep.clone();
             async move { this.jobs_of_part(Revision::of(&sweep, number), part).await }

@@ -1,4 +1,4 @@
-use super::{Store, concurrently};
+use super::Store;
 use crate::{Key, KeyError, Listing, StoreError};
 use jobs::{ArtefactResult, FailureRecord, JobId, JobResult, ResultFault, UnknownVersion};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -233,13 +233,9 @@ impl<T: Record> Records<T> {
             return Ok(None);
         }
         let keys: Vec<Key> = self.listed.drain(..PAGE.min(self.listed.len())).collect();
-        let store = self.store.clone();
-        let records = concurrently(keys, move |key| {
-            let store = store.clone();
-            async move { store.record(key).await.transpose() }
-        });
+        let records = self.store.records_at(keys).await;
         // What was deleted since it was listed is not there any more.
-        Ok(Some(records.await.into_iter().flatten().collect()))
+        Ok(Some(records.into_iter().filter_map(Result::transpose).collect()))
     }
 
     /// All records that are left.

@@ -1,5 +1,5 @@
 use super::{
-    Store, concurrently,
+    CONCURRENT_READS, Store, concurrently,
     documents::{MANIFEST, SWEEPS, document_key, encode_pretty, sweep_folder, sweep_of_manifest},
 };
 use crate::{Key, Put, StoreError};
@@ -132,7 +132,7 @@ impl Store {
         revisions.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         let removed = documents.len() + revisions.len();
         let this = self.clone();
-        let deleted = concurrently(documents, move |key| {
+        let deleted = concurrently(documents, CONCURRENT_READS, move |key| {
             let this = this.clone();
             async move { this.backend.delete(&key).await }
         });

@@ -1,4 +1,4 @@
-use super::{Store, concurrently, documents::encode_pretty, records};
+use super::{CONCURRENT_READS, Store, concurrently, documents::encode_pretty, records};
 use crate::{Dated, Key, KeyError, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -46,7 +46,7 @@ impl Store {
         }
         names.sort_unstable();
         let this = self.clone();
-        let documents = concurrently(names.clone(), move |name| {
+        let documents = concurrently(names.clone(), CONCURRENT_READS, move |name| {
             let this = this.clone();
             async move { this.dated_worker::<T>(&name).await.transpose() }
         });

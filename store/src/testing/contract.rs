@@ -29,6 +29,7 @@ macro_rules! rules {
 pub const RULES: &[Rule] = rules![
     an_object_that_is_not_there_is_none,
     an_object_reads_back_as_written,
+    many_objects_read_back_in_the_order_of_their_keys,
     a_conditional_write_changes_nothing_that_exists,
     a_replaced_object_is_the_new_one,
     of_sixteen_writers_one_creates_the_object,
@@ -67,6 +68,20 @@ async fn an_object_reads_back_as_written(store: Arc<dyn Backend>) {
         assert_eq!(store.get(&conditional).await.expect("read").as_ref(), Some(&content));
         assert_eq!(store.get(&plain).await.expect("read").as_ref(), Some(&content));
     }
+}
+
+async fn many_objects_read_back_in_the_order_of_their_keys(store: Arc<dyn Backend>) {
+    let keys: Vec<Key> = (0..50).rev().map(|number| key(&format!("results/{:02}/{number}.json", number % 7))).collect();
+    for key in keys.iter().step_by(2) {
+        store.put(key, key.as_str().as_bytes().to_vec()).await.expect("written");
+    }
+    let read = store.get_many(&keys).await;
+    assert_eq!(read.len(), keys.len());
+    for (index, (key, content)) in keys.iter().zip(read).enumerate() {
+        let expected = (index % 2 == 0).then(|| key.as_str().as_bytes().to_vec());
+        assert_eq!(content.expect("read"), expected, "{key}");
+    }
+    assert!(store.get_many(&[]).await.is_empty());
 }
 
 async fn a_conditional_write_changes_nothing_that_exists(store: Arc<dyn Backend>) {

@@ -1,5 +1,6 @@
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -93,6 +94,11 @@ impl<B: Backend> Backend for Faulty<B> {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         self.call(Action::Read, key.as_str(), self.inner.get(key)).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Vec<u8>>, BackendError>> {
+        // Each object has faults of its own.
+        join_all(keys.iter().map(|key| self.get(key))).await
     }
 
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
