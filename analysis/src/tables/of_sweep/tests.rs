@@ -242,7 +242,13 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
         let spec = of_seed(scaling, seed);
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0), raced: None });
+        points.push(Point {
+            spec,
+            job: result.job,
+            value: Some(correct as f64 / 100.0),
+            raced: None,
+            slices: Vec::new(),
+        });
         made.results.found.insert(result.job, result);
     }
     let spec = of_seed(0.5, 1);
@@ -277,7 +283,13 @@ async fn a_method_with_replicates_is_ranked_by_its_mean_and_not_by_its_luckiest_
         let spec = RecipeSpec { preset, seed: Some(seed), scaling: Some(scaling), ..RecipeSpec::default() };
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0), raced: None });
+        points.push(Point {
+            spec,
+            job: result.job,
+            value: Some(correct as f64 / 100.0),
+            raced: None,
+            slices: Vec::new(),
+        });
         made.results.found.insert(result.job, result);
     }
     let on_validation = |job| [("validation".to_owned(), job)].into();
