@@ -86,6 +86,16 @@ async fn stored_ahead(store: &Store, passed_over: &[JobId]) -> Result<Vec<JobId>
     Ok(all.filter(|(_, found)| !matches!(found, Found::Nothing)).map(|(id, _)| id).collect())
 }
 
+/// The evaluations on all examples that a run may have made ahead of a linear search, and that the search has not asked for. They are
+/// those of the scans that have begun, as far as the stored results lead.
+///
+/// # Errors
+/// As [`survey`].
+pub async fn points_ahead(frozen: &Frozen, store: &Store) -> Result<Vec<JobId>, CoordinatorError> {
+    let read = read_sweep(frozen, store, ReadOptions { ends_early: true, ..ReadOptions::default() }).await?;
+    Ok(read.plan.passed_over())
+}
+
 /// The stored slices of these points. A plan that knows the evaluations on all examples does not ask for them, and nothing lists them:
 /// all results but `others` are read.
 async fn stored_slices(
