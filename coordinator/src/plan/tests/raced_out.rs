@@ -84,7 +84,7 @@ fn a_search_of_more_than_ten_thousand_points_races() {
     let overrides = [
         "method=grid",
         "recipe={preset: task_arithmetic}",
-        "parameters={scaling: {min: 0.1, max: 1.1, step: 0.0001}}",
+        "parameters={scaling: {min: 0.3, max: 1.3, step: 0.0001}}",
         "racing={slice: 100, round: 500}",
         "baselines=[]",
     ];
@@ -108,5 +108,5 @@ fn a_search_of_more_than_ten_thousand_points_races() {
     assert!((spec.scaling.unwrap() - 0.3).abs() < 0.05, "{:?}", spec.scaling);
     assert_eq!(points.len() as u64 + left_out.points, 10_001);
     assert_eq!(left_out.failed, 0);
-    assert!(most < 3000, "{most}");
+    assert!(most < 2500, "{most}");
 }
