@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The search of a sweep file as a plain PyTorch loop, the way research code does it.
 
-At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all images decoded and
-evaluated. It makes the evaluations that `bowline run` makes for the same file, and no others: zero-shot, every
+At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all images decoded (or texts
+tokenised) and evaluated. It makes the evaluations that `bowline run` makes for the same file, and no others: zero-shot, every
 adapter on its own task and the baselines on both splits, each point of the search once on the selection split, the
-chosen recipe on the report split. Of sweep files it knows what `examples/mini8/knots-ties.yaml` uses.
+chosen recipe on the report split. Of sweep files it knows what `examples/mini8/knots-ties.yaml` and
+`examples/nli6/knots-ties.yaml` use.
 
     pytorch_search.py examples/mini8/knots-ties.yaml --threads 2 --out search.json
     pytorch_search.py examples/mini8/knots-ties.yaml --goldens testdata/mini8/goldens
@@ -21,6 +22,7 @@ from pathlib import Path
 import torch
 import yaml
 from clip_tasks import SPLITS, Count, Pixels, count, load_head, load_model, read_split
+from nli_tasks import Texts
 from safetensors.torch import load_file
 
 SIGMA_CUT = 1e-5
@@ -42,6 +44,9 @@ def dense_updates(folder):
     factors = {}
     for key, tensor in load_file(folder / "adapter_model.safetensors").items():
         match = LORA_KEY.fullmatch(key)
+        # The head of a classifier, which is never merged.
+        if match is None and key.endswith("score.weight"):
+            continue
         if match is None:
             sys.exit(f"{folder}: cannot place the tensor {key}")
         factors.setdefault(match["module"], {})[match["factor"]] = tensor
@@ -105,13 +110,27 @@ def merge(adapters, recipe):
     return {module: recipe["scaling"] * update for module, update in zip(modules, merged, strict=True)}
 
 
-def with_update(model, update):
-    """A deep copy of the model with the update added to its vision tower."""
-    merged = copy.deepcopy(model)
-    with torch.no_grad():
-        for module, matrix in update.items():
-            merged.vision_model.get_submodule(module).weight += matrix
-    return merged
+class Images:
+    """What a search needs to evaluate models of images."""
+
+    def __init__(self, base, batch_size):
+        self.batch_size = batch_size
+        self.model = load_model(base)
+        self.pixels = Pixels(base)
+
+    @staticmethod
+    def task(folder, task):
+        """What is read of a task."""
+        return {key: folder / task[key] for key in ("adapter", "data", "head")}
+
+    @staticmethod
+    def adapted(model):
+        """The part of the model that the names of adapted modules begin in."""
+        return model.vision_model
+
+    def count(self, model, task, split):
+        images, labels = read_split(task["data"], split)
+        return count(model, self.pixels, images, labels, load_head(task["head"]), self.batch_size)
 
 
 class Sweep:
@@ -122,12 +141,9 @@ class Sweep:
         text = yaml.safe_load(Path(file).read_text())
         if text["method"] != "linear" or text["metric"]["name"] != "mean_normalised_accuracy":
             sys.exit(f"{file}: only the linear search for mean_normalised_accuracy is known here")
-        self.batch_size = batch_size
-        self.model = load_model(folder / text["base"])
-        self.pixels = Pixels(folder / text["base"])
-        self.tasks = {
-            task["name"]: {key: folder / task[key] for key in ("adapter", "data", "head")} for task in text["tasks"]
-        }
+        has_texts = all(isinstance(task["data"], dict) and "convention" in task["data"] for task in text["tasks"])
+        self.kind = (Texts if has_texts else Images)(folder / text["base"], batch_size)
+        self.tasks = {task["name"]: self.kind.task(folder, task) for task in text["tasks"]}
         self.select, self.report = text["evaluation"]["select"], text["evaluation"]["report"]
         self.recipe = resolve(text["recipe"])
         self.parameters = {key: values(space) for key, space in text["parameters"].items()}
@@ -136,17 +152,19 @@ class Sweep:
     def updates(self):
         return [dense_updates(task["adapter"]) for task in self.tasks.values()]
 
+    def with_update(self, update):
+        """A deep copy of the base with the update added."""
+        merged = copy.deepcopy(self.kind.model)
+        with torch.no_grad():
+            for module, matrix in update.items():
+                self.kind.adapted(merged).get_submodule(module).weight += matrix
+        return merged
+
     def evaluate(self, model, split, only=None):
-        counts = {}
-        for name, task in self.tasks.items():
-            if only in (None, name):
-                images, labels = read_split(task["data"], split)
-                head = load_head(task["head"])
-                counts[name] = count(model, self.pixels, images, labels, head, self.batch_size)
-        return counts
+        return {name: self.kind.count(model, task, split) for name, task in self.tasks.items() if only in (None, name)}
 
     def evaluate_recipe(self, recipe, split):
-        return self.evaluate(with_update(self.model, merge(self.updates(), recipe)), split)
+        return self.evaluate(self.with_update(merge(self.updates(), recipe)), split)
 
 
 def without_name(baseline):
@@ -184,10 +202,10 @@ class Evaluations:
         self.counts = {}
 
     def of_base(self, split):
-        self.counts["base", split] = self.sweep.evaluate(self.sweep.model, split)
+        self.counts["base", split] = self.sweep.evaluate(self.sweep.kind.model, split)
 
     def of_adapter(self, task):
-        tuned = with_update(self.sweep.model, dense_updates(self.sweep.tasks[task]["adapter"]))
+        tuned = self.sweep.with_update(dense_updates(self.sweep.tasks[task]["adapter"]))
         for split in SPLITS:
             self.counts[f"adapter {task}", split] = self.sweep.evaluate(tuned, split, only=task)
 

@@ -39,7 +39,7 @@ pub use overview::{Overview, OverviewSweep};
 /// The polars that frames are made with: queries take expressions of the same version.
 pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};
-pub use results::{Problem, Results};
+pub use results::{Problem, Results, SliceCost};
 pub use statistics::{
     Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask, WeightedTask, holm,
     stratified_mid_p,

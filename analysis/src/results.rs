@@ -1,7 +1,9 @@
 mod problem;
+mod slices;
 mod training;
 
 pub use problem::Problem;
+pub use slices::SliceCost;
 
 use jobs::{ArtefactResult, ExampleCounts, JobId, JobResult, Outcome, RowKind, RowReplicates};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -14,6 +16,8 @@ pub struct Results {
     pub found: BTreeMap<JobId, JobResult>,
     /// The legs of the adapters that the sweep trained, by task, the first one first.
     pub legs: BTreeMap<String, Vec<ArtefactResult>>,
+    /// What slices of the examples took, by which races of the sweep were decided.
+    pub slices: Vec<SliceCost>,
     /// What was not, or cannot be read.
     pub problems: Vec<Problem>,
 }
@@ -62,6 +66,7 @@ impl Results {
             results.problems.push(Problem::at(&outcome.sweep, job, places.get(&job).copied(), source));
         }
         results.read_legs(outcome, store).await;
+        results.read_slices(outcome, store).await;
         results
     }
 

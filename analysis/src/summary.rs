@@ -97,10 +97,10 @@ impl Summary {
     }
 }
 
-/// Seconds that the jobs of a sweep took; each job counts once.
+/// Seconds that the jobs of a sweep took, slices of races among them; each job counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Spent {
-    /// The number of jobs whose results were found.
+    /// The number of jobs whose results were found, without slices.
     pub jobs: u64,
     /// Reading models, adapters, heads and data.
     pub load_s: f64,

@@ -112,7 +112,7 @@ impl Made {
         let job = result.job;
         let value = spec.scaling;
         self.results.found.insert(job, result);
-        Point { spec, job, value, raced: None }
+        Point { spec, job, value, raced: None, slices: Vec::new() }
     }
 
     /// A row with these right answers of 100 on both splits.

@@ -157,7 +157,8 @@ pub(crate) struct Run {
     /// Stop when more jobs than this have failed permanently
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
-    /// Stop when the base model itself fails, or when this many jobs in a row fail for the same reason; 0 never stops
+    /// Stop when the base model itself fails, or when this many points of a search, or other jobs, fail for the same
+    /// reason and none of them succeeds meanwhile; 0 never stops
     #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_FAILURE_STREAK)]
     pub(crate) brake: u64,
     /// Stop after this time: seconds, or a number with `m`, `h` or `d`; the same command resumes the sweep

@@ -59,10 +59,14 @@ fn ready_after(
     compute: Option<&ComputeArgs>,
 ) -> Result<Frozen, Failure> {
     let is_here = checked.is_here();
-    let sweep = checked.of_family(sweep);
-    let frozen = coordinator::freeze(sweep, inputs)?;
+    let mut frozen = coordinator::freeze(checked.completed(sweep), inputs)?;
     if !is_here {
         checked = check(frozen.sweep(), file, inputs, compute)?.passed()?;
+        // How many examples a split has may be known only now.
+        let sweep = checked.completed(frozen.sweep().clone());
+        if sweep != *frozen.sweep() {
+            frozen = coordinator::freeze(sweep, inputs)?;
+        }
     }
     terminal::notes(checked.notes);
     checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));

@@ -40,4 +40,4 @@ pub use revision::{PreviousRevision, SweepRevision, is_active};
 pub use run::{Coordinator, DEFAULT_FAILURE_STREAK, OUTCOME, Settings};
 pub use stop_reason::StopReason;
 pub use stored_jobs::StoredJobs;
-pub use survey::{repair, so_far, stored_jobs, survey};
+pub use survey::{points_ahead, repair, so_far, stored_jobs, survey};

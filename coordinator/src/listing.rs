@@ -61,6 +61,14 @@ impl StoreListing {
         Ok(jobs.iter().map(|job| known.remove(&job.id).unwrap_or(Found::Nothing)).collect())
     }
 
+    /// Notes that the store may hold something of a job by now.
+    pub(crate) fn add(&mut self, id: &JobId) {
+        self.absent.remove(id);
+        for jobs in [&mut self.results, &mut self.failures].into_iter().flatten() {
+            jobs.insert(*id);
+        }
+    }
+
     /// Frees the memory of a job that will not be looked up again.
     pub(crate) fn forget(&mut self, id: &JobId) {
         for jobs in [&mut self.results, &mut self.failures].into_iter().flatten() {

@@ -271,6 +271,8 @@ impl SweepPlan {
             let mut lost = Vec::new();
             let issued = &mut self.issued;
             self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
+            let losers = self.searches.take_losers();
+            losers.into_iter().for_each(|loser| self.known.forget_answers(loser.id, loser.by));
             if lost.is_empty() {
                 return Ok(());
             }
@@ -313,6 +315,37 @@ impl SweepPlan {
             Phase::Write if self.writes_winner => write_job(&self.known, &self.outcome()?).into_iter().collect(),
             Phase::Write => VecDeque::new(),
         })
+    }
+
+    /// Jobs that linear searches may ask for next, the most likely first, for workers that would be idle.
+    ///
+    /// The plan does not issue them, and reads no result of theirs before it has asked for it. Whether they are computed therefore
+    /// changes no choice, and no table.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) fn ahead(&self) -> Result<Vec<PlannedJob>, CoordinatorError> {
+        if self.searches.have_chosen() || !self.has(Phase::Search.needs())? {
+            return Ok(Vec::new());
+        }
+        let mut jobs = self.searches.ahead(&self.known);
+        jobs.retain(|job| !self.issued.contains(&job.id));
+        Ok(jobs)
+    }
+
+    /// The index of the search that waits for a job; of the first one if there are several.
+    pub(crate) fn requesting_search(&self, id: &JobId) -> Option<usize> {
+        self.issued.requesting_search(id)
+    }
+
+    /// Whether the plan has issued a job.
+    pub(crate) fn has_issued(&self, id: &JobId) -> bool {
+        self.issued.contains(id)
+    }
+
+    /// The evaluations that [`ahead`](Self::ahead) may have returned at any time and that the searches have not read.
+    pub(crate) fn passed_over(&self) -> Vec<JobId> {
+        self.searches.passed_over(&self.known)
     }
 
     /// The points of searches that have entered a race.

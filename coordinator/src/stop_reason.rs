@@ -11,8 +11,8 @@ pub enum StopReason {
         /// The error and its causes.
         error: String,
     },
-    /// Jobs failed one after the other, for the same reason.
-    #[error("{jobs} jobs in a row failed for the same reason, and none succeeded: {error}")]
+    /// Jobs of one search, or jobs outside the searches, failed for the same reason, and none of them succeeded meanwhile.
+    #[error("{jobs} jobs failed for the same reason, and none like them succeeded: {error}")]
     SameFailure {
         /// The number of jobs.
         jobs: u64,

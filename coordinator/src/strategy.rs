@@ -136,27 +136,35 @@ impl SearchState {
 
     /// The best point so far whose value is not known, so that a search that ends now needs it.
     pub fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
+        self.linear().and_then(|state| state.leader(known))
+    }
+
+    /// Whether the search continues from a point that is better than all before, without its value. Others choose among values.
+    pub fn follows_leaders(&self) -> bool {
+        self.linear().is_some()
+    }
+
+    /// Points that the search may request next, the most likely first, for workers that would be idle. To evaluate them changes
+    /// nothing: the search reads the results of points that it has requested, and no others. Only a linear search has such points,
+    /// since the others request many at once.
+    pub fn ahead(&self, known: &impl PointResults) -> Vec<Candidate> {
+        self.linear().map(|state| state.ahead(known)).unwrap_or_default()
+    }
+
+    /// The points that [`ahead`](Self::ahead) may have returned at any time and that the search has not read.
+    pub fn passed_over(&self, known: &impl PointResults) -> Vec<Candidate> {
+        self.linear().map(|state| state.passed_over(known)).unwrap_or_default()
+    }
+
+    fn linear(&self) -> Option<&Linear> {
         match &self.0 {
-            MethodState::Linear(state) => state.leader(known),
+            MethodState::Linear(state) => Some(state),
             MethodState::Grid(_)
             | MethodState::Random(_)
             | MethodState::Bracket(_)
             | MethodState::Portfolio(_)
             | MethodState::Tpe(_)
             | MethodState::CmaEs(_) => None,
-        }
-    }
-
-    /// Whether the search continues from a point that is better than all before, without its value. Others choose among values.
-    pub fn follows_leaders(&self) -> bool {
-        match &self.0 {
-            MethodState::Linear(_) => true,
-            MethodState::Grid(_)
-            | MethodState::Random(_)
-            | MethodState::Bracket(_)
-            | MethodState::Portfolio(_)
-            | MethodState::Tpe(_)
-            | MethodState::CmaEs(_) => false,
         }
     }
 

@@ -3,12 +3,12 @@ use crate::{
     chains::{lost_legs, remove_trainings, stored_legs},
     consistency::ConsistencyCheck,
     listing::StoreListing,
-    lookup::{Found, JobRef, Retry},
+    lookup::{Found, JobRef, Retry, look_up_many},
     parts::load_parts,
     resume::{ReadOptions, Resume, Survey},
     revision::revision_of,
 };
-use jobs::{ExampleCounts, JobId, Outcome};
+use jobs::{ExampleCounts, JobId, JobKind, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store, StoreError};
 
@@ -60,7 +60,12 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     let mut ended = store.compacted_jobs(revision).await?.jobs;
     ended.extend(read.resume.uncompacted);
     ended.extend(read.resume.failed_jobs);
-    let raced = read.plan.raced_points();
+    let passed_over = read.plan.passed_over();
+    ended.extend(stored_ahead(store, &passed_over).await?);
+    let mut raced = read.plan.raced_points();
+    if !raced.is_empty() {
+        raced.extend(passed_over);
+    }
     let mut slices: HashSet<JobId> = read.resume.failed_slices.into_iter().collect();
     if !raced.is_empty() {
         slices.extend(stored_slices(store, &raced, &ended).await?);
@@ -68,6 +73,27 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     let mut artefacts: HashSet<JobId> = read.resume.artefacts.into_iter().collect();
     artefacts.extend(stored_legs(frozen, store).await?);
     Ok(StoredJobs { ended, artefacts, slices })
+}
+
+/// The jobs among `passed_over` that were computed ahead of a search, and which it has not asked for.
+async fn stored_ahead(store: &Store, passed_over: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+    if passed_over.is_empty() {
+        return Ok(Vec::new());
+    }
+    let jobs: Vec<JobRef> = passed_over.iter().map(|id| JobRef { id: *id, kind: JobKind::Evaluate }).collect();
+    let found = look_up_many(store, &jobs).await?;
+    let all = passed_over.iter().copied().zip(found);
+    Ok(all.filter(|(_, found)| !matches!(found, Found::Nothing)).map(|(id, _)| id).collect())
+}
+
+/// The evaluations on all examples that a run may have made ahead of a linear search, and that the search has not asked for. They are
+/// those of the scans that have begun, as far as the stored results lead.
+///
+/// # Errors
+/// As [`survey`].
+pub async fn points_ahead(frozen: &Frozen, store: &Store) -> Result<Vec<JobId>, CoordinatorError> {
+    let read = read_sweep(frozen, store, ReadOptions { ends_early: true, ..ReadOptions::default() }).await?;
+    Ok(read.plan.passed_over())
 }
 
 /// The stored slices of these points. A plan that knows the evaluations on all examples does not ask for them, and nothing lists them:

@@ -73,7 +73,9 @@ impl Row {
     /// Whether points of the row's search were decided about by races.
     pub fn is_raced(&self) -> bool {
         match &self.kind {
-            RowKind::Search { points, .. } => points.iter().any(|point| point.raced.is_some()),
+            RowKind::Search { points, .. } => {
+                points.iter().any(|point| point.raced.is_some() || !point.slices.is_empty())
+            }
             RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
         }
     }
@@ -166,6 +168,8 @@ pub struct Point {
     pub value: Option<f64>,
     /// What the point rests on, if a race decided about it and its value is not known.
     pub raced: Option<Raced>,
+    /// The jobs that evaluated it on slices of the examples, in the order of their ids.
+    pub slices: Vec<JobId>,
 }
 
 impl Point {

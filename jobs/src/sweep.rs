@@ -7,6 +7,7 @@ mod lines;
 mod method;
 mod notes;
 mod overrides;
+mod portfolio;
 mod read;
 mod schema;
 mod shape;

@@ -38,6 +38,9 @@ pub struct Checked {
     pub memory: Option<MemoryNeeds>,
     /// The models whose settings of fine-tuning are the defaults for the base; `None` if the base could not be looked at.
     pub train_family: Option<TrainFamily>,
+    /// The examples of the task that has the fewest in the split that recipes are measured on, if there are too few for a preset that
+    /// a portfolio then does not try.
+    pub examples_to_measure: Option<u64>,
     /// Notes for people. Jobs do not fail because of them.
     pub notes: Vec<String>,
     /// What a run fetches.
@@ -54,10 +57,15 @@ impl Checked {
         self.downloads.is_empty()
     }
 
-    /// The sweep with the settings of training that are the defaults for its base.
-    pub fn of_family(&self, sweep: Sweep) -> Sweep {
-        match self.train_family {
+    /// The sweep with what follows from its inputs: the settings of training that are the defaults for its base, and portfolios
+    /// without the presets that would be measured on more examples than there are.
+    pub fn completed(&self, sweep: Sweep) -> Sweep {
+        let sweep = match self.train_family {
             Some(family) => sweep.with_train_family(family),
+            None => sweep,
+        };
+        match self.examples_to_measure {
+            Some(rows) => sweep.with_examples_to_measure(rows),
             None => sweep,
         }
     }
@@ -155,21 +163,33 @@ struct Check<'a> {
     problems: Problems,
     notes: Vec<String>,
     computing: Computing,
+    too_few: Option<TooFewExamples>,
+}
+
+/// The task with the fewest examples to measure on, where a portfolio leaves out presets for that.
+struct TooFewExamples {
+    task: String,
+    rows: u64,
 }
 
 impl<'a> Check<'a> {
     fn new(sweep: &'a Sweep, file: SweepLines, inputs: &'a Inputs, computing: Computing) -> Self {
         let problems = Problems::of(file);
-        Self { sweep, sources: Sources::new(inputs), problems, notes: sweep.notes(), computing }
+        Self { sweep, sources: Sources::new(inputs), problems, notes: sweep.notes(), computing, too_few: None }
     }
 
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {
         let (downloads, unchecked) = self.sources.finish();
+        let mut notes = self.notes;
+        if let Some(TooFewExamples { task, rows }) = &self.too_few {
+            notes.extend(self.sweep.presets_without_examples(task, *rows));
+        }
         Checked {
+            examples_to_measure: self.too_few.map(|too_few| too_few.rows),
             matrices,
             memory,
             train_family: None,
-            notes: self.notes,
+            notes,
             downloads,
             unchecked,
             problems: self.problems,

@@ -295,6 +295,7 @@ fn timings(outcome: &Outcome, results: &Results) -> Spent {
         found += 1;
         sum.add(&result.timings);
     }
+    results.slices.iter().for_each(|slice| sum.add(&slice.timings));
     let Timings { load_s, align_s, merge_s, evaluate_s } = sum;
     Spent { jobs: found, load_s, align_s, merge_s, evaluate_s }
 }

@@ -1,61 +1,154 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    values::{cell, number, text},
+    values::{number, text},
 };
-use crate::{Frame, FrameError, Spent};
-use polars::prelude::{DataFrame, DataType, Expr, JoinArgs, JoinType, LazyFrame, col, len, lit, when};
-use std::collections::BTreeMap;
+use crate::{Frame, FrameError, SliceCost, Spent};
+use jobs::Timings;
+use polars::prelude::{DataType, Expr, JoinArgs, JoinType, LazyFrame, col, len, lit, when};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PARTS: [&str; 4] = ["load_s", "align_s", "merge_s", "evaluate_s"];
 
-/// What the jobs of a sweep took, by method.
-pub(super) fn cost(frame: &Frame, sweep: &str) -> Result<Table, FrameError> {
+/// What the jobs of a method took.
+#[derive(Debug, Clone, Default)]
+struct MethodCost {
+    method: String,
+    jobs: u64,
+    /// Evaluations on a part of the examples.
+    slices: u64,
+    /// Seconds of each of [`PARTS`].
+    seconds: [f64; 4],
+    /// When the first one began and the last one ended, in seconds.
+    time: Option<Interval>,
+    devices: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Interval {
+    begin: f64,
+    end: f64,
+}
+
+/// What the jobs of a sweep took, by method. The time of slices belongs to the method that they evaluate.
+pub(super) fn cost(frame: &Frame, sweep: &str, slices: &[SliceCost]) -> Result<Table, FrameError> {
     let jobs = jobs_of(frame, sweep);
-    let of_methods = Frame::answer(jobs.clone().group_by_stable([col("what")]).agg(sums()))?;
-    let of_all = Frame::answer(jobs.clone().select(sums()).with_column(lit("all").alias("what")))?;
-    let devices = devices(jobs.clone())?;
-    let shared = shared(frame, sweep, jobs)?;
+    let shared = shared(frame, sweep, jobs.clone())?;
+    let mut costs = of_methods(jobs)?;
+    for slice in slices {
+        let known = costs.iter().position(|cost| cost.method == slice.method).unwrap_or_else(|| {
+            costs.push(MethodCost { method: slice.method.clone(), ..MethodCost::default() });
+            costs.len() - 1
+        });
+        costs[known].add_slice(slice);
+    }
     let mut columns = vec![Column::new("method", ColumnKind::Text), Column::new("jobs", ColumnKind::Count)];
+    columns.extend((!slices.is_empty()).then(|| Column::new("slices", ColumnKind::Count)));
     columns.extend(shared.as_ref().map(|_| Column::new("shared", ColumnKind::Count)));
     let seconds = ["load", "align", "merge", "evaluate", "sum", "wall"];
     columns.extend(seconds.map(|name| Column::new(name, ColumnKind::Seconds)));
     columns.push(Column::new("devices", ColumnKind::Text));
-    let line = |found: &DataFrame, row: usize| {
-        let what = text(found, "what", row).unwrap_or_default();
-        let mut cells = vec![Cell::text(&what), cell(found, "jobs", row)];
-        cells.extend(shared.as_ref().map(|shared| {
-            Cell::Count(match what.as_str() {
-                "all" => shared.values().sum(),
-                what => shared.get(what).copied().unwrap_or_default(),
-            })
-        }));
-        cells.extend(PARTS.iter().chain(&["sum", "wall"]).map(|name| cell(found, name, row)));
-        cells.push(Cell::text(match what.as_str() {
-            "all" => distinct(devices.values().flatten()),
-            what => distinct(devices.get(what).into_iter().flatten()),
-        }));
+    let line = |cost: &MethodCost, shared: Option<u64>| {
+        let mut cells = vec![Cell::text(&cost.method), Cell::Count(cost.jobs)];
+        cells.extend((!slices.is_empty()).then_some(Cell::Count(cost.slices)));
+        cells.extend(shared.map(Cell::Count));
+        cells.extend(cost.seconds.map(Cell::Number));
+        cells.push(Cell::Number(cost.seconds.iter().sum()));
+        cells.push(Cell::number(cost.time.map(|time| time.end - time.begin)));
+        cells.push(Cell::text(cost.devices.iter().map(String::as_str).collect::<Vec<_>>().join(", ")));
         TableRow { is_chosen: false, cells }
     };
-    let mut rows: Vec<TableRow> = (0..of_methods.height()).map(|row| line(&of_methods, row)).collect();
-    // One method is all of them.
+    let of_method = |cost: &MethodCost| {
+        let times = shared.as_ref().map(|shared| shared.get(&cost.method).copied().unwrap_or_default());
+        line(cost, times)
+    };
+    let mut rows: Vec<TableRow> = costs.iter().map(of_method).collect();
+    if rows.is_empty() {
+        let notes = vec!["no job has a result".to_owned()];
+        return Ok(Table { name: "cost".to_owned(), title: "cost, in seconds".to_owned(), columns, rows, notes });
+    }
+    rows.push(line(&of_all(&costs), shared.as_ref().map(|shared| shared.values().sum())));
+    let notes = notes(shared.is_some(), !slices.is_empty());
+    Ok(Table { name: "cost".to_owned(), title: "cost, in seconds".to_owned(), columns, rows, notes })
+}
+
+fn notes(are_shared: bool, has_slices: bool) -> Vec<String> {
     let mut notes = vec![
         "seconds of the runs that computed the jobs; wall: from the beginning of the first job to the end of the last, \
          with all pauses between"
             .to_owned(),
     ];
-    if rows.is_empty() {
-        notes = vec!["no job has a result".to_owned()];
-    } else {
-        rows.push(line(&of_all, 0));
-        notes.push(match shared {
-            Some(_) => {
-                "shared: jobs that another sweep names as well; they were computed once, for whichever came first"
-                    .to_owned()
-            }
-            None => "jobs that other sweeps share are counted when these are read as well".to_owned(),
-        });
+    if has_slices {
+        notes.push(
+            "slices: evaluations on a part of the examples, by which races are decided; their seconds are in those of their method"
+                .to_owned(),
+        );
     }
-    Ok(Table { name: "cost".to_owned(), title: "cost, in seconds".to_owned(), columns, rows, notes })
+    let shared = if are_shared {
+        "shared: jobs that another sweep names as well; they were computed once, for whichever came first"
+    } else {
+        "jobs that other sweeps share are counted when these are read as well"
+    };
+    notes.push(shared.to_owned());
+    notes
+}
+
+/// The jobs of each method in the frame, in the order in which they come.
+fn of_methods(jobs: LazyFrame) -> Result<Vec<MethodCost>, FrameError> {
+    let found = Frame::answer(jobs.clone().group_by_stable([col("what")]).agg(sums()))?;
+    let devices = devices(jobs)?;
+    let of_row = |row: usize| {
+        let method = text(&found, "what", row).unwrap_or_default();
+        let sum = |name: &str| number(&found, name, row).unwrap_or_default();
+        let interval = || Some(Interval { begin: number(&found, "begin", row)?, end: number(&found, "end", row)? });
+        MethodCost {
+            jobs: sum("jobs") as u64,
+            slices: 0,
+            seconds: PARTS.map(sum),
+            time: interval(),
+            devices: devices.get(&method).into_iter().flatten().cloned().collect(),
+            method,
+        }
+    };
+    Ok((0..found.height()).map(of_row).collect())
+}
+
+fn of_all(costs: &[MethodCost]) -> MethodCost {
+    let mut all = MethodCost { method: "all".to_owned(), ..MethodCost::default() };
+    for cost in costs {
+        all.jobs += cost.jobs;
+        all.slices += cost.slices;
+        all.add_seconds(cost.seconds);
+        all.add_time(cost.time);
+        all.devices.extend(cost.devices.iter().cloned());
+    }
+    all
+}
+
+impl MethodCost {
+    fn add_slice(&mut self, slice: &SliceCost) {
+        let SliceCost { method: _, timings, device, finished_ms } = slice;
+        let Timings { load_s, align_s, merge_s, evaluate_s } = *timings;
+        self.slices += 1;
+        self.add_seconds([load_s, align_s, merge_s, evaluate_s]);
+        let end = *finished_ms as f64 / 1000.0;
+        self.add_time(Some(Interval { begin: end - timings.total_s(), end }));
+        self.devices.insert(device.clone());
+    }
+
+    fn add_seconds(&mut self, seconds: [f64; 4]) {
+        for (sum, part) in self.seconds.iter_mut().zip(seconds) {
+            *sum += part;
+        }
+    }
+
+    fn add_time(&mut self, other: Option<Interval>) {
+        self.time = match (self.time, other) {
+            (Some(one), Some(other)) => {
+                Some(Interval { begin: one.begin.min(other.begin), end: one.end.max(other.end) })
+            }
+            (one, other) => one.or(other),
+        };
+    }
 }
 
 impl Frame {
@@ -93,9 +186,8 @@ fn jobs_of(frame: &Frame, sweep: &str) -> LazyFrame {
 }
 
 fn sums() -> Vec<Expr> {
-    let wall = (col("end").max() - col("begin").min()).alias("wall");
-    let seconds = PARTS.into_iter().chain(["sum"]).map(|name| col(name).sum());
-    seconds.chain([len().alias("jobs"), wall]).collect()
+    let seconds = PARTS.into_iter().map(|name| col(name).sum());
+    seconds.chain([len().alias("jobs"), col("end").max(), col("begin").min()]).collect()
 }
 
 fn devices(jobs: LazyFrame) -> Result<BTreeMap<String, Vec<String>>, FrameError> {
@@ -107,13 +199,6 @@ fn devices(jobs: LazyFrame) -> Result<BTreeMap<String, Vec<String>>, FrameError>
         }
     }
     Ok(devices)
-}
-
-fn distinct<'a>(devices: impl Iterator<Item = &'a String>) -> String {
-    let mut distinct: Vec<&str> = devices.map(String::as_str).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct.join(", ")
 }
 
 /// How many jobs other sweeps of the frame name as well, by what they compute; `None` if there is no other sweep.

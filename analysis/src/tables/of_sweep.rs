@@ -3,7 +3,7 @@ mod tests;
 
 use super::{Table, cost::cost, merges::Merges};
 use crate::{Frame, FrameError, Results, Summary};
-use jobs::{FailureKind, Outcome, Row};
+use jobs::{FailureKind, Outcome};
 
 /// What the tables of one sweep are made of.
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +60,7 @@ impl Tables<'_> {
         }
         tables.extend(Table::training(outcome, results));
         tables.extend(Table::learning(outcome, results));
-        let mut cost = cost(self.frame, &outcome.sweep)?;
-        if outcome.rows.iter().any(Row::is_raced) {
-            cost.notes.push(
-                "evaluations on slices of the examples, by which races are decided, are not counted here".to_owned(),
-            );
-        }
+        let cost = cost(self.frame, &outcome.sweep, &results.slices)?;
         tables.extend([merges.importance()?, cost, Table::failures(self.failures)]);
         Ok(tables)
     }

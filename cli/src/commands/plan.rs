@@ -102,14 +102,24 @@ impl Planned {
         let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
         // Where a plan is made, no device is known.
         let sweep = sweep.with_stated_precision(Some(DeviceKind::Processor)).map_err(|source| file.wrong(source))?;
+        let sweep = checked.completed(sweep);
         let jobs_at_most = coordinator::bound(&sweep)?;
         let resume = if checked.problems.is_empty() && checked.is_here() {
-            let frozen = coordinator::freeze(checked.of_family(sweep.clone()), &inputs)?;
+            let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
             Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?)
         } else {
             None
         };
-        let Checked { matrices, memory, train_family: _, mut notes, downloads, unchecked, problems } = checked;
+        let Checked {
+            matrices,
+            memory,
+            mut notes,
+            downloads,
+            unchecked,
+            problems,
+            train_family: _,
+            examples_to_measure: _,
+        } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
         notes.extend(is_open.then(|| PRECISION_NOTE.to_owned()));
         let revised = resume.as_ref().map(|resume| &resume.revision);

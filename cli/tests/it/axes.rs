@@ -82,7 +82,7 @@ fn a_search_with_replicates_writes_its_best_seed_and_shows_the_mean_of_all() {
 }
 
 /// A sweep file over two tasks of mini8 with adapters of rank 4 and 16.
-fn ranks(rest: &str) -> String {
+pub(crate) fn ranks(rest: &str) -> String {
     let folder = mini8();
     let small = folder.join("../../testdata/mini8/adapters_r4");
     let variants = format!(
@@ -97,7 +97,8 @@ fn ranks(rest: &str) -> String {
     ["mnist", "flags"].into_iter().fold(sweep, without)
 }
 
-const SEARCH: &str = "recipe: {preset: knots_ties, density: 0.2}\nparameters: {scaling: [0.4, 0.6]}\nmethod: grid\n";
+pub(crate) const SEARCH: &str =
+    "recipe: {preset: knots_ties, density: 0.2}\nparameters: {scaling: [0.4, 0.6]}\nmethod: grid\n";
 
 #[test]
 fn each_variant_is_searched_on_its_own_adapters_and_shares_its_results_with_plain_sweeps() {

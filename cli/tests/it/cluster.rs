@@ -2,6 +2,7 @@
 //! `BOWLINE_TEST_S3_URL` is not set.
 
 use crate::{
+    axes::{SEARCH, ranks},
     bad_input::write_images_with_a_damaged_one,
     bowline::{Place, Ran, mini8},
 };
@@ -154,12 +155,50 @@ fn three_workers_over_broker_and_bucket_come_to_what_one_process_does() {
     assert_eq!(spread["rows"], alone["rows"]);
     let of_one = decisive(&Store::existing_folder(cluster.place.path("alone")).unwrap());
     assert!(of_one.len() > 20, "{}", of_one.len());
-    assert_eq!(decisive(&cluster.store()), of_one);
+    let of_three = decisive(&cluster.store());
+    let same: BTreeMap<String, String> = of_three
+        .iter()
+        .filter(|(job, _)| of_one.contains_key(*job))
+        .map(|(job, of)| (job.clone(), of.clone()))
+        .collect();
+    assert_eq!(same, of_one);
+    // Workers that were idle beside the linear search have evaluated points that it passed over.
+    assert!(of_three.len() <= of_one.len() + 15, "{} and {}", of_three.len(), of_one.len());
 
     // Nothing is left to do, and no worker is running.
     let again = cluster.run(&["run", sweep, "--pool", &pool, "--json"]).succeeds().json();
     assert_eq!(again["counts"]["run"], 0);
     assert_eq!(again["rows"], spread["rows"]);
+}
+
+#[test]
+fn variants_run_over_broker_and_bucket_to_the_tables_of_one_process() {
+    let Some(mut cluster) = Cluster::new("variants") else { return };
+    let ranks = ranks(SEARCH);
+    cluster.place.write("ranks.yaml", ranks);
+    let adapters = mini8().join("../../testdata/mini8/adapters_r4").canonicalize().unwrap();
+    for _ in 0..2 {
+        cluster.start_worker(&["--root", adapters.to_str().unwrap()]);
+    }
+    let pool = cluster.name.clone();
+    let spread = cluster.run(&["run", "ranks.yaml", "--pool", &pool, "--json"]).succeeds().json();
+    let [small, large] = spread.as_array().unwrap().as_slice() else { panic!("two summaries: {spread}") };
+    assert_eq!((&small["variant"]["value"], &large["variant"]["value"]), (&4.into(), &16.into()));
+    assert_eq!(large["counts"]["reused"], 1, "the base is the same: {}", large["counts"]);
+    for stderr in cluster.stop_workers() {
+        assert!(stderr.contains("the worker ends"), "{stderr}");
+    }
+
+    let alone = cluster.place.run(&["run", "ranks.yaml", "--store", "alone", "--json"]).succeeds().json();
+    for (one, other) in spread.as_array().unwrap().iter().zip(alone.as_array().unwrap()) {
+        assert_eq!(one["rows"], other["rows"]);
+    }
+    let of_one = decisive(&Store::existing_folder(cluster.place.path("alone")).unwrap());
+    assert_eq!(decisive(&cluster.store()), of_one);
+
+    // Nothing is left to do, and no worker is running. One variant alone is the same sweep.
+    let again = cluster.run(&["run", "ranks.yaml", "--variant", "16", "--pool", &pool, "--json"]).succeeds().json();
+    assert_eq!((&again["counts"]["run"], &again["rows"]), (&0.into(), &large["rows"]));
 }
 
 #[test]

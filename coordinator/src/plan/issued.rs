@@ -58,6 +58,11 @@ impl IssuedJobs {
         self.requests.entry(id).or_default().push(point);
     }
 
+    /// The index of the first search that waits for a job.
+    pub(super) fn requesting_search(&self, id: &JobId) -> Option<usize> {
+        self.requests.get(id)?.first().map(|point| point.search)
+    }
+
     /// The points that wait for a job, which are not waiting any more.
     pub(super) fn take_requests(&mut self, id: &JobId) -> Vec<SearchPoint> {
         self.requests.remove(id).unwrap_or_default()

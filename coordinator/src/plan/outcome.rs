@@ -141,7 +141,8 @@ impl OutcomeTable<'_> {
                     Some(JobStatus::Done(_)) | None => Judged { value: None, raced: raced(true) },
                 },
             };
-            return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value, raced }];
+            let slices = self.known.sorted_slices(&candidate.id);
+            return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value, raced, slices }];
         }
         let point = |replicate: jobs::Replicate| {
             let job = self.known.merge_id(&replicate.recipe, &self.known.select);
@@ -150,6 +151,7 @@ impl OutcomeTable<'_> {
                 job,
                 value: self.known.value(&job),
                 raced: None,
+                slices: Vec::new(),
             }
         };
         replicates(&candidate.recipe, of).into_iter().map(point).collect()

@@ -12,7 +12,7 @@ use crate::{
 };
 use jobs::{JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The races of a search, as far as the known results decide them. It can be rebuilt: see [`crate::race`].
 ///
@@ -33,6 +33,18 @@ pub(super) struct Races {
     incumbent: Option<JobId>,
     /// Candidates whose values the search or the end of a round needs.
     completing: Vec<JobId>,
+    /// Candidates that lost their duels. Of these no more than the id is kept.
+    eliminated: HashSet<JobId>,
+    /// Those whose answers may be forgotten, since the last call of [`take_losers`](Self::take_losers).
+    losers: Vec<Loser>,
+}
+
+/// A candidate that lost its duel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loser {
+    pub(super) id: JobId,
+    /// The incumbent that it lost against.
+    pub(super) by: JobId,
 }
 
 /// A job that a race needs.
@@ -58,6 +70,8 @@ impl Races {
             round: Vec::new(),
             incumbent: None,
             completing: Vec::new(),
+            eliminated: HashSet::new(),
+            losers: Vec::new(),
         }
     }
 
@@ -74,6 +88,7 @@ impl Races {
         }
         let id = candidate.id;
         let state = match (&self.rules, self.incumbent) {
+            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, rules),
             (Some(rules), None) if self.follows_leaders => State::first(id, rules),
             (_, _) => State::Whole,
@@ -108,7 +123,12 @@ impl Races {
         for id in &self.round {
             let Some(mut racer) = self.racers.remove(id) else { continue };
             racer.advance(known, self.rules.as_ref(), &self.racers);
-            self.racers.insert(*id, racer);
+            if racer.verdict() == Some(Verdict::Eliminated) {
+                self.eliminated.insert(*id);
+                self.losers.extend(self.incumbent.map(|by| Loser { id: *id, by }));
+            } else {
+                self.racers.insert(*id, racer);
+            }
         }
         if !self.round.is_empty() && !self.has_room() {
             self.end_round(known);
@@ -118,7 +138,7 @@ impl Races {
     /// Ends the round if all of it is decided; whether it did. An incumbent without a value is evaluated first where it has to be
     /// compared with a candidate that has one.
     pub(super) fn end_round(&mut self, known: &Known) -> bool {
-        let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.racers[id].verdict()).collect();
+        let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
@@ -146,10 +166,24 @@ impl Races {
 
     /// The jobs that the races need now, of which some may have been issued.
     pub(super) fn wanted(&self, known: &Known) -> Vec<WantedJob> {
-        let open = self.round.iter().flat_map(|id| self.racers[id].wanted().iter().cloned());
+        let open = self.round.iter().filter_map(|id| self.racers.get(id));
+        let open = open.flat_map(|racer| racer.wanted().iter().cloned());
         let completing = self.completing.iter().filter(|id| known.of(id).is_none());
         let whole = completing.filter_map(|id| Some(known.wanted(&self.racers.get(id)?.candidate, None)));
         open.chain(whole).collect()
+    }
+
+    /// The jobs that the races may need next: the following slices of duels, and the first slices of the points that may enter next,
+    /// which are `candidates`. No race reads their results before it wants them.
+    pub(super) fn ahead(&self, candidates: &[Candidate], known: &Known) -> Vec<WantedJob> {
+        let Some(rules) = &self.rules else { return Vec::new() };
+        let open = self.round.iter().filter_map(|id| self.racers.get(id));
+        let following = open.flat_map(|racer| racer.ahead(known, rules, &self.racers));
+        let first = candidates.iter().filter_map(|candidate| {
+            let slice = State::first_slice(candidate.id, rules)?;
+            Some(known.wanted(candidate, Some(slice)))
+        });
+        following.chain(first).collect()
     }
 
     /// The evaluation of a candidate on all examples.
@@ -159,7 +193,12 @@ impl Races {
 
     /// The candidates that have entered.
     pub(super) fn candidates(&self) -> impl Iterator<Item = JobId> {
-        self.racers.keys().copied()
+        self.racers.keys().chain(&self.eliminated).copied()
+    }
+
+    /// The candidates that have lost since the last call.
+    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
+        std::mem::take(&mut self.losers)
     }
 
     /// The candidate of a job that the races want.
@@ -168,6 +207,9 @@ impl Races {
     }
 
     fn verdict(&self, id: &JobId) -> Option<Verdict> {
+        if self.eliminated.contains(id) {
+            return Some(Verdict::Eliminated);
+        }
         self.racers.get(id)?.verdict()
     }
 }

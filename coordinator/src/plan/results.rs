@@ -19,10 +19,23 @@ pub struct KnownResults {
     pub(super) answers: HashMap<JobId, KnownAnswers>,
     /// The slices of these jobs that have results.
     pub(super) slices: HashMap<JobId, Vec<JobId>>,
+    /// Points that are raced out and whose answers are not kept.
+    pub(super) raced_out: HashMap<JobId, RacedOut>,
     /// The values of the goals of merges on the selection split, if the sweep has goals.
     pub(super) goals: HashMap<JobId, Vec<f64>>,
     /// The coefficients that jobs have learned.
     pub(super) learned: HashMap<JobId, LearnedWeights>,
+}
+
+/// A point that is raced out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RacedOut {
+    /// The point that it lost against.
+    pub(super) by: JobId,
+    /// How many examples of it were answered.
+    pub(super) examples: u64,
+    /// The number of examples of the split.
+    pub(super) of: u64,
 }
 
 /// The status of a job that has ended.

@@ -1,9 +1,11 @@
+mod ahead;
+
 use super::{
     best::BestRead,
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
-    races::{RacedResults, Races, WantedJob},
+    races::{Loser, RacedResults, Races, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
     results::JobStatus,
 };
@@ -104,6 +106,11 @@ impl Searches {
     /// The points that have entered a race.
     pub(super) fn raced_points(&self) -> HashSet<JobId> {
         self.all.iter().filter_map(|search| search.races.as_ref()).flat_map(Races::candidates).collect()
+    }
+
+    /// The points that have lost races since the last call.
+    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
+        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_losers).collect()
     }
 
     pub(super) fn is_cut_short(&self) -> bool {

@@ -4,6 +4,7 @@ mod learned;
 mod methods;
 mod outcome;
 mod phases;
+mod raced_out;
 mod racing;
 mod references;
 mod replicates;

@@ -139,6 +139,15 @@ impl Duel {
         }
     }
 
+    /// The slice behind the one that the duel looks at next, as a part of a job of the challenger, or, with the challenger as
+    /// `sequence_of`, of the incumbent. `None` if the sequence ends before it.
+    pub(crate) fn following(&self, rules: &DuelRules, sequence_of: Option<JobId>) -> Option<Slice> {
+        self.draws.as_ref()?;
+        let to = self.to + rules.next_slice(self.to);
+        let slice = Slice { from: self.to, to, ..self.slice(rules, sequence_of) };
+        slice.examples(self.challenger).is_ok().then_some(slice)
+    }
+
     fn slice(&self, rules: &DuelRules, sequence_of: Option<JobId>) -> Slice {
         Slice { seed: rules.seed, sequence_of, from: self.from, to: self.to, tasks: rules.tasks.clone() }
     }

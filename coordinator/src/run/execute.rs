@@ -37,6 +37,7 @@ impl SweepRun<'_> {
         loop {
             match self.state.next_action(Instant::now())? {
                 Action::Start(jobs) => self.start(jobs).await?,
+                Action::StartAhead(jobs) => self.start_ahead(jobs).await?,
                 Action::ReadAgain => self.read_again().await?,
                 Action::Wait => self.wait(&mut timers).await?,
                 Action::Finish(outcome) => return self.finish(outcome).await,

@@ -25,18 +25,16 @@ impl WorkerFleet {
         Self { pool, unserved_since: None, warned: None }
     }
 
-    /// The number of live workers that take the run's jobs.
-    pub(super) fn able(&self, alive: &[WorkerStatus]) -> usize {
-        match &self.pool {
-            None => alive.len(),
-            Some(pool) => alive.iter().filter(|status| status.takes_jobs_of(pool)).count(),
-        }
+    /// The live workers that take the run's jobs.
+    pub(super) fn able<'a>(&self, alive: &'a [WorkerStatus]) -> Vec<&'a WorkerStatus> {
+        let takes = |status: &&WorkerStatus| self.pool.as_ref().is_none_or(|pool| status.takes_jobs_of(pool));
+        alive.iter().filter(takes).collect()
     }
 
     /// The warning that is due while `outstanding` jobs wait. If all live workers are in other pools, it is due at
     /// once, since waiting cannot help. If there is no worker at all, it is due after a while.
     pub(super) fn warning(&mut self, alive: &[WorkerStatus], outstanding: usize, now: Instant) -> Option<String> {
-        if outstanding == 0 || self.able(alive) > 0 {
+        if outstanding == 0 || !self.able(alive).is_empty() {
             self.unserved_since = None;
             self.warned = None;
             return None;
@@ -122,6 +120,6 @@ mod tests {
     async fn a_worker_without_a_pool_in_its_status_may_take_the_jobs() {
         assert_eq!(fleet().warning(&[worker(None), worker(Some("cpu"))], 1, Instant::now()), None);
         let here = WorkerFleet::new(None);
-        assert_eq!((fleet().able(&[worker(Some("cpu"))]), here.able(&[worker(Some("cpu"))])), (0, 1));
+        assert_eq!((fleet().able(&[worker(Some("cpu"))]).len(), here.able(&[worker(Some("cpu"))]).len()), (0, 1));
     }
 }

@@ -60,6 +60,13 @@ impl Outstanding {
         self.jobs.insert(job.id, OutstandingJob { job, number, missing_since: None, overtaken: None });
     }
 
+    /// Gives an outstanding job the form in which the plan has asked for it. Its place in the order stays.
+    pub(super) fn replace(&mut self, job: PlannedJob) {
+        if let Some(outstanding) = self.jobs.get_mut(&job.id) {
+            outstanding.job = job;
+        }
+    }
+
     /// Removes a job that has ended or is not needed any more.
     pub(super) fn remove(&mut self, id: &JobId) -> Option<PlannedJob> {
         let outstanding = self.jobs.remove(id)?;

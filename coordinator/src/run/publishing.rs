@@ -20,6 +20,8 @@ impl SweepRun<'_> {
     /// Publishes the jobs that have no result in the store.
     pub(super) async fn start(&mut self, jobs: Vec<PlannedJob>) -> Result<(), CoordinatorError> {
         let job_refs: Vec<JobRef> = jobs.iter().map(PlannedJob::job_ref).collect();
+        // A job that was published ahead may have ended since the listing.
+        job_refs.iter().filter(|job| self.state.is_ahead(&job.id)).for_each(|job| self.listing.add(&job.id));
         let found = self.listing.look_up(self.services.store, &job_refs).await?;
         let mut publications = Vec::with_capacity(jobs.len());
         for (job, found) in jobs.into_iter().zip(found) {
@@ -36,6 +38,15 @@ impl SweepRun<'_> {
             prepared.push(job);
         }
         self.publish(prepared).await
+    }
+
+    /// Publishes jobs that the plan has not asked for, unless the store has something of them.
+    pub(super) async fn start_ahead(&mut self, jobs: Vec<PlannedJob>) -> Result<(), CoordinatorError> {
+        let job_refs: Vec<JobRef> = jobs.iter().map(PlannedJob::job_ref).collect();
+        let found = self.listing.look_up(self.services.store, &job_refs).await?;
+        let all = jobs.into_iter().zip(found);
+        let jobs: Vec<PlannedJob> = all.filter_map(|(job, found)| self.state.start_ahead(job, &found)).collect();
+        self.publish(jobs).await
     }
 
     /// Publishes jobs, many at a time and in their order.

@@ -2,6 +2,7 @@ mod action;
 mod completion;
 mod events;
 mod limits;
+mod speculation;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,11 @@ use crate::{
 };
 use jobs::{Cancellation, ExampleCounts, JobId, JobResult, Progress, WorkerStatus};
 use limits::{Usage, early_end};
-use std::collections::{BTreeSet, HashSet};
+use speculation::{SeenWorkers, Speculation, Unadopted};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 use store::{Dated, StoreError};
 use tokio::time::Instant;
 
@@ -41,6 +46,8 @@ pub(super) struct RunState {
     settings: Settings,
     plan: SweepPlan,
     outstanding: Outstanding,
+    speculation: Speculation,
+    workers: SeenWorkers,
     progress: ProgressTracker,
     breaker: CircuitBreaker,
     liveness: WorkerLiveness,
@@ -74,7 +81,7 @@ impl RunState {
         let mut breaker = CircuitBreaker::new(frozen, settings.failure_streak);
         // A corrupt stored result says nothing about what its job would produce.
         for failure in failed.iter().filter(|failure| !corrupt.contains(&failure.job)) {
-            breaker.failed(failure.job, &failure.errors, true);
+            breaker.base_failed(&failure.job, &failure.errors);
         }
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let objective = frozen.sweep().objective.clone();
@@ -90,6 +97,8 @@ impl RunState {
             settings: settings.clone(),
             plan,
             outstanding: Outstanding::default(),
+            speculation: Speculation::default(),
+            workers: SeenWorkers::default(),
             progress: ProgressTracker::new(beginning, now),
             breaker,
             liveness: WorkerLiveness::default(),
@@ -114,7 +123,9 @@ impl RunState {
         if let Some(ended) = early_end(&self.settings, self.usage(now)) {
             return Ok(Action::End(ended));
         }
-        let room = self.window.saturating_sub(self.outstanding.len());
+        // Jobs that were published ahead take no room from those that are needed.
+        let needed = self.outstanding.len() - self.speculation.open();
+        let room = self.window.saturating_sub(needed);
         // With a limit of 0 the plan issues nothing, and might look finished.
         if room == 0 {
             return Ok(Action::Wait);
@@ -131,7 +142,10 @@ impl RunState {
         }
         Ok(match next {
             NextJobs::Publish(jobs) => Action::Start(jobs),
-            NextJobs::Wait => Action::Wait,
+            NextJobs::Wait => {
+                let ahead = self.jobs_ahead()?;
+                if ahead.is_empty() { Action::Wait } else { Action::StartAhead(ahead) }
+            }
             NextJobs::Finished(outcome) => Action::Finish(outcome),
         })
     }
@@ -141,9 +155,15 @@ impl RunState {
             is_cancelled: self.cancellation.is_some(),
             failed: self.progress.counts.failed,
             elapsed: now.duration_since(self.started),
-            device_time: self.progress.device_time(),
+            device_time: self.device_time(),
             breaker: self.breaker.reason(),
         }
+    }
+
+    /// The device time of the sweep's jobs, with those that were computed ahead.
+    fn device_time(&self) -> Duration {
+        let unused = Duration::try_from_secs_f64(self.speculation.unused_s()).unwrap_or_default();
+        self.progress.device_time() + unused
     }
 
     /// Decides about a job that was looked up before publishing: it is published, or it has ended.
@@ -151,6 +171,7 @@ impl RunState {
     /// # Errors
     /// As [`SweepPlan::record`].
     pub(super) fn start(&mut self, job: PlannedJob, found: Found) -> Result<Option<Publication>, CoordinatorError> {
+        let Some(Unadopted { job, found }) = self.adopt(job, found)? else { return Ok(None) };
         let preparation = match found {
             Found::Nothing => Preparation::Nothing,
             Found::Failed(failed) if self.settings.retry.covers(&failed) => Preparation::ClearFailures,
@@ -165,6 +186,14 @@ impl RunState {
 
     /// A job was published.
     pub(super) fn published(&mut self, job: PlannedJob) {
+        if !self.speculation.is_open(&job.id) {
+            self.announce(&job);
+        }
+        self.outstanding.insert(job);
+    }
+
+    /// Reports that a job is published which the plan has asked for.
+    fn announce(&mut self, job: &PlannedJob) {
         // Phases overlap. The phase of a run never goes back.
         if self.progress.phase.is_none_or(|current| current < job.phase) {
             self.progress.phase = Some(job.phase);
@@ -173,7 +202,6 @@ impl RunState {
         if !job.is_slice() {
             self.emit(Event::Published { job: job.id, label: job.label.clone() });
         }
-        self.outstanding.insert(job);
     }
 
     /// The announced jobs that are outstanding. Jobs of other sweeps are announced as well.
@@ -200,6 +228,10 @@ impl RunState {
             return Ok(());
         }
         match self.outstanding.remove(&id) {
+            Some(job) if self.speculation.is_open(&id) => {
+                self.settle_ahead(&job, &found);
+                Ok(())
+            }
             Some(job) => self.complete(job, found, false),
             None => Ok(()),
         }
@@ -217,7 +249,9 @@ impl RunState {
     /// Adapts the window to the live workers. Returns a warning if none of them takes the jobs.
     pub(super) fn observe_workers(&mut self, workers: WorkerStatuses, now: Now) -> Option<String> {
         let alive = self.liveness.alive(workers, now);
-        self.window = self.settings.window.max(self.fleet.able(&alive) * PER_WORKER).max(1);
+        let able = self.fleet.able(&alive);
+        self.window = self.settings.window.max(able.len() * PER_WORKER).max(1);
+        self.workers = SeenWorkers::new(&able);
         self.fleet.warning(&alive, self.outstanding.len(), now.instant)
     }
 
@@ -236,7 +270,8 @@ impl RunState {
 
     /// The progress document at this time.
     pub(super) fn progress(&mut self, ended: Option<String>, now: Now) -> Progress {
-        self.progress.progress(self.outstanding.len(), ended, now)
+        let progress = self.progress.progress(self.outstanding.len(), ended, now);
+        Progress { device_s: progress.device_s + self.speculation.unused_s(), ..progress }
     }
 
     /// An earlier run of the sweep stored this progress.
@@ -256,7 +291,8 @@ impl RunState {
     /// Ends the searches, each with the best of the known points.
     pub(super) fn end_searches(&mut self) {
         self.ends_early = true;
-        for job in self.plan.end_early() {
+        let ahead = self.speculation.take_open();
+        for job in self.plan.end_early().into_iter().chain(ahead) {
             self.outstanding.remove(&job);
         }
     }

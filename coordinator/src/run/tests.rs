@@ -1,3 +1,4 @@
+mod ahead;
 mod ends;
 mod repairs;
 mod revisions;

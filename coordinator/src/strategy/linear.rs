@@ -1,3 +1,4 @@
+mod ahead;
 mod standing;
 
 use super::{
@@ -22,7 +23,8 @@ use std::collections::{HashMap, HashSet};
 /// - After a scan the parameter takes the best value of the scan. It keeps its value if the best point so far is
 ///   better than every point of the scan, by the same rule about ties, or if the whole scan failed.
 ///
-/// Every point is evaluated once, even if several scans pass over it, and no other point is evaluated.
+/// Every point is evaluated once, even if several scans pass over it. No other point is read: what is evaluated ahead for idle
+/// workers ([`Linear::ahead`]) stays unread unless the search comes to it.
 ///
 /// In a race, a point may be better than all points before without a value ([`PointResult::Leader`]): the search then asks for the
 /// value only where it has to compare the point with a later one, and of its choice. A point that is raced out counts as worse. It was
@@ -35,6 +37,8 @@ pub(super) struct Linear {
     ranking: Ranking,
     /// The recipe that the scan varies.
     spec: RecipeSpec,
+    /// The recipes that the scans before have varied.
+    scanned: Vec<RecipeSpec>,
     /// The best point of all scans that are over.
     incumbent: Option<Standing>,
     /// The best point of the current scan.
@@ -72,6 +76,7 @@ impl Linear {
             parameters: parameters.collect::<Result<_, _>>()?,
             ranking,
             spec: search.recipe.clone(),
+            scanned: Vec::new(),
             incumbent: None,
             best: None,
             parameter: 0,
@@ -246,6 +251,7 @@ impl Linear {
 
     /// Ends the scan. Returns a point whose value has to be known first; nothing has changed then.
     fn end_scan(&mut self, known: &impl PointResults) -> Option<Candidate> {
+        let varied = self.spec.clone();
         if let Some(best) = &self.best {
             match self.beats_incumbent(best, known) {
                 Ok(true) => {
@@ -256,6 +262,7 @@ impl Linear {
                 Err(needed) => return self.needed(*needed, known),
             }
         }
+        self.scanned.push(varied);
         self.parameter += 1;
         self.value = 0;
         self.is_scan_over = false;

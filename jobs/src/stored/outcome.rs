@@ -100,6 +100,8 @@ struct StoredPoint {
     value: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     raced: Option<Raced>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    slices: Vec<JobId>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -224,14 +226,14 @@ impl From<StoredRow> for Row {
 }
 
 impl From<Point> for StoredPoint {
-    fn from(Point { spec, job, value, raced }: Point) -> Self {
-        Self { spec, job, value, raced }
+    fn from(Point { spec, job, value, raced, slices }: Point) -> Self {
+        Self { spec, job, value, raced, slices }
     }
 }
 
 impl From<StoredPoint> for Point {
-    fn from(StoredPoint { spec, job, value, raced }: StoredPoint) -> Self {
-        Self { spec, job, value, raced }
+    fn from(StoredPoint { spec, job, value, raced, slices }: StoredPoint) -> Self {
+        Self { spec, job, value, raced, slices }
     }
 }
 

@@ -17,6 +17,7 @@ impl Sweep {
         for baseline in &self.baselines {
             push_new(&mut notes, baseline.recipe.notes());
         }
+        push_new(&mut notes, self.presets_without_split());
         notes
     }
 }

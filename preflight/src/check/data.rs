@@ -1,6 +1,6 @@
 //! The data of all splits that are read.
 
-use super::{Check, heads::HeadRows};
+use super::{Check, TooFewExamples, heads::HeadRows};
 use crate::{CheckError, problems::Place};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
@@ -35,11 +35,20 @@ impl Check<'_> {
         self.other_splits(&place, task, data);
     }
 
-    /// Whether the split that statistics are made of has as many examples as recipes want.
+    /// Whether the split that statistics are made of has as many examples as recipes want. A portfolio leaves out presets for which
+    /// it has too few.
     fn examples(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
         let Split { task, split, files, outline, .. } = found;
-        let wanted = self.sweep.measured_examples();
-        if split != self.sweep.statistics_split() || seen.rows() >= wanted {
+        let rows = seen.rows();
+        if split != self.sweep.statistics_split() || rows >= self.sweep.measured_examples() {
+            return;
+        }
+        let wanted = self.sweep.clone().with_examples_to_measure(rows).measured_examples();
+        if rows >= wanted {
+            let is_fewest = self.too_few.as_ref().is_none_or(|fewest| rows < fewest.rows);
+            if is_fewest {
+                self.too_few = Some(TooFewExamples { task: task.name.clone(), rows });
+            }
             return;
         }
         let source = DataError::TooFewRows { path: first_of(files).to_owned(), wanted, found: seen.rows() };

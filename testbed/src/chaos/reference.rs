@@ -22,7 +22,8 @@ pub(super) struct Reference {
     /// The jobs that fail for good.
     pub(super) failures: BTreeSet<JobId>,
     /// The jobs on all examples of the points that are evaluated on slices. A race may need them in place of slices, or other slices,
-    /// if a result was changed or lost: that of the base model has the sizes of the tasks.
+    /// if a result was changed or lost: that of the base model has the sizes of the tasks. Beside them are the points that a linear
+    /// search passes over, which are evaluated ahead while workers are idle.
     points: BTreeSet<JobId>,
     frozen: Frozen,
     jobs: Vec<Job>,
@@ -63,7 +64,8 @@ impl Reference {
         // A store lists them in any order.
         jobs.sort_unstable_by_key(Job::id);
         let meanings = jobs.iter().filter_map(|job| job.spec().as_evaluation());
-        let points = meanings.filter(|meaning| meaning.slice.is_some()).map(Meaning::whole_id).collect();
+        let raced = meanings.filter(|meaning| meaning.slice.is_some()).map(Meaning::whole_id);
+        let points = raced.chain(coordinator::points_ahead(&frozen, store).await?).collect();
         Ok(Self { outcome, results, failures, points, frozen, jobs })
     }
 

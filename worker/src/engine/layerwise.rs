@@ -51,6 +51,7 @@ impl<F: ModelFamily> FamilySession<F> {
         let mut found = Found::default();
         let layers = self.base.model().layers();
         for layer in 0..layers {
+            attempt.check_cancelled()?;
             let of_layer = self.sites.iter().filter(|site| site.layer == layer).flat_map(|site| &site.modules);
             let modules: BTreeSet<String> = of_layer.filter(|module| updated.contains(*module)).cloned().collect();
             let merged = Layer { spec, layer, modules, adapters: &adapters, aligned: &aligned };
@@ -107,10 +108,13 @@ impl<F: ModelFamily> FamilySession<F> {
                 let observed = Observed { modules: &modules, observer: &mut sums };
                 own.run_layer(number, &mut states, Some(observed), watch)
             })?;
+            // Sums and solutions of a large layer take minutes, in which nothing else looks.
+            attempt.check_cancelled()?;
             let inputs = sums.into_statistics();
             found.tokens = inputs.iter().map(|inputs| inputs.tokens).fold(found.tokens, u64::max);
             merge.add(task, &inputs)?;
         }
+        attempt.check_cancelled()?;
         let solved = merge.solve()?;
         found.modules += solved.len();
         for SolvedModule { condition, residual, .. } in &solved {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Cell, Comparison, Failures, Side, Style, Sweep, testing::Made, wrap::WIDTH};
+use crate::{Cell, Comparison, Failures, Side, SliceCost, Style, Sweep, testing::Made, wrap::WIDTH};
 use jobs::{Bitmap, FailureKind, JobId, Metric, Point, RecipeSpec, Row, RowKind, Subject};
 use store::Store;
 use tempfile::TempDir;
@@ -143,6 +143,41 @@ async fn numbers_are_those_that_one_computes_by_hand() {
 }
 
 #[tokio::test]
+async fn the_seconds_of_slices_are_those_of_their_method() {
+    let without = of(Made::small()).await;
+    let mut made = Made::small();
+    let slice = |method: &str, finished_ms| SliceCost {
+        method: method.to_owned(),
+        timings: jobs::Timings { merge_s: 0.5, evaluate_s: 2.0, ..jobs::Timings::default() },
+        device: "cuda:7".to_owned(),
+        finished_ms,
+    };
+    made.results.slices = vec![slice("knots_ties", 0), slice("knots_ties", 0), slice("tsv", 0)];
+    let with = of(made).await;
+    let cost = with.table("cost");
+    assert!(cost.columns[2].name.contains("slices"), "{:?}", cost.columns[2]);
+    assert!(cost.notes.iter().any(|note| note.starts_with("slices: ")), "{:?}", cost.notes);
+    let seconds = |table: &Table, name: &str, from: usize| -> Vec<f64> {
+        row(table, name)[from..from + 5].iter().map(value).collect()
+    };
+    for (name, slices) in [("knots_ties", 2.0), ("all", 3.0)] {
+        let before = seconds(without.table("cost"), name, 2);
+        let after = seconds(cost, name, 3);
+        assert_eq!(row(cost, name)[1], row(without.table("cost"), name)[1], "slices count as no jobs");
+        near(&row(cost, name)[2], slices);
+        let added: Vec<f64> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
+        let expected = [0.0, 0.0, 0.5, 2.0, 2.5].map(|seconds| seconds * slices);
+        assert!(added.iter().zip(expected).all(|(added, expected)| (added - expected).abs() < 1e-9), "{added:?}");
+    }
+    // A method of which all points lost their races has no other job.
+    assert_eq!(row(cost, "tsv")[1], Cell::Count(0));
+    assert!(row(cost, "all").contains(&Cell::text("cpu (2 threads), cuda:7")), "{:?}", row(cost, "all"));
+    let spent = with.summary.timings;
+    assert_eq!(spent.evaluate_s - without.summary.timings.evaluate_s, 6.0);
+    assert_eq!(spent.jobs, without.summary.timings.jobs);
+}
+
+#[tokio::test]
 async fn a_sweep_without_any_result_has_tables_that_say_so() {
     let mut made = Made::small();
     made.results.found.clear();
@@ -242,7 +277,13 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
         let spec = of_seed(scaling, seed);
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0), raced: None });
+        points.push(Point {
+            spec,
+            job: result.job,
+            value: Some(correct as f64 / 100.0),
+            raced: None,
+            slices: Vec::new(),
+        });
         made.results.found.insert(result.job, result);
     }
     let spec = of_seed(0.5, 1);
@@ -277,7 +318,13 @@ async fn a_method_with_replicates_is_ranked_by_its_mean_and_not_by_its_luckiest_
         let spec = RecipeSpec { preset, seed: Some(seed), scaling: Some(scaling), ..RecipeSpec::default() };
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0), raced: None });
+        points.push(Point {
+            spec,
+            job: result.job,
+            value: Some(correct as f64 / 100.0),
+            raced: None,
+            slices: Vec::new(),
+        });
         made.results.found.insert(result.job, result);
     }
     let on_validation = |job| [("validation".to_owned(), job)].into();

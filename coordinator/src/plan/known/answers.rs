@@ -1,6 +1,7 @@
 //! Single answers of merges, which races are decided by.
 
 use super::Known;
+use crate::plan::results::RacedOut;
 use jobs::{JobId, JobResult, KnownAnswers, Metric, Raced, Slice, Subject, TaskShare};
 
 impl Known {
@@ -57,11 +58,37 @@ impl Known {
         self.results.slices.get(job).map_or(&[], Vec::as_slice)
     }
 
+    /// The same in the order of their ids, which does not depend on when they ended.
+    pub(in crate::plan) fn sorted_slices(&self, job: &JobId) -> Vec<JobId> {
+        let mut slices = self.slices(job).to_vec();
+        slices.sort_unstable();
+        slices
+    }
+
     /// What a race has decided about a point by.
     pub(in crate::plan) fn raced(&self, job: &JobId, led: bool) -> Option<Raced> {
-        let answers = self.answers(job)?;
-        let of = answers.tasks().iter().map(|task| task.seen.len() as u64).sum();
-        Some(Raced { led, examples: answers.known(), of })
+        let Some(answers) = self.answers(job) else {
+            let RacedOut { by: _, examples, of } = *self.results.raced_out.get(job)?;
+            return Some(Raced { led, examples, of });
+        };
+        Some(Raced { led, examples: answers.known(), of: examples_of(answers) })
+    }
+
+    /// Whether a point is known to lose against another one, so that its answers are not needed.
+    pub(in crate::plan) fn is_raced_out(&self, job: &JobId, by: &JobId) -> bool {
+        self.results.raced_out.get(job).is_some_and(|raced_out| raced_out.by == *by)
+    }
+
+    /// Forgets the answers of a point that is raced out: two bits for each example are too many if there are very many points.
+    ///
+    /// Another search of the sweep may hold the same point against another one. Where there are several, answers are kept.
+    pub(in crate::plan) fn forget_answers(&mut self, job: JobId, by: JobId) {
+        if self.frozen.sweep().searches.len() > 1 {
+            return;
+        }
+        let Some(answers) = self.results.answers.remove(&job) else { return };
+        let raced_out = RacedOut { by, examples: answers.known(), of: examples_of(&answers) };
+        self.results.raced_out.insert(job, raced_out);
     }
 
     /// Whether the sizes of the tasks on the selection split are known, or never will be, if a race needs them.
@@ -96,4 +123,9 @@ impl Known {
         };
         sweep.tasks.iter().map(share).collect()
     }
+}
+
+/// The number of examples of the split.
+fn examples_of(answers: &KnownAnswers) -> u64 {
+    answers.tasks().iter().map(|task| task.seen.len() as u64).sum()
 }

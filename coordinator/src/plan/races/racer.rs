@@ -52,8 +52,13 @@ impl State {
 
     /// The first candidate.
     pub(super) fn first(id: JobId, rules: &DuelRules) -> Self {
+        Self::first_slice(id, rules).map_or(Self::Whole, Self::First)
+    }
+
+    /// The first slice of the sequence of a candidate; `None` if there is none.
+    pub(super) fn first_slice(id: JobId, rules: &DuelRules) -> Option<Slice> {
         let slice = Slice { seed: rules.seed, sequence_of: None, from: 0, to: rules.slice, tasks: rules.tasks.clone() };
-        if slice.examples(id).is_ok() { Self::First(slice) } else { Self::Whole }
+        slice.examples(id).is_ok().then_some(slice)
     }
 }
 
@@ -72,6 +77,17 @@ impl Racer {
     /// The jobs that it needs.
     pub(super) fn wanted(&self) -> &[WantedJob] {
         &self.wanted
+    }
+
+    /// The jobs that it needs next if what it waits for decides nothing: the following slices of its duel.
+    pub(super) fn ahead(&self, known: &Known, rules: &DuelRules, others: &HashMap<JobId, Self>) -> Vec<WantedJob> {
+        let State::Duel { duel, incumbent } = &self.state else { return Vec::new() };
+        let own = duel.following(rules, None).map(|slice| known.wanted(&self.candidate, Some(slice)));
+        let theirs = duel.following(rules, Some(self.candidate.id)).and_then(|slice| {
+            let incumbent = others.get(incumbent)?;
+            Some(known.wanted(&incumbent.candidate, Some(slice)))
+        });
+        own.into_iter().chain(theirs).collect()
     }
 
     /// Goes on as far as the known results allow. `others` are the other candidates of the search.

@@ -6,6 +6,9 @@ use jobs::Outcome;
 pub(in crate::run) enum Action {
     /// Look these jobs up, and publish those without a result.
     Start(Vec<PlannedJob>),
+    /// Look these jobs up, and publish those of which the store has nothing, although the plan has not asked for them: workers are
+    /// idle.
+    StartAhead(Vec<PlannedJob>),
     /// Read the sweep again, because results contradict each other.
     ReadAgain,
     /// Wait for the end of a job, or for a timer.

@@ -4,6 +4,7 @@ use super::RunState;
 use crate::{
     Completion, CoordinatorError, Event, PlannedJob,
     lookup::{FinalFailure, Found},
+    run::circuit_breaker::Origin,
 };
 use jobs::{ArtefactResult, Blame, JobKind, JobResult};
 
@@ -14,7 +15,11 @@ impl RunState {
             Found::Nothing => Ok(()),
             Found::Failed(failed) if job.is_slice() => self.fail_slice(&job, &failed),
             Found::Failed(failed) => {
-                self.breaker.failed(job.id, &failed.errors, is_reused);
+                if is_reused {
+                    self.breaker.base_failed(&job.id, &failed.errors);
+                } else {
+                    self.breaker.failed(&job.id, self.origin(&job), &failed.errors);
+                }
                 self.fail(job, failed, is_reused)
             }
             // A corrupt object says nothing about the recipe or the base model, so the circuit breaker ignores it.
@@ -25,6 +30,11 @@ impl RunState {
             Found::Artefact(result) => self.written(job, &result, is_reused),
             Found::Result(result) => self.finished(job, *result, is_reused),
         }
+    }
+
+    /// What the circuit breaker counts a job with, before its end is recorded.
+    fn origin(&self, job: &PlannedJob) -> Origin {
+        self.plan.requesting_search(&job.id).map_or(Origin::Rest, Origin::Search)
     }
 
     /// A slice counts as no job, and so its failure as none: the point is evaluated on all examples, which shows whether it can be.
@@ -54,9 +64,10 @@ impl RunState {
 
     fn written(&mut self, job: PlannedJob, result: &ArtefactResult, is_reused: bool) -> Result<(), CoordinatorError> {
         let kind = job.job.spec().kind();
+        let origin = self.origin(&job);
         let PlannedJob { id, label, .. } = job;
         self.plan.record(id, Completion::Artefact(result))?;
-        self.breaker.succeeded();
+        self.breaker.succeeded(origin);
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
@@ -76,18 +87,22 @@ impl RunState {
     }
 
     fn finished(&mut self, job: PlannedJob, result: JobResult, is_reused: bool) -> Result<(), CoordinatorError> {
+        let origin = self.origin(&job);
         let PlannedJob { id, label, .. } = job;
         let recorded = self.plan.record(id, Completion::Result(&result))?;
         self.examples.add(&result.meaning, &result.scores);
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
+        // That the incumbent of a race answers more examples says nothing of the points that are held against it.
+        if result.meaning.slice.as_ref().is_none_or(|slice| slice.sequence_of.is_none()) {
+            self.breaker.succeeded(origin);
+        }
         // A slice is a part of the evaluation of a point, and counts as no job of its own. It is not compacted either: parts are
         // read in brief, without the single answers that make up a slice.
         if result.meaning.slice.is_some() {
             return Ok(());
         }
-        self.breaker.succeeded();
         if is_reused {
             self.progress.counts.reused += 1;
         } else {

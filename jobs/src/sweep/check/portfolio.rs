@@ -1,6 +1,6 @@
 //! The search of `method: portfolio`.
 
-use crate::{Benchmark, Evaluation, Parameter, Preset, RecipeSpec, StatisticsKind, SweepError, Task, Values};
+use crate::{Evaluation, Parameter, Preset, RecipeSpec, SweepError, Task, Values, sweep::portfolio::fitting_presets};
 use serde_json::{Map, Value};
 
 /// The name of a portfolio that has none.
@@ -43,25 +43,10 @@ pub(super) fn portfolio_parameters(
         }
         return Ok(parameters);
     }
-    let fitting = Preset::ALL.into_iter().filter(|preset| fits(*preset, recipe, evaluation, tasks));
-    let names: Vec<Value> = fitting.map(|preset| preset.name().into()).collect();
+    let names: Vec<Value> =
+        fitting_presets(recipe, evaluation, tasks).into_iter().map(|preset| preset.name().into()).collect();
     if names.is_empty() {
         return Err(SweepError::invalid(format!("{prefix}recipe"), "fits no preset; leave out its keys"));
     }
     Ok(vec![Parameter { key: "preset".to_owned(), values: Values::List(names) }])
-}
-
-/// Whether a preset can be tried: the recipe's keys have a meaning in it, it merges so many tasks, and the sweep says of
-/// which split statistics are made if it needs some.
-fn fits(preset: Preset, recipe: &RecipeSpec, evaluation: &Evaluation, tasks: &[Task]) -> bool {
-    let mut spec = recipe.clone();
-    spec.preset = Some(preset.name().to_owned());
-    let Ok(recipe) = spec.resolve() else { return false };
-    let has_statistics = match recipe.statistics().map(|need| need.what) {
-        None => true,
-        Some(StatisticsKind::Grams) => evaluation.statistics.is_some(),
-        Some(StatisticsKind::Fisher) => evaluation.statistics.is_some() && evaluation.benchmark == Benchmark::PerTask,
-    };
-    let is_measurable = evaluation.benchmark.command().is_none() || !recipe.merges_by_data();
-    is_measurable && has_statistics && recipe.combine.task_count().is_none_or(|count| count == tasks.len())
 }

@@ -109,7 +109,7 @@ fn a_portfolio_has_all_presets_that_fit_the_sweep() {
     assert_eq!(two_tasks[..3], ["task_arithmetic", "ties", "dare_ties"]);
     assert!(two_tasks.contains(&"slerp") && !two_tasks.contains(&"regmean") && !two_tasks.contains(&"fisher"));
     let measured = bare(&["evaluation.statistics=train"]).unwrap();
-    assert_eq!(presets(&measured).len(), two_tasks.len() + 2, "regmean and fisher");
+    assert_eq!(presets(&measured).len(), two_tasks.len() + 3, "regmean, regmean_plus_plus and fisher");
     assert_eq!(measured.statistics_needs().len(), 2);
     let low_rank = bare(&["recipe={output_rank: 8}"]).unwrap();
     assert_eq!(low_rank.searches[0].recipe.output_rank, Some(8.0));

@@ -1,0 +1,112 @@
+//! What is kept of points that are raced out.
+
+use super::*;
+use crate::testing::answered;
+use jobs::Point;
+
+const RACED: [&str; 3] = [
+    "method=grid",
+    "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5], density: [0.1, 0.3, 0.5, 0.7]}",
+    "racing={slice: 100, round: 2}",
+];
+
+/// Two searches that race the same points.
+const TWICE: [&str; 5] = [
+    "method=grid",
+    "recipe=null",
+    "parameters=null",
+    "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.1, 0.2, 0.3, 0.4]}}, \
+     {name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.4, 0.3, 0.2, 0.1]}}]",
+    "racing={slice: 100, round: 2}",
+];
+
+/// Answers jobs, one after the other, until the sweep is over or `most` are answered.
+fn advance(plan: &mut SweepPlan, most: usize, mut look: impl FnMut(&SweepPlan)) -> Option<Outcome> {
+    for _ in 0..most {
+        match plan.next(1).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(outcome) => return Some(*outcome),
+        }
+        look(plan);
+    }
+    None
+}
+
+fn points(outcome: &Outcome) -> impl Iterator<Item = &Point> {
+    outcome.rows.iter().flat_map(|row| match &row.kind {
+        RowKind::Search { points, .. } => points.as_slice(),
+        _ => &[],
+    })
+}
+
+#[test]
+fn the_answers_of_points_that_are_raced_out_are_not_kept() {
+    let mut plan = SweepPlan::new(frozen(&RACED)).unwrap();
+    let mut most = 0;
+    let outcome = advance(&mut plan, usize::MAX, |plan| most = most.max(plan.known.results.answers.len())).unwrap();
+    let with_value = points(&outcome).filter(|point| point.value.is_some()).count();
+    assert!(with_value < 10, "{with_value} of 20");
+    // A baseline is a merge as well.
+    assert_eq!(plan.known.results.answers.len(), with_value + 1);
+    assert!(most <= with_value + 3, "{most}: a round has two points");
+    assert_eq!(plan.known.results.raced_out.len(), 20 - with_value);
+}
+
+#[test]
+fn a_plan_that_starts_without_these_answers_has_the_same_table() {
+    let whole = advance(&mut SweepPlan::new(frozen(&RACED)).unwrap(), usize::MAX, |_| ()).unwrap();
+    for answered in (0..60).step_by(4) {
+        let mut first = SweepPlan::new(frozen(&RACED)).unwrap();
+        if advance(&mut first, answered, |_| ()).is_some() {
+            break;
+        }
+        let mut second = SweepPlan::with_results(frozen(&RACED), first.into_results()).unwrap();
+        let resumed = advance(&mut second, usize::MAX, |_| ()).unwrap();
+        assert_eq!(resumed, whole, "after {answered} answers");
+    }
+}
+
+#[test]
+fn searches_that_race_the_same_points_keep_the_answers_for_each_other() {
+    let mut plan = SweepPlan::new(frozen(&TWICE)).unwrap();
+    let outcome = advance(&mut plan, usize::MAX, |_| ()).unwrap();
+    assert!(points(&outcome).any(|point| point.raced.is_some()));
+    assert!(plan.known.results.raced_out.is_empty());
+}
+
+#[test]
+fn a_search_of_more_than_ten_thousand_points_races() {
+    let overrides = [
+        "method=grid",
+        "recipe={preset: task_arithmetic}",
+        "parameters={scaling: {min: 0.3, max: 1.3, step: 0.0001}}",
+        "racing={slice: 100, round: 500}",
+        "baselines=[]",
+    ];
+    let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    let mut most = 0;
+    let outcome = loop {
+        match plan.next(1000).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(outcome) => break *outcome,
+        }
+        most = most.max(plan.known.results.answers.len());
+    };
+    let RowKind::Search { spec, points, left_out, .. } = &outcome.rows.last().unwrap().kind else {
+        unreachable!("the last row is the search")
+    };
+    assert!((spec.scaling.unwrap() - 0.3).abs() < 0.05, "{:?}", spec.scaling);
+    assert_eq!(points.len() as u64 + left_out.points, 10_001);
+    assert_eq!(left_out.failed, 0);
+    assert!(most < 2500, "{most}");
+}
