@@ -1,4 +1,5 @@
 mod accelerator;
+mod last_factors;
 mod transfers;
 
 pub(crate) use accelerator::Accelerator;

@@ -98,13 +98,14 @@ impl ComposedDecoder {
         &self.on
     }
 
-    /// Puts updates on the device once; they are then added at any scaling.
+    /// Puts updates on the device once; they are then added at any scaling. Factors that the last merge had stay there.
     pub(crate) fn upload(&self, updates: Updates<Vec<f32>>) -> Result<Updates<Tensor>> {
-        let put = |(id, update): (ModuleId, _)| {
+        let mut factors = self.on.placing();
+        let put = |(id, update): (ModuleId, Update<Vec<f32>>)| {
             let [outputs, inputs] = id.1.shape(&self.config);
             let update = match update {
                 Update::LowRank { b, a, rank } => {
-                    Update::LowRank { b: self.on.put(b, (outputs, rank))?, a: self.on.put(a, (rank, inputs))?, rank }
+                    Update::LowRank { b: factors.put(&b, outputs, rank)?, a: factors.put(&a, rank, inputs)?, rank }
                 }
                 Update::Dense(values) => Update::Dense(self.on.put(values, (outputs, inputs))?),
             };
