@@ -1,4 +1,5 @@
 mod accelerator;
+pub(crate) mod fused;
 mod last_factors;
 mod transfers;
 
