@@ -18,6 +18,7 @@ mod family;
 mod gradient;
 mod head;
 mod images;
+mod instructions;
 mod joint;
 mod kind;
 mod limits;
@@ -61,6 +62,7 @@ pub use gradient::{
 };
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
+pub use instructions::without_avx512;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
