@@ -48,7 +48,7 @@ pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_
 pub use columns::{ColumnContent, TableColumn, table_columns};
 pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{
-    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow, TextStates,
+    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, PlacedTexts, RopeScaling, SlidingWindow, TextStates,
 };
 pub use device::{DeviceChoice, TransferCounts, open_device};
 pub use family::{

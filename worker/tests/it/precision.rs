@@ -133,6 +133,19 @@ fn splits_that_do_not_fit_are_sent_again_and_those_that_do_stay() {
 }
 
 #[test]
+fn bases_share_the_memory_for_data() {
+    let images = Bench::new(1).images();
+    // Tokens of the task fit once, beside the images that they are made of.
+    let mut bench = Bench::holding(1, images * (17 * 192 * 2 + 3 * 32 * 32) + 1000);
+    bench.engine = bench.engine.with_model_capacity(2);
+    bench.scores(Subject::Base, Precision::Bf16);
+    assert_eq!(bench.counted(Subject::Base).up_bytes, 0, "the images are held");
+    bench.scores(Subject::Base, Precision::F16);
+    let sent = bench.counted(Subject::Base).up_bytes;
+    assert_eq!(sent, images * 3 * 32 * 32 + 3 * 256 * 4 + 3 * 4, "those of the other base took their place");
+}
+
+#[test]
 fn what_is_counted_never_falls_when_a_base_is_closed() {
     let mut bench = Bench::new(1);
     let first = bench.counted(Subject::Base);
