@@ -48,13 +48,14 @@ pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_
 pub use columns::{ColumnContent, TableColumn, table_columns};
 pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{
-    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, PlacedTexts, RopeScaling, SlidingWindow, TextStates,
+    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, PlacedTexts, RopeScaling, SlidingWindow,
+    TextStates,
 };
 pub use device::{DeviceChoice, TransferCounts, open_device};
 pub use family::{
-    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes, InputSite,
-    LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits,
-    TokenisedSplit, TriedOut, configuration, gram_memory, outline,
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes,
+    ImageResidency, InputSite, LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory,
+    SplitSource, TextLimits, TokenisedSplit, TriedOut, configuration, gram_memory, outline,
 };
 pub use gradient::{
     AdaptedModule, Dropout, FactorGradients, Fisher, GradientTower, ModuleGradient, Real, Recorded, Recording, Scales,

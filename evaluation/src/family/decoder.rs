@@ -1,7 +1,7 @@
 //! Decoders that classify texts: Llama and the families like it.
 
 use super::{
-    Configuration, ExampleCount, ExampleKind, Examples, InputSite, MemoryNeed, Model, ModelFamily,
+    Configuration, ExampleCount, ExampleKind, Examples, ImageResidency, InputSite, MemoryNeed, Model, ModelFamily,
     Placement, SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
@@ -280,6 +280,10 @@ impl Configuration for DecoderConfig {
         let stored = self.stored.unwrap_or(precision);
         let longest = longest.min(self.positions);
         self.memory(DecoderPlacement { on_host, precision, stored, threads, longest }, adapted).map(Some)
+    }
+
+    fn image_residency(&self, _precision: Precision, _adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError> {
+        Ok(None)
     }
 
     fn text_limits(&self) -> Option<TextLimits> {

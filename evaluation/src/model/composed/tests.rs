@@ -103,6 +103,29 @@ fn images_go_up_as_bytes_once_and_only_one_number_for_each_comes_back() {
 }
 
 #[test]
+fn what_a_tower_keeps_on_a_device_is_what_went_there_and_what_was_made_of_it() {
+    let exact = model(Precision::F32);
+    let config = *exact.config();
+    let up_bytes = exact.transfers().unwrap().up_bytes;
+    let residency = config.residency::<&str>(Precision::F32, &[]).unwrap();
+    assert_eq!((residency.base, residency.adapted), (up_bytes, 0));
+    assert_eq!(residency.tokens, exact.embedded_bytes_per_image());
+
+    let rounded = model(Precision::Bf16);
+    let modules =
+        ["q_proj", "v_proj", "out_proj"].map(|name| format!("vision_model.encoder.layers.3.self_attn.{name}"));
+    let residency = config.residency(Precision::Bf16, &modules).unwrap();
+    // Beside the matrices in `f32` those in 16 bits. The patch embedding is kept in 16 bits alone.
+    let matrices: usize = rounded.modules().iter().map(|module| module.outputs * module.inputs).sum();
+    let embedding = 3 * 32 * 32 * 768;
+    assert_eq!(residency.base, up_bytes + 2 * matrices as u64 - 2 * embedding);
+    assert_eq!(residency.adapted, 4 * 768 * 768 * 6, "queries, keys and values are one matrix");
+    assert_eq!(residency.tokens, rounded.embedded_bytes_per_image());
+    assert_eq!(residency.pixels, 3 * 224 * 224);
+    assert!(config.residency(Precision::F32, &["text_model.encoder.layers.0.self_attn.q_proj"]).is_err());
+}
+
+#[test]
 fn states_in_16_bits_on_the_processor_count_as_what_the_first_layer_makes_of_them() {
     for precision in [Precision::Bf16, Precision::F16] {
         let model = model(precision);
