@@ -177,6 +177,9 @@ pub(crate) struct Run {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Plan {
+    /// Say what stays on a GPU with this much memory for data, in MiB (`--device-memory` of `run` and `worker`)
+    #[arg(long, value_name = "MIB")]
+    pub(crate) device_memory: Option<u64>,
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]

@@ -77,6 +77,23 @@ fn inputs_settings(s3: &S3Args) -> inputs::Settings {
     inputs::Settings { is_offline, objects, ..inputs::Settings::default() }
 }
 
+/// Keeps this process from AVX-512 if the environment says so, to see what a processor without it computes.
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+pub(crate) fn choose_instructions() -> Result<(), Failure> {
+    match env::var("BOWLINE_WITHOUT_AVX512").unwrap_or_default().as_str() {
+        "" | "0" => Ok(()),
+        "1" => {
+            evaluation::without_avx512();
+            Ok(())
+        }
+        other => Err(Failure::Argument {
+            argument: "BOWLINE_WITHOUT_AVX512",
+            value: other.to_owned(),
+            expected: "`1` or `0`",
+        }),
+    }
+}
+
 /// An engine with the settings of the command line.
 pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engine, Failure> {
     let settings = EngineSettings {

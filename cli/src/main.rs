@@ -80,7 +80,8 @@ fn main() -> ExitCode {
     let guard = terminal::init_logging(args.verbose, args.log_format, role);
     let ended = guard.and_then(|guard| {
         // The hook has printed what and where by the time a panic arrives here.
-        let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
+        let computed = || local::choose_instructions().and_then(|()| run(args.command));
+        let ended = panic::catch_unwind(computed).unwrap_or(Err(Failure::Panicked));
         // A thread that runs a command is not waited for, and the command would outlive it.
         worker::end_commands();
         // Sends the last spans.

@@ -36,7 +36,7 @@ use files::MappedFile;
 use half::Half;
 use host::HostDecoder;
 use jobs::Precision;
-use std::{path::Path, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 use updates::Updates;
 
 /// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
@@ -202,6 +202,49 @@ impl DecoderModel {
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
     }
 
+    /// Bytes that [`place`](Self::place) takes on the device; 0 on the plain slices of the processor, which read texts where they are.
+    pub fn placed_bytes(&self, texts: &Texts) -> u64 {
+        let read = || texts.up_to(|ids| self.base.config.pooled(ids));
+        match &self.model {
+            Model::Host(_) => 0,
+            Model::Composed(_) => composed::PlacedTexts::bytes_of(&read(), &self.base.config),
+        }
+    }
+
+    /// Copies the ids of texts to the device, where all models of this base find them; `None` where there is nothing to copy, or it takes
+    /// more than `budget_bytes`.
+    ///
+    /// # Errors
+    /// [`ModelError::Text`] as [`features`](Self::features), or the device fails.
+    pub fn place(&self, texts: &Texts, budget_bytes: u64) -> Result<Option<PlacedTexts>, ModelError> {
+        let Model::Composed(model) = &self.model else { return Ok(None) };
+        batches::check(texts, &self.base.config)?;
+        let bytes = self.placed_bytes(texts);
+        if bytes > budget_bytes {
+            return Ok(None);
+        }
+        let placed = model.place(&texts.up_to(|ids| self.base.config.pooled(ids)))?;
+        Ok(Some(PlacedTexts { base: Arc::clone(&self.base), placed, texts: texts.len(), bytes }))
+    }
+
+    /// The same as [`features`](Self::features), of the texts that were placed, for which nothing is copied to the device.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base placed the texts, or they are not those; the device fails, or the caller cancels.
+    pub fn features_of_placed(
+        &self,
+        texts: &Texts,
+        placed: &PlacedTexts,
+        watch: &Watch<'_>,
+    ) -> Result<Features, ModelError> {
+        let Model::Composed(model) = &self.model else { return Err(ModelError::ForeignEmbedding) };
+        if !Arc::ptr_eq(&self.base, &placed.base) || placed.texts != texts.len() {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let rows = DeviceFeatures::new(model.features_of_placed(&placed.placed, watch)?, model.device());
+        Ok(Features::of_texts(FeatureValues::Device(rows), self.base.config.width, texts.labels()))
+    }
+
     /// The embeddings of texts up to the token that [stands for](DecoderConfig::pooled) each, for
     /// [gradients](crate::GradientTower).
     ///
@@ -280,6 +323,27 @@ impl DecoderModel {
         let texts = Texts::new((0..texts.max(1)).map(|n| (text(n), 0)));
         let features = self.features(&texts, &Watch::default())?;
         if features.is_finite()? { Ok(()) } else { Err(ModelError::NotFinite) }
+    }
+}
+
+/// The token ids of one split on a device.
+pub struct PlacedTexts {
+    base: Arc<Base>,
+    placed: composed::PlacedTexts,
+    texts: usize,
+    bytes: u64,
+}
+
+impl PlacedTexts {
+    /// Bytes that they take there.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for PlacedTexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlacedTexts").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,6 @@
 mod accelerator;
+pub(crate) mod fused;
+mod last_factors;
 mod transfers;
 
 pub(crate) use accelerator::Accelerator;

@@ -11,7 +11,8 @@ mod examples;
 
 pub use clip::ClipBase;
 pub use configuration::{
-    Configuration, InputSite, LONGEST_TEXT, MemoryNeed, Placement, TextLimits, configuration, gram_memory, outline,
+    Configuration, ImageResidency, InputSite, LONGEST_TEXT, MemoryNeed, Placement, TextLimits, configuration,
+    gram_memory, outline,
 };
 pub use decoder::{DecoderBase, TokenisedSplit};
 pub use error::SplitError;

@@ -18,6 +18,7 @@ mod family;
 mod gradient;
 mod head;
 mod images;
+mod instructions;
 mod joint;
 mod kind;
 mod limits;
@@ -47,13 +48,14 @@ pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_
 pub use columns::{ColumnContent, TableColumn, table_columns};
 pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{
-    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow, TextStates,
+    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, PlacedTexts, RopeScaling, SlidingWindow,
+    TextStates,
 };
 pub use device::{DeviceChoice, TransferCounts, open_device};
 pub use family::{
-    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes, InputSite,
-    LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits,
-    TokenisedSplit, TriedOut, configuration, gram_memory, outline,
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes,
+    ImageResidency, InputSite, LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory,
+    SplitSource, TextLimits, TokenisedSplit, TriedOut, configuration, gram_memory, outline,
 };
 pub use gradient::{
     AdaptedModule, Dropout, FactorGradients, Fisher, GradientTower, ModuleGradient, Real, Recorded, Recording, Scales,
@@ -61,6 +63,7 @@ pub use gradient::{
 };
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
+pub use instructions::without_avx512;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};

@@ -489,3 +489,35 @@ fn the_memory_of_a_large_model_is_told_beforehand() {
     let refused = config.memory(place, ["score"]).unwrap_err().to_string();
     assert!(refused.starts_with("an update is for `score`: the language model has no linear layer"), "{refused}");
 }
+
+#[test]
+fn texts_that_are_on_a_device_are_not_sent_again_and_have_the_same_features() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let model = composed(&example("base"), precision);
+        let texts = all_texts();
+        let sent = |before: evaluation::TransferCounts| model.transfers().unwrap().since(before).up_bytes;
+        let before = model.transfers().unwrap();
+        let expected = features(&model, &texts);
+        let each_time = sent(before);
+
+        let before = model.transfers().unwrap();
+        assert!(model.place(&texts, model.placed_bytes(&texts) - 1).unwrap().is_none(), "they do not fit");
+        assert_eq!(sent(before), 0);
+        let placed = model.place(&texts, model.placed_bytes(&texts)).unwrap().unwrap();
+        assert_eq!((sent(before), placed.bytes()), (each_time, each_time));
+
+        let before = model.transfers().unwrap();
+        let watch = Watch::default();
+        let found = model.features_of_placed(&texts, &placed, &watch).unwrap();
+        assert_eq!(found.values().unwrap(), expected);
+        assert_eq!(sent(before), 0);
+
+        let foreign = |model: &DecoderModel, texts: &Texts| model.features_of_placed(texts, &placed, &watch).map(drop);
+        let other = composed(&example("base"), precision);
+        assert!(matches!(foreign(&other, &texts), Err(ModelError::ForeignEmbedding)), "another base");
+        assert!(matches!(foreign(&model, &texts.select(&[0])), Err(ModelError::ForeignEmbedding)), "other texts");
+        assert!(matches!(foreign(&base(), &texts), Err(ModelError::ForeignEmbedding)), "plain slices place nothing");
+    }
+    assert_eq!(base().placed_bytes(&all_texts()), 0);
+    assert!(base().place(&all_texts(), u64::MAX).unwrap().is_none());
+}

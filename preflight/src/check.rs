@@ -23,9 +23,11 @@ use crate::{
     CheckError, Problems, SweepLines,
     memory::{MemoryNeeds, memory_needs},
     problems::Place,
+    residency::{DeviceData, SplitSize},
 };
+use evaluation::Configuration;
 use inputs::Inputs;
-use jobs::{Benchmark, Sweep, TrainFamily};
+use jobs::{Benchmark, DeviceKind, Sweep, TrainFamily};
 use sources::Sources;
 use std::collections::BTreeSet;
 
@@ -36,6 +38,8 @@ pub struct Checked {
     pub matrices: Vec<(String, usize)>,
     /// Memory that models of texts take.
     pub memory: Option<MemoryNeeds>,
+    /// What images and their model take on a GPU; `None` for texts, and while not all sizes are known.
+    pub device_data: Option<DeviceData>,
     /// The models whose settings of fine-tuning are the defaults for the base; `None` if the base could not be looked at.
     pub train_family: Option<TrainFamily>,
     /// The examples of the task that has the fewest in the split that recipes are measured on, if there are too few for a preset that
@@ -137,6 +141,7 @@ pub fn check_inputs(
         check.command_files(command);
     }
     let mut memory = None;
+    let mut device_data = None;
     if let Some(base) = &base {
         if let Some(outline) = &base.outline {
             if let Some(limits) = outline.text_limits() {
@@ -147,13 +152,14 @@ pub fn check_inputs(
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
             let threads = if let Computing::Here { threads } = computing { threads } else { None };
             memory = memory_needs(sweep, outline.as_ref(), base.header.as_ref(), &modules, threads)?;
+            device_data = check.device_data(outline.as_ref(), &modules)?;
         }
         check.text_tower(base);
     }
     check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
     let train_family = base.and_then(|base| base.outline).map(|outline| outline.train_family());
-    Ok(Checked { train_family, ..check.finish(matrices, memory) })
+    Ok(Checked { train_family, device_data, ..check.finish(matrices, memory) })
 }
 
 /// A check of inputs, and its findings so far.
@@ -164,6 +170,8 @@ struct Check<'a> {
     notes: Vec<String>,
     computing: Computing,
     too_few: Option<TooFewExamples>,
+    /// Of the splits whose rows could be counted.
+    sizes: Vec<SplitSize>,
 }
 
 /// The task with the fewest examples to measure on, where a portfolio leaves out presets for that.
@@ -175,7 +183,33 @@ struct TooFewExamples {
 impl<'a> Check<'a> {
     fn new(sweep: &'a Sweep, file: SweepLines, inputs: &'a Inputs, computing: Computing) -> Self {
         let problems = Problems::of(file);
-        Self { sweep, sources: Sources::new(inputs), problems, notes: sweep.notes(), computing, too_few: None }
+        Self {
+            sweep,
+            sources: Sources::new(inputs),
+            problems,
+            notes: sweep.notes(),
+            computing,
+            too_few: None,
+            sizes: Vec::new(),
+        }
+    }
+
+    /// What the model and the splits that are evaluated take on a GPU, if all of these were counted.
+    fn device_data(
+        &mut self,
+        base: &dyn Configuration,
+        modules: &BTreeSet<String>,
+    ) -> Result<Option<DeviceData>, CheckError> {
+        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        let precision = self.sweep.evaluation.precision.on(DeviceKind::Gpu);
+        let Some(model) = base.image_residency(precision, &modules)? else { return Ok(None) };
+        let evaluated = self.sweep.splits();
+        let mut splits = Vec::new();
+        for split in &evaluated {
+            splits.extend(self.sizes.iter().filter(|size| size.split == *split).cloned());
+        }
+        let is_whole = splits.len() == evaluated.len() * self.sweep.tasks.len();
+        Ok(is_whole.then_some(DeviceData { model, splits }))
     }
 
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {
@@ -188,6 +222,7 @@ impl<'a> Check<'a> {
             examples_to_measure: self.too_few.map(|too_few| too_few.rows),
             matrices,
             memory,
+            device_data: None,
             train_family: None,
             notes,
             downloads,

@@ -10,8 +10,10 @@ mod check;
 mod error;
 mod memory;
 mod problems;
+mod residency;
 
 pub use check::{Checked, Computing, Download, check_inputs, check_other_splits, check_prompts};
 pub use error::{CheckError, HeadProblem};
 pub use memory::{MemoryNeed, MemoryNeeds};
 pub use problems::{Problem, Problems, SweepLines};
+pub use residency::{DeviceData, HeldAs, HeldSplit, Residency};

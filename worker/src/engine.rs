@@ -28,7 +28,7 @@ use inputs::Inputs;
 use jobs::{Digest, Job, JobSpec, Meaning, TaskInput};
 use lru::LruCache;
 use session::Session;
-use splits::SplitBudget;
+use splits::{HeldSplits, SplitBudget};
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::{Span, warn};
 use train::{TrainJob, TrainSplits};
@@ -81,6 +81,8 @@ pub struct Engine {
     device_bytes: Option<u64>,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
+    /// The data that sessions hold, within one budget.
+    held: HeldSplits,
     /// What evaluations by commands share.
     commands: CommandSession,
     /// What the closed sessions sent to the device and took back.
@@ -127,6 +129,7 @@ impl Engine {
             device_bytes: None,
             metrics,
             sessions,
+            held: HeldSplits::default(),
             commands,
             past_transfers: TransferCounts::default(),
             closed: None,
@@ -140,8 +143,8 @@ impl Engine {
         self
     }
 
-    /// The same engine, which keeps this much data on its device between jobs; as much as images in the memory of the processor
-    /// without this call. On the processor it has no effect.
+    /// The same engine, which keeps this much data on its device between jobs, for all bases together; as much as images in the memory
+    /// of the processor without this call. On the processor it has no effect.
     #[must_use]
     pub fn with_device_memory(self, bytes: u64) -> Self {
         Self { device_bytes: Some(bytes), ..self }
@@ -289,7 +292,7 @@ impl Engine {
             }
             self.commands.forget();
             let budget = self.split_budget();
-            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings, budget));
+            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings, budget, &self.held));
             let session = session.map_err(|error| self.with_file(digest, error))?;
             self.closed = None;
             self.sessions.put(digest, session);

@@ -10,7 +10,7 @@ use crate::{
 };
 use coordinator::{Frozen, Resume, Retry};
 use jobs::{Change, DeviceKind, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
-use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
+use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, Residency, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
 
@@ -43,6 +43,9 @@ struct Plan {
     /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<MemoryNeeds>,
+    /// What stays on a GPU between jobs, where `--device-memory` asks for it; absent for texts, and while sizes are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residency: Option<Residency>,
     /// The adapters that are trained first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     training: Vec<TrainingPlan>,
@@ -88,6 +91,10 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 const PRECISION_NOTE: &str = "`evaluation.precision: auto` is planned as `f32`, for a processor; a run on a GPU takes `bf16`, and has other \
      jobs, so that in its store the plan shows the precision as a change; `run --queue` refuses `auto`";
 
+/// Why a plan does not say what stays on a GPU.
+const NO_RESIDENCY_NOTE: &str =
+    "what stays on a GPU is not known: data of texts count by their tokens, and of images all splits must be here";
+
 /// A plan, and what the store has of the sweep.
 struct Planned {
     plan: Plan,
@@ -113,6 +120,7 @@ impl Planned {
         let Checked {
             matrices,
             memory,
+            device_data,
             mut notes,
             downloads,
             unchecked,
@@ -122,6 +130,13 @@ impl Planned {
         } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
         notes.extend(is_open.then(|| PRECISION_NOTE.to_owned()));
+        let residency = args.device_memory.and_then(|mebibytes| {
+            let data = device_data.as_ref()?;
+            Some(data.within(mebibytes.saturating_mul(1 << 20)))
+        });
+        if args.device_memory.is_some() && residency.is_none() {
+            notes.push(NO_RESIDENCY_NOTE.to_owned());
+        }
         let revised = resume.as_ref().map(|resume| &resume.revision);
         let plan = Plan {
             training: training(&sweep),
@@ -142,6 +157,7 @@ impl Planned {
             downloads,
             matrices,
             memory,
+            residency,
             notes,
             unchecked,
             problems,

@@ -38,6 +38,25 @@ fn a_plan_with_auto_states_the_memory_of_what_each_device_would_take() {
 }
 
 #[test]
+fn a_run_without_avx512_has_the_same_answers() {
+    let answers = |value: &str| {
+        let place = Place::new();
+        let mut command = place.command(&["run", "sweep.yaml", "--json"]);
+        command.env("BOWLINE_WITHOUT_AVX512", value);
+        let document = Place::ran(command).json();
+        let rows = document["rows"].as_array().unwrap().iter();
+        rows.map(|row| (row["name"].clone(), row["splits"].clone())).collect::<Vec<_>>()
+    };
+    let narrow = answers("1");
+    assert!(!narrow.is_empty());
+    assert_eq!(narrow, answers("0"));
+
+    let mut command = Place::new().command(&["schema"]);
+    command.env("BOWLINE_WITHOUT_AVX512", "yes");
+    Place::ran(command).fails(2, &["`BOWLINE_WITHOUT_AVX512` is `yes`", "is not `1` or `0`"]);
+}
+
+#[test]
 fn a_run_for_workers_refuses_auto_before_it_looks_for_the_broker() {
     let place = Place::new();
     let words = ["`evaluation.precision` is `auto`", "other machines compute the jobs: state `f32`, `bf16` or `f16`"];

@@ -5,13 +5,14 @@
 //! ```
 //!
 //! Prints lines of JSON, one for each measurement. `--mini8` compares the answers for its eight tasks with those of the processor,
-//! `--peaks` gives the card's peaks in TFLOP/s, in f32 and in 16 bits, and `--small` takes small models alone. `scripts/bench-cuda` runs
+//! `--nli6` with `--goldens` logits of texts with those of the reference, `--peaks` gives the card's peaks in TFLOP/s, in f32 and in 16 bits, and `--small` takes small models alone. `scripts/bench-cuda` runs
 //! it; without a GPU, `cpu` shows that it works.
 
 #![expect(clippy::print_stdout, reason = "the measurements are what it is for")]
 
 mod check;
 mod speed;
+mod texts;
 mod tower;
 
 use evaluation::{DeviceChoice, open_device};
@@ -24,6 +25,9 @@ type Failure = Box<dyn Error>;
 struct Args {
     device: DeviceChoice,
     mini8: Option<PathBuf>,
+    nli6: Option<PathBuf>,
+    /// The reference's logits for nli6.
+    goldens: Option<PathBuf>,
     /// In f32 and in 16 bits, in operations a second.
     peaks: Option<[f64; 2]>,
     is_small: bool,
@@ -35,6 +39,11 @@ fn main() -> Result<(), Failure> {
     if let Some(folder) = &args.mini8 {
         check::mini8(folder, &device)?;
     }
+    match (&args.nli6, &args.goldens) {
+        (Some(folder), Some(goldens)) => texts::nli6(folder, goldens, &device)?,
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => return Err("`--nli6` and `--goldens` need each other".into()),
+    }
     for shape in tower::SHAPES.iter().filter(|shape| shape.is_small || !args.is_small) {
         speed::tower(shape, &device, args.peaks)?;
     }
@@ -44,12 +53,15 @@ fn main() -> Result<(), Failure> {
 impl Args {
     fn read() -> Result<Self, Failure> {
         let mut words = std::env::args().skip(1);
-        let mut args = Self { device: DeviceChoice::Cpu, mini8: None, peaks: None, is_small: false };
+        let device = DeviceChoice::Cpu;
+        let mut args = Self { device, mini8: None, nli6: None, goldens: None, peaks: None, is_small: false };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
                 "cpu" => args.device = DeviceChoice::Cpu,
                 "--mini8" => args.mini8 = Some(value()?.into()),
+                "--nli6" => args.nli6 = Some(value()?.into()),
+                "--goldens" => args.goldens = Some(value()?.into()),
                 "--small" => args.is_small = true,
                 "--peaks" => args.peaks = Some(peaks(&value()?)?),
                 other => {

@@ -1,6 +1,9 @@
 //! The language model composed of candle's operations, for any device.
 
 mod layer;
+mod placed;
+
+pub(crate) use placed::PlacedTexts;
 
 use super::{
     DecoderConfig,
@@ -18,12 +21,16 @@ use crate::{
 };
 use candle_core::{D, DType, Result, Tensor};
 use layer::{Batch, Layer, Norm};
+use placed::PlacedBatch;
 
 /// Tokens of one forward, padding included: enough to fill an accelerator, little enough for its memory.
 pub(crate) const BATCH_TOKENS: usize = 16_384;
 
 /// Pairs of tokens of one text, summed over the texts of a forward: bounds what the scores of attention take.
 pub(crate) const BATCH_PAIRS: usize = 1 << 22;
+
+/// What a forward may hold.
+const BUDGET: Budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
 
 /// A batch of texts between two layers, padded on the right to the longest.
 #[derive(Clone)]
@@ -98,13 +105,14 @@ impl ComposedDecoder {
         &self.on
     }
 
-    /// Puts updates on the device once; they are then added at any scaling.
+    /// Puts updates on the device once; they are then added at any scaling. Factors that the last merge had stay there.
     pub(crate) fn upload(&self, updates: Updates<Vec<f32>>) -> Result<Updates<Tensor>> {
-        let put = |(id, update): (ModuleId, _)| {
+        let mut factors = self.on.placing();
+        let put = |(id, update): (ModuleId, Update<Vec<f32>>)| {
             let [outputs, inputs] = id.1.shape(&self.config);
             let update = match update {
                 Update::LowRank { b, a, rank } => {
-                    Update::LowRank { b: self.on.put(b, (outputs, rank))?, a: self.on.put(a, (rank, inputs))?, rank }
+                    Update::LowRank { b: factors.put(&b, outputs, rank)?, a: factors.put(&a, rank, inputs)?, rank }
                 }
                 Update::Dense(values) => Update::Dense(self.on.put(values, (outputs, inputs))?),
             };
@@ -128,29 +136,63 @@ impl ComposedDecoder {
 
     /// The last token's final state of each text, `[texts, width]` in `f32`. They stay on the device.
     pub(crate) fn features(&self, texts: &Texts, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
-        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
-        let batches = batches(texts, budget);
+        let batches = batches(texts, BUDGET);
         let mut features = Vec::with_capacity(batches.len());
         for batch in &batches {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            features.push(self.forward(texts, batch)?);
+            features.push(self.forward(&self.place_batch(texts, batch)?)?);
             watch.done(batch.len());
         }
-        Ok(self.in_order(&features, &batches, texts.len())?)
+        match self.places(&batches, texts.len())? {
+            Some(places) => Ok(Tensor::cat(&features, 0)?.index_select(&places, 0)?),
+            None => Ok(Tensor::zeros((0, self.config.width), DType::F32, self.on.device())?),
+        }
     }
 
-    /// Rows of batches in the order of the texts.
-    fn in_order(&self, features: &[Tensor], batches: &[Vec<usize>], texts: usize) -> Result<Tensor> {
-        if features.is_empty() {
-            return Tensor::zeros((0, self.config.width), DType::F32, self.on.device());
+    /// The same of texts whose ids are on the device: nothing is copied there.
+    pub(crate) fn features_of_placed(
+        &self,
+        placed: &PlacedTexts,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Tensor, ModelError> {
+        let mut features = Vec::with_capacity(placed.batches.len());
+        for batch in &placed.batches {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            features.push(self.forward(batch)?);
+            watch.done(batch.batch.texts());
+        }
+        match &placed.places {
+            Some(places) => Ok(Tensor::cat(&features, 0)?.index_select(places, 0)?),
+            None => Ok(Tensor::zeros((0, self.config.width), DType::F32, self.on.device())?),
+        }
+    }
+
+    /// Copies the ids of texts to the device, batch by batch, with what forwards need to know of each batch.
+    pub(crate) fn place(&self, texts: &Texts) -> Result<PlacedTexts> {
+        let batches = batches(texts, BUDGET);
+        let placed = batches.iter().map(|batch| self.place_batch(texts, batch)).collect::<Result<_>>()?;
+        Ok(PlacedTexts { batches: placed, places: self.places(&batches, texts.len())? })
+    }
+
+    /// Where each text lies among the rows of all batches; `None` without texts.
+    fn places(&self, batches: &[Vec<usize>], texts: usize) -> Result<Option<Tensor>> {
+        if texts == 0 {
+            return Ok(None);
         }
         let mut places = vec![0u32; texts];
         for (place, text) in batches.iter().flatten().enumerate() {
             places[*text] = place as u32;
         }
-        Tensor::cat(features, 0)?.index_select(&self.on.put(places, texts)?, 0)
+        self.on.put(places, texts).map(Some)
+    }
+
+    fn place_batch(&self, texts: &Texts, batch: &[usize]) -> Result<PlacedBatch> {
+        let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
+        Ok(PlacedBatch { ids: self.padded_ids(texts, batch)?, batch: Batch::new(&self.config, &lengths, &self.on)? })
     }
 
     /// The embeddings of all texts in their order, `[tokens, width]`.
@@ -162,8 +204,7 @@ impl ComposedDecoder {
 
     /// The embeddings of all texts, batch by batch.
     pub(crate) fn states(&self, texts: &Texts) -> Result<Vec<Step>> {
-        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
-        batches(texts, budget).iter().map(|batch| self.embedded(texts, batch)).collect()
+        batches(texts, BUDGET).iter().map(|batch| self.embedded(texts, batch)).collect()
     }
 
     /// Runs one layer over all tokens.
@@ -192,23 +233,31 @@ impl ComposedDecoder {
     }
 
     fn embedded(&self, texts: &Texts, batch: &[usize]) -> Result<Step> {
-        let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let lengths = batch.iter().map(|text| texts.ids(*text).len()).collect();
+        Ok(Step { lengths, x: self.embed(&self.padded_ids(texts, batch)?)? })
+    }
+
+    /// The ids of a batch, `[texts, longest]`.
+    fn padded_ids(&self, texts: &Texts, batch: &[usize]) -> Result<Tensor> {
+        let longest = batch.iter().map(|text| texts.ids(*text).len()).max().unwrap_or(0);
         // Padding comes after every token that counts, where the causal mask hides it: any token will do.
         let padded = batch.iter().flat_map(|text| {
             let ids = texts.ids(*text);
             ids.iter().copied().chain(std::iter::repeat_n(0, longest - ids.len()))
         });
-        let ids = self.on.put(padded.collect::<Vec<u32>>(), batch.len() * longest)?;
-        let x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
-        Ok(Step { lengths, x })
+        self.on.put(padded.collect::<Vec<u32>>(), (batch.len(), longest))
     }
 
-    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Tensor> {
-        let Step { lengths, mut x } = self.embedded(texts, batch)?;
-        let batch = Batch::new(&self.config, &lengths, &self.on)?;
+    /// `[texts, longest, width]`
+    fn embed(&self, ids: &Tensor) -> Result<Tensor> {
+        let (texts, longest) = ids.dims2()?;
+        self.embedding.index_select(&ids.flatten_all()?, 0)?.reshape((texts, longest, self.config.width))
+    }
+
+    fn forward(&self, PlacedBatch { ids, batch }: &PlacedBatch) -> Result<Tensor> {
+        let mut x = self.embed(ids)?;
         for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut ())?;
+            x = layer.apply(&self.config, &x, batch, n + 1 == self.layers.len(), &mut ())?;
         }
         let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
         features.broadcast_add(&overflows(&x)?)?.reshape((batch.texts(), ()))

@@ -1,6 +1,6 @@
 //! Half-width numbers as bits: widened without branches, so that loops over them become vector instructions.
 
-use pulp::Arch;
+use crate::instructions::arch;
 
 /// A half-width format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Half {
     /// Widens numbers; the value stays.
     pub(crate) fn widen(self, to: &mut [f32], from: &[u16]) {
         let numbers = to.iter_mut().zip(from);
-        Arch::new().dispatch(|| match self {
+        arch().dispatch(|| match self {
             Self::Bf16 => numbers.for_each(|(to, x)| *to = bf16(*x)),
             Self::F16 => numbers.for_each(|(to, x)| *to = f16(*x)),
         });

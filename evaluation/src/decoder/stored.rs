@@ -3,6 +3,7 @@
 use super::half::{self, Half};
 use crate::{
     ModelError,
+    instructions::arch,
     model::{
         host::product::PANEL,
         weights::{Described, WeightFile, Weights},
@@ -71,7 +72,7 @@ impl Stored {
     /// `output` on and the inputs from `input` on; zeros where the matrix has no more outputs.
     pub(crate) fn slab(&self, output: usize, input: usize, slab: &mut [f32]) {
         let turn = Turn { matrix: self.bytes(), inputs: self.columns, outputs: self.rows, output, input };
-        pulp::Arch::new().dispatch(|| match self.format {
+        arch().dispatch(|| match self.format {
             Format::Full => turn.write(slab, f32::from_le_bytes),
             Format::Half(Half::Bf16) => turn.write(slab, bf16),
             Format::Half(Half::F16) => turn.write(slab, f16),

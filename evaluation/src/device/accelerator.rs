@@ -1,4 +1,7 @@
-use super::transfers::{TransferCounter, TransferCounts};
+use super::{
+    last_factors::{LastFactors, Placing},
+    transfers::{TransferCounter, TransferCounts},
+};
 use candle_core::{DType, Device, Result, Tensor, WithDType, shape::ShapeWithOneHole};
 use jobs::Precision;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ pub(crate) struct Accelerator {
     device: Device,
     dtype: DType,
     counter: Arc<TransferCounter>,
+    last_factors: Arc<LastFactors>,
 }
 
 impl Accelerator {
@@ -27,7 +31,7 @@ impl Accelerator {
             Precision::Bf16 => DType::BF16,
             Precision::F16 => DType::F16,
         };
-        Self { device: device.clone(), dtype, counter: Arc::default() }
+        Self { device: device.clone(), dtype, counter: Arc::default(), last_factors: Arc::default() }
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -49,6 +53,15 @@ impl Accelerator {
         let tensor = Tensor::from_vec(values, shape, &self.device)?;
         self.was_put(&tensor);
         Ok(tensor)
+    }
+
+    /// Begins to copy the factors of a merge to the device.
+    pub(crate) fn placing(&self) -> Placing<'_> {
+        self.last_factors.begin(self)
+    }
+
+    pub(super) fn last_factors(&self) -> &LastFactors {
+        &self.last_factors
     }
 
     /// Counts a tensor that was copied to the device by other means.

@@ -1,8 +1,8 @@
 //! CLIP, whose image tower is evaluated.
 
 use super::{
-    Configuration, ExampleCount, ExampleKind, Examples, InputSite, MemoryNeed, Model, ModelFamily, Placement,
-    SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
+    Configuration, ExampleCount, ExampleKind, Examples, ImageResidency, InputSite, MemoryNeed, Model, ModelFamily,
+    Placement, SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
     ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
@@ -239,6 +239,10 @@ impl Configuration for ClipConfig {
 
     fn memory(&self, _place: Placement, _adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError> {
         Ok(None)
+    }
+
+    fn image_residency(&self, precision: Precision, adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError> {
+        self.residency(precision, adapted).map(Some)
     }
 
     fn text_limits(&self) -> Option<TextLimits> {

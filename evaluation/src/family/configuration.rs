@@ -36,6 +36,12 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// [`ModelError::Module`] for a name that is no module of the model.
     fn memory(&self, place: Placement, adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError>;
 
+    /// What a model of images keeps on a device of its own memory, with updates of the modules in `adapted`; `None` if it reads none.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`] for a name that is no module of the model.
+    fn image_residency(&self, precision: Precision, adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError>;
+
     /// What a text may have at most; `None` if the model reads no texts.
     fn text_limits(&self) -> Option<TextLimits>;
 
@@ -129,6 +135,19 @@ impl MemoryNeed {
     pub fn total(&self) -> u64 {
         self.base.saturating_add(self.adapted).saturating_add(self.activations)
     }
+}
+
+/// Bytes that a model of images keeps on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageResidency {
+    /// The base: each matrix as it was read, in `f32`, and in 16 bits beside that where the precision has 16.
+    pub base: u64,
+    /// The matrices of one patched model that it does not share with the base. Queries, keys and values of a layer are one matrix.
+    pub adapted: u64,
+    /// The tokens of one image, which every job takes as they are.
+    pub tokens: u64,
+    /// The pixels of one image, which every job embeds again.
+    pub pixels: u64,
 }
 
 /// What a model can take of a text.

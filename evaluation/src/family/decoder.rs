@@ -1,14 +1,14 @@
 //! Decoders that classify texts: Llama and the families like it.
 
 use super::{
-    Configuration, ExampleCount, ExampleKind, Examples, InputSite, MemoryNeed, Model, ModelFamily, Placement,
-    SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
+    Configuration, ExampleCount, ExampleKind, Examples, ImageResidency, InputSite, MemoryNeed, Model, ModelFamily,
+    Placement, SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
     GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore,
-    Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples, TransferCounts, Watch,
-    classify, decoder, notes, open_device, score,
+    PlacedTexts, Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples,
+    TransferCounts, Watch, classify, decoder, notes, open_device, score,
 };
 use files::MappedFile;
 use jobs::{Digest, Precision, TrainFamily};
@@ -35,6 +35,8 @@ pub struct TokenisedSplit {
     /// Classes of the head that the data set does not have.
     masked: Vec<u32>,
     classes: Option<TextClasses>,
+    /// The ids on the device, once prepared, if they have a place there.
+    placed: Option<PlacedTexts>,
 }
 
 impl ModelFamily for DecoderBase {
@@ -93,12 +95,14 @@ impl ModelFamily for DecoderBase {
         let classes = source.classes()?;
         texts.check_vocabulary(&tokenizer, config.vocabulary)?;
         texts.check_positions(config.positions)?;
-        Ok(TokenisedSplit { texts, masked: text.mask_classes.iter().copied().collect(), classes })
+        let masked = text.mask_classes.iter().copied().collect();
+        Ok(TokenisedSplit { texts, masked, classes, placed: None })
     }
 
-    // Token ids are small, a million of them four megabytes: they count for nothing, and are kept by number.
-    fn split_memory(&self, _split: &TokenisedSplit) -> SplitMemory {
-        SplitMemory::default()
+    // In the memory of the processor token ids are small, a million of them four megabytes: they count for nothing there, and are kept by
+    // number.
+    fn split_memory(&self, split: &TokenisedSplit) -> SplitMemory {
+        SplitMemory { read_bytes: 0, prepared_bytes: self.model.placed_bytes(&split.texts) }
     }
 
     fn example_digests(split: &TokenisedSplit) -> Vec<Digest> {
@@ -113,10 +117,11 @@ impl ModelFamily for DecoderBase {
     fn prepare(
         &self,
         split: TokenisedSplit,
-        _budget_bytes: u64,
+        budget_bytes: u64,
         _watch: &Watch<'_>,
     ) -> Result<TokenisedSplit, ModelError> {
-        Ok(split)
+        let placed = self.model.place(&split.texts, budget_bytes)?;
+        Ok(TokenisedSplit { placed, ..split })
     }
 
     fn gradient_tower(&self) -> Result<GradientTower<f32>, ModelError> {
@@ -167,7 +172,10 @@ impl Model for DecoderModel {
     }
 
     fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
-        self.features(&examples.texts, watch)
+        match &examples.placed {
+            Some(placed) => self.features_of_placed(&examples.texts, placed, watch),
+            None => self.features(&examples.texts, watch),
+        }
     }
 
     fn transfers(&self) -> Option<TransferCounts> {
@@ -204,8 +212,8 @@ impl Examples for TokenisedSplit {
     }
 
     fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
-        let Self { texts, masked, classes } = self;
-        Ok(Self { texts: texts.select(places), masked: masked.clone(), classes: classes.clone() })
+        let Self { texts, masked, classes, placed: _ } = self;
+        Ok(Self { texts: texts.select(places), masked: masked.clone(), classes: classes.clone(), placed: None })
     }
 
     fn truncated(&self) -> usize {
@@ -213,7 +221,7 @@ impl Examples for TokenisedSplit {
     }
 
     fn kept_bytes(&self) -> Option<u64> {
-        Some(0)
+        Some(self.placed.as_ref().map_or(0, PlacedTexts::bytes))
     }
 
     fn check_head(&self, head: &Head) -> Result<(), ClassError> {
@@ -272,6 +280,10 @@ impl Configuration for DecoderConfig {
         let stored = self.stored.unwrap_or(precision);
         let longest = longest.min(self.positions);
         self.memory(DecoderPlacement { on_host, precision, stored, threads, longest }, adapted).map(Some)
+    }
+
+    fn image_residency(&self, _precision: Precision, _adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError> {
+        Ok(None)
     }
 
     fn text_limits(&self) -> Option<TextLimits> {

@@ -53,7 +53,7 @@ impl ExampleCount {
 }
 
 /// A split of a task as models take it.
-pub trait Examples: Send + Sync {
+pub trait Examples: Send + Sync + 'static {
     /// How many there are.
     fn count(&self) -> ExampleCount;
 

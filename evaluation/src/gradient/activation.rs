@@ -1,7 +1,9 @@
 //! Activations with their derivatives.
 
-use crate::model::{Activation, host::real::Real};
-use pulp::Arch;
+use crate::{
+    instructions::arch,
+    model::{Activation, host::real::Real},
+};
 
 /// The activation of an MLP.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,7 @@ impl Curve {
     /// The activation of every number.
     pub(super) fn forward<T: Real>(self, from: &[T]) -> Vec<T> {
         let mut to = vec![T::ZERO; from.len()];
-        Arch::new().dispatch(|| match self {
+        arch().dispatch(|| match self {
             Self::QuickGelu => each(&mut to, from, |to, x| *to = swish(x, T::of(1.702)).value),
             Self::Silu => each(&mut to, from, |to, x| *to = swish(x, T::ONE).value),
             Self::Gelu => each(&mut to, from, |to, x| *to = gelu(x).value),
@@ -40,7 +42,7 @@ impl Curve {
 
     /// Multiplies `deltas` by the derivative at `from`.
     pub(super) fn backward<T: Real>(self, deltas: &mut [T], from: &[T]) {
-        Arch::new().dispatch(|| match self {
+        arch().dispatch(|| match self {
             Self::QuickGelu => each(deltas, from, |delta, x| *delta *= swish(x, T::of(1.702)).slope),
             Self::Silu => each(deltas, from, |delta, x| *delta *= swish(x, T::ONE).slope),
             Self::Gelu => each(deltas, from, |delta, x| *delta *= gelu(x).slope),

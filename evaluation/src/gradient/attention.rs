@@ -1,10 +1,12 @@
 //! Attention of one sequence, and its vector–Jacobian product.
 
-use crate::model::host::{
-    kernels::{View, matmul},
-    real::Real,
+use crate::{
+    instructions::arch,
+    model::host::{
+        kernels::{View, matmul},
+        real::Real,
+    },
 };
-use pulp::Arch;
 
 /// The sizes of attention, and what tokens see.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +104,7 @@ impl Heads {
     }
 
     fn softmax<T: Real>(&self, scores: &mut [T], tokens: usize, position: usize) {
-        Arch::new().dispatch(|| {
+        arch().dispatch(|| {
             for (row, position) in scores.chunks_exact_mut(tokens).zip(position..) {
                 let end = if self.causal { (position + 1).min(tokens) } else { tokens };
                 let start = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
@@ -130,7 +132,7 @@ fn softmax_row<T: Real>(row: &mut [T]) {
 
 /// Turns the gradient by shares into that by scores.
 fn softmax_backward<T: Real>(gradients: &mut [T], shares: &[T], tokens: usize) {
-    Arch::new().dispatch(|| {
+    arch().dispatch(|| {
         for (row, shares) in gradients.chunks_exact_mut(tokens).zip(shares.chunks_exact(tokens)) {
             let mut along = T::ZERO;
             row.iter().zip(shares).for_each(|(gradient, share)| along += *gradient * *share);

@@ -1,7 +1,6 @@
 //! Norms of rows and their vector–Jacobian products.
 
-use crate::model::host::real::Real;
-use pulp::Arch;
+use crate::{instructions::arch, model::host::real::Real};
 use std::sync::Arc;
 
 /// A layer norm, or an RMS norm if it has no shift. Rows may be whole tokens or single heads.
@@ -34,7 +33,7 @@ impl<T: Real> Norm<T> {
     pub(super) fn forward(&self, from: &[T]) -> Vec<T> {
         let mut to = vec![T::ZERO; from.len()];
         let width = self.weight.len();
-        Arch::new().dispatch(|| {
+        arch().dispatch(|| {
             for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
                 let Spread { mean, inverse } = self.spread(from);
                 to.iter_mut().zip(from).zip(&*self.weight).for_each(|((t, x), w)| *t = (*x - mean) * inverse * *w);
@@ -52,7 +51,7 @@ impl<T: Real> Norm<T> {
     pub(super) fn backward(&self, to: &mut [T], deltas: &[T], from: &[T]) {
         let width = self.weight.len();
         let share = T::of(1.0 / width as f64);
-        Arch::new().dispatch(|| {
+        arch().dispatch(|| {
             let rows = to.chunks_exact_mut(width).zip(deltas.chunks_exact(width)).zip(from.chunks_exact(width));
             for ((to, deltas), from) in rows {
                 let Spread { mean, inverse } = self.spread(from);

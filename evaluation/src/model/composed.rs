@@ -204,7 +204,7 @@ impl ComposedTower {
         let tokens = tokens.reshape((count, across * across, width))?;
         let class = Tensor::zeros((count, 1, width), DType::F32, self.on.device())?;
         let tokens = Tensor::cat(&[&class, &tokens], 1)?.broadcast_add(&self.position)?;
-        self.pre.apply(&tokens)?.to_dtype(self.on.dtype())
+        self.pre.apply(&tokens, self.on.dtype())
     }
 
     fn joined(&self, features: &[Tensor]) -> Result<Tensor> {
@@ -247,7 +247,7 @@ impl ComposedTower {
     ) -> std::result::Result<(), ModelError> {
         for x in steps {
             let class = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?.to_dtype(DType::F32)?;
-            let rows = InputRows::Device { rows: &self.post.apply(&class)?, on: &self.on };
+            let rows = InputRows::Device { rows: &self.post.apply(&class, DType::F32)?, on: &self.on };
             observation.hand_over(TowerMatrix::Projection, rows)?;
         }
         Ok(())
@@ -263,7 +263,7 @@ impl ComposedTower {
             x = block.apply(&x, self.running(n + 1 == self.blocks.len()), &mut ())?;
         }
         let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?.to_dtype(DType::F32)?;
-        let normed = self.post.apply(&pooled)?.to_dtype(self.on.dtype())?;
+        let normed = self.post.apply(&pooled, self.on.dtype())?;
         let features = self.projection.apply(&normed, &self.on)?.to_dtype(DType::F32)?;
         features.broadcast_add(&overflows(&pooled)?)
     }

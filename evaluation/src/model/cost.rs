@@ -1,6 +1,12 @@
 //! What an image tower costs a device: formulas, which tests compare with what is counted.
 
-use super::{ClipConfig, EncoderConfig, Module};
+use super::{
+    ClipConfig, EncoderConfig, ModelError, Module,
+    patch::{self, BlockMatrix, TowerMatrix},
+};
+use crate::ImageResidency;
+use jobs::Precision;
+use std::collections::BTreeSet;
 
 /// Floating-point operations of a product `[m, k] · [k, n]`.
 fn product(m: usize, k: usize, n: usize) -> u64 {
@@ -30,6 +36,53 @@ impl ClipConfig {
         let projection = product(1, width, self.projection);
         let Some(whole) = layers.checked_sub(1) else { return projection };
         whole as u64 * block(tokens) + block(1) + projection
+    }
+
+    /// Bytes that a tower of this precision keeps on a device, with updates of the modules in `adapted`.
+    ///
+    /// Factors of merges and what a forward needs for a moment come on top.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`] for a name that is no module of the tower.
+    pub(crate) fn residency<S: AsRef<str>>(
+        &self,
+        precision: Precision,
+        adapted: &[S],
+    ) -> Result<ImageResidency, ModelError> {
+        let vision = &self.vision;
+        let EncoderConfig { width, mlp_width, layers, .. } = vision.encoder;
+        let rounded: u64 = match precision {
+            Precision::F32 => 4,
+            Precision::Bf16 | Precision::F16 => 2,
+        };
+        // In `f32` the two are one.
+        let number = if precision == Precision::F32 { rounded } else { 4 + rounded };
+        let all: BTreeSet<TowerMatrix> =
+            (0..=layers).flat_map(|layer| patch::modules_of(self, layer)).map(|m| m.1).collect();
+        let matrices: u64 = all.iter().map(|id| self.numbers(*id)).sum();
+        let embedding = (3 * vision.patch_size.pow(2) * width) as u64;
+        // Positions, the norms before and after all blocks, and of each block two norms and four biases.
+        let vectors =
+            vision.tokens() * width + 4 * width + layers * (4 * width + 3 * width + width + mlp_width + width);
+        let changed =
+            adapted.iter().map(|name| patch::matrix_of(self, name.as_ref())).collect::<Result<BTreeSet<_>, _>>()?;
+        Ok(ImageResidency {
+            base: matrices * number + embedding * rounded + 4 * vectors as u64,
+            adapted: changed.iter().map(|id| self.numbers(*id) * number).sum(),
+            tokens: (vision.tokens() * width) as u64 * rounded,
+            pixels: self.pixel_bytes(),
+        })
+    }
+
+    fn numbers(&self, id: TowerMatrix) -> u64 {
+        let EncoderConfig { width, mlp_width, .. } = self.vision.encoder;
+        let numbers = match id {
+            TowerMatrix::Projection => width * self.projection,
+            TowerMatrix::Block(_, BlockMatrix::Qkv) => 3 * width * width,
+            TowerMatrix::Block(_, BlockMatrix::Out) => width * width,
+            TowerMatrix::Block(_, BlockMatrix::Fc1 | BlockMatrix::Fc2) => width * mlp_width,
+        };
+        numbers as u64
     }
 
     /// Bytes of the pixels of one image, one for each channel.

@@ -3,7 +3,7 @@
 //! A whole batch at once would split every product over the threads and wait for all of them some hundred times per
 //! forward. Here each thread takes a step of its own through all layers, with buffers that stay in its cache.
 
-mod activation;
+pub(crate) mod activation;
 pub(crate) mod encoder;
 pub(crate) mod kernels;
 mod linear;

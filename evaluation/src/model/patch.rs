@@ -110,6 +110,11 @@ impl ClipConfig {
     }
 }
 
+/// The matrix that an update of a module changes.
+pub(crate) fn matrix_of(config: &ClipConfig, module: &str) -> Result<TowerMatrix, ModelError> {
+    find(config, module).map(|range| range.matrix)
+}
+
 fn module(config: &ClipConfig, name: String) -> Option<Module> {
     locate(config, &name).map(|range| Module { name, outputs: range.outputs, inputs: range.inputs })
 }

@@ -1,7 +1,7 @@
 //! The data of all splits that are read.
 
 use super::{Check, TooFewExamples, heads::HeadRows};
-use crate::{CheckError, problems::Place};
+use crate::{CheckError, problems::Place, residency::SplitSize};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
 use jobs::{DataFiles, DataSpec, InputRef, Task, error_line};
@@ -26,6 +26,7 @@ impl Check<'_> {
             };
             let Some(seen) = seen else { continue };
             self.examples(&place, found, &seen);
+            self.sizes.push(SplitSize { task: task.name.clone(), split: split.to_owned(), examples: seen.rows() });
             if let Some(first) = &first {
                 let checked = first.check_same_classes(&seen);
                 self.agree(&place, found, checked);

@@ -38,6 +38,18 @@ struct Args {
     /// The simulated device of the part `device`: `simulated:a40` or `simulated:h200`
     #[arg(long, default_value = "simulated:a40")]
     device: SimulatedCard,
+    /// Numbers of simulated devices in the part `device`, each with a worker of its own
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4])]
+    devices: Vec<usize>,
+    /// Jobs of each simulated device: a fast one needs more of them
+    #[arg(long, default_value_t = 16)]
+    device_jobs: u32,
+    /// Where the stores of the part `device` lie, in a bucket that exists: `s3://bucket/prefix` [default: in the folder]
+    #[arg(long, requires = "s3_endpoint")]
+    bucket: Option<String>,
+    /// The S3 server of the bucket
+    #[arg(long, value_name = "URL", requires = "bucket")]
+    s3_endpoint: Option<String>,
     /// Measure these parts only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Measurement>,
@@ -91,10 +103,6 @@ enum Part {
         store: PathBuf,
     },
 }
-
-/// Numbers of simulated devices, each with a worker of its own, and the jobs of each.
-const DEVICES: [usize; 2] = [1, 4];
-const DEVICE_JOBS: u32 = 16;
 
 /// As in `bowline`.
 #[global_allocator]
@@ -170,7 +178,7 @@ async fn measure(args: &Args) -> Result<(), Failure> {
                 bench.share(args, &mut table).await?;
             }
             if args.wants(Measurement::Device) {
-                for workers in DEVICES {
+                for workers in args.devices.iter().copied() {
                     bench.keep_device_busy(args, workers, &mut table).await?;
                 }
             }
@@ -264,8 +272,12 @@ impl Bench {
     async fn keep_device_busy(&self, args: &Args, workers: usize, table: &mut Table) -> Result<(), Failure> {
         let card = args.device;
         let name = format!("{card}-{workers}").replace(':', "-");
-        let cluster = self.cluster(&name);
-        let sweep = sweep(&name, workers as u32 * DEVICE_JOBS);
+        let mut cluster = self.cluster(&name);
+        if let Some(bucket) = &args.bucket {
+            cluster.store = format!("{bucket}/{name}").parse()?;
+            cluster.s3_endpoint.clone_from(&args.s3_endpoint);
+        }
+        let sweep = sweep(&name, workers as u32 * args.device_jobs);
         let limit = Duration::from_secs(args.seconds);
         let mut spec = self.traffic(&cluster, sweep, workers, Duration::ZERO, limit)?;
         let device = ["--device", &card.to_string(), "--job-limit-ms", "60000"].map(str::to_owned);
@@ -281,7 +293,8 @@ impl Bench {
             ran.took.as_secs_f64()
         );
         println!("{name}: {figure}");
-        table.add(format!("{workers} × {card}, validations of ViT-B/32 in bf16"), figure, "at least 95 %");
+        let store = if args.bucket.is_some() { "store in S3" } else { "store in a folder" };
+        table.add(format!("{workers} × {card}, validations of ViT-B/32 in bf16, {store}"), figure, "at least 95 %");
         Ok(())
     }
 

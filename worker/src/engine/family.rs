@@ -6,7 +6,8 @@ use super::{
     merges::Merges,
     portion::{BEYOND, Portion},
     session::JobSession,
-    splits::{SplitBudget, Splits},
+    session_key,
+    splits::{HeldSplits, SplitBudget, Splits},
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
@@ -41,8 +42,10 @@ pub(super) struct Open<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) folder: &'a Path,
     pub(super) settings: &'a EngineSettings,
-    /// For its splits.
+    /// For the splits of all sessions.
     pub(super) budget: SplitBudget,
+    /// The splits that all sessions hold.
+    pub(super) held: &'a HeldSplits,
 }
 
 impl FamilyVisitor for Open<'_> {
@@ -55,7 +58,7 @@ impl FamilyVisitor for Open<'_> {
 
 impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
-        let Open { attempt, folder, settings, budget } = open;
+        let Open { attempt, folder, settings, budget, held } = open;
         let precision = attempt.job.meaning.precision;
         check_precision(precision, F::PRECISIONS, F::READS)?;
         let free = check_memory(folder, precision, settings)?;
@@ -63,7 +66,7 @@ impl<F: ModelFamily> FamilySession<F> {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
-            splits: Splits::new(*budget, settings.cache.clone()),
+            splits: Splits::new(*budget, (*held).clone(), session_key(attempt.job.meaning), settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
             sites: F::configuration(folder)?.input_sites(),
             free,

@@ -2,7 +2,7 @@ use super::{
     EngineSettings,
     attempt::{Attempt, CheckedInput},
     family::Open,
-    splits::SplitBudget,
+    splits::{HeldSplits, SplitBudget},
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
@@ -49,6 +49,7 @@ impl Session {
         attempt: &mut Attempt<'_>,
         settings: &EngineSettings,
         budget: SplitBudget,
+        held: &HeldSplits,
     ) -> Result<Self, JobError> {
         let place = &attempt.job.places.base;
         let expected = attempt.job.meaning.base;
@@ -56,7 +57,7 @@ impl Session {
         let CheckedInput { path, files } = attempt.checked(place, located, expected)?;
         let model = attempt.read(&files, || {
             let attempt = &*attempt;
-            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings, budget })
+            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings, budget, held })
         })?;
         model.mapped_files().into_iter().try_for_each(|mapped| files.check_map(mapped))?;
         Ok(Self { files, model })

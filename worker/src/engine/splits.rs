@@ -1,11 +1,15 @@
+mod held;
+
+pub(super) use held::HeldSplits;
+
 use super::{attempt::Attempt, place};
 use crate::{JobError, metrics::Cache};
 use evaluation::{DiskCache, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
+use held::SessionSplits;
 use jobs::{Digest, Rows, TaskInput};
-use lru::LruCache;
-use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-/// Bytes that splits may take.
+/// Bytes that the splits of all sessions may take together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SplitBudget {
     /// In the memory of the processor.
@@ -32,41 +36,24 @@ fn own_splits(attempt: &Attempt<'_>) -> BTreeSet<Digest> {
     attempt.job.meaning.tasks.iter().map(|task| task.data).collect()
 }
 
-/// Prepared splits of the tasks that the last jobs used, within a memory budget.
+/// Prepared splits of the tasks that the last jobs of one base used, within a memory budget that all bases share.
 ///
 /// What the job at hand needs is not dropped to hold another one of its splits: a job goes through all of its splits in turn, and
 /// would find none of them in the next turn. A split that no longer fits is held in a smaller form, or prepared for every job. Only
 /// where a split could not be read otherwise, because both lie in the memory of the processor, the job's own are dropped too.
 pub(super) struct Splits<F: ModelFamily> {
     budget: SplitBudget,
-    held_bytes: u64,
-    held: LruCache<Digest, Held<F::Examples>>,
+    held: SessionSplits<F::Examples>,
     cache: Option<PathBuf>,
-}
-
-struct Held<E> {
-    examples: Arc<E>,
-    bytes: u64,
-}
-
-impl<F: ModelFamily> fmt::Debug for Splits<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { budget, held_bytes, held, cache } = self;
-        f.debug_struct("Splits")
-            .field("budget", budget)
-            .field("held_bytes", held_bytes)
-            .field("held", &held.len())
-            .field("cache", cache)
-            .finish()
-    }
 }
 
 /// Bytes that a split may take while it is read, even if the budget for kept splits is smaller.
 const LEAST_BYTES: u64 = 256 << 20;
 
 impl<F: ModelFamily> Splits<F> {
-    pub(super) fn new(budget: SplitBudget, cache: Option<PathBuf>) -> Self {
-        Self { budget, held_bytes: 0, held: LruCache::unbounded(), cache }
+    /// Those of the session with this key.
+    pub(super) fn new(budget: SplitBudget, held: HeldSplits, session: Digest, cache: Option<PathBuf>) -> Self {
+        Self { budget, held: SessionSplits::new(held, session), cache }
     }
 
     /// The task's examples on the split of the job, read and prepared at first use.
@@ -76,10 +63,10 @@ impl<F: ModelFamily> Splits<F> {
         base: &F,
         task: &TaskInput,
     ) -> Result<Arc<F::Examples>, JobError> {
-        let held = self.held.get(&task.data);
+        let held = self.held.get(task.data);
         attempt.metrics.looked_up(Cache::Data, held.is_some());
-        if let Some(held) = held {
-            return Ok(Arc::clone(&held.examples));
+        if let Some(examples) = held {
+            return Ok(examples);
         }
         let split = self.read_within_budget(attempt, base, task, None)?;
         let SplitMemory { read_bytes, prepared_bytes } = base.split_memory(&split);
@@ -90,15 +77,15 @@ impl<F: ModelFamily> Splits<F> {
         };
         let needed = prepared_bytes.saturating_add(beside);
         let own = own_splits(attempt);
-        while self.held_bytes.saturating_add(needed) > budget && self.drop_oldest_but(&own) {}
-        while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest_but(&own) {}
-        let left = budget.saturating_sub(self.held_bytes).saturating_sub(beside);
+        let is_own = |data: &Digest| own.contains(data);
+        while self.held.bytes().saturating_add(needed) > budget && self.held.drop_oldest_but(is_own) {}
+        while self.held.len() >= F::KEPT_SPLITS && self.held.drop_oldest_here_but(is_own) {}
+        let left = budget.saturating_sub(self.held.bytes()).saturating_sub(beside);
         let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
         if let Some(bytes) = examples.kept_bytes()
             && self.held.len() < F::KEPT_SPLITS
         {
-            self.held_bytes += bytes;
-            self.held.put(task.data, Held { examples: Arc::clone(&examples), bytes });
+            self.held.put(task.data, &examples, bytes);
         }
         Ok(examples)
     }
@@ -115,7 +102,7 @@ impl<F: ModelFamily> Splits<F> {
         let budget = match self.budget {
             // The split lies in the same memory already, and is prepared for this use alone.
             SplitBudget { device_bytes: None, .. } => u64::MAX,
-            SplitBudget { device_bytes: Some(bytes), .. } => bytes.saturating_sub(self.held_bytes),
+            SplitBudget { device_bytes: Some(bytes), .. } => bytes.saturating_sub(self.held.bytes()),
         };
         attempt.evaluating(|watch| base.prepare(split, budget, watch))
     }
@@ -130,7 +117,7 @@ impl<F: ModelFamily> Splits<F> {
     ) -> Result<F::Split, JobError> {
         let own = own_splits(attempt);
         loop {
-            let image_bytes = self.budget.reading(self.held_bytes);
+            let image_bytes = self.budget.reading(self.held.bytes());
             let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
             // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
@@ -142,22 +129,7 @@ impl<F: ModelFamily> Splits<F> {
 
     /// Drops a held split so that another one can be read, those in `own` last. Returns `false` if that makes no room.
     fn make_room(&mut self, own: &BTreeSet<Digest>) -> bool {
-        self.budget.is_shared() && (self.drop_oldest_but(own) || self.drop_oldest())
-    }
-
-    /// Drops the split that was not used for the longest time. Returns `false` if there is none.
-    fn drop_oldest(&mut self) -> bool {
-        let oldest = self.held.pop_lru();
-        self.held_bytes -= oldest.as_ref().map_or(0, |(_, held)| held.bytes);
-        oldest.is_some()
-    }
-
-    /// The same, but keeps the splits in `own`.
-    fn drop_oldest_but(&mut self, own: &BTreeSet<Digest>) -> bool {
-        let oldest = self.held.iter().rev().map(|(data, _)| *data).find(|data| !own.contains(data));
-        let dropped = oldest.and_then(|data| self.held.pop(&data));
-        self.held_bytes -= dropped.as_ref().map_or(0, |held| held.bytes);
-        dropped.is_some()
+        self.budget.is_shared() && (self.held.drop_oldest_but(|data| own.contains(data)) || self.held.drop_oldest())
     }
 
     fn read(

@@ -109,8 +109,9 @@ fn jobs_send_a_device_what_is_new_and_wait_once_for_each_task() {
     let scaling = bench.counted(merge(0.2, 0.5));
     assert_eq!(scaling, TransferCounts { flops: first.flops, ..expected }, "a scaling sends nothing");
     let density = bench.counted(merge(0.3, 0.5));
-    assert_eq!(density, first, "a density sends its factors, as the first merge did");
-    assert_eq!((density.up_bytes, density.flops - again.flops), factors(&bench));
+    let sent = sent_by_merges(&bench);
+    assert_eq!(first, TransferCounts { up_bytes: sent.first_bytes, flops: again.flops + sent.flops, ..expected });
+    assert_eq!(density, TransferCounts { up_bytes: sent.density_bytes, ..first }, "the left factors are there already");
 }
 
 #[test]
@@ -132,6 +133,19 @@ fn splits_that_do_not_fit_are_sent_again_and_those_that_do_stay() {
 }
 
 #[test]
+fn bases_share_the_memory_for_data() {
+    let images = Bench::new(1).images();
+    // Tokens of the task fit once, beside the images that they are made of.
+    let mut bench = Bench::holding(1, images * (17 * 192 * 2 + 3 * 32 * 32) + 1000);
+    bench.engine = bench.engine.with_model_capacity(2);
+    bench.scores(Subject::Base, Precision::Bf16);
+    assert_eq!(bench.counted(Subject::Base).up_bytes, 0, "the images are held");
+    bench.scores(Subject::Base, Precision::F16);
+    let sent = bench.counted(Subject::Base).up_bytes;
+    assert_eq!(sent, images * 3 * 32 * 32 + 3 * 256 * 4 + 3 * 4, "those of the other base took their place");
+}
+
+#[test]
 fn what_is_counted_never_falls_when_a_base_is_closed() {
     let mut bench = Bench::new(1);
     let first = bench.counted(Subject::Base);
@@ -143,18 +157,31 @@ fn what_is_counted_never_falls_when_a_base_is_closed() {
     assert_eq!(bench.counted(Subject::Base), first, "the base is opened again");
 }
 
-/// Bytes of the factors of a merge, and the operations of their products.
-fn factors(bench: &Bench) -> (u64, u64) {
+/// What merges in `knots` send to a device and have multiplied there.
+#[derive(Debug, Default)]
+struct SentByMerges {
+    /// Bytes of all factors.
+    first_bytes: u64,
+    /// Bytes of the right factors, which are new for each density.
+    density_bytes: u64,
+    /// Operations of the products of the factors.
+    flops: u64,
+}
+
+fn sent_by_merges(bench: &Bench) -> SentByMerges {
     let header = BaseHeader::open(&bench.folder.join("base")).unwrap();
     let folder = bench.folder.join("adapters");
     let read = |task: &jobs::Task| Adapter::read(&task.name, &folder.join(&task.name), &header).unwrap();
     let adapters: Vec<Adapter> = bench.frozen.sweep().tasks.iter().map(read).collect();
     let Subject::Merge { recipe } = merge(0.3, 1.0) else { unreachable!("a merge") };
     let update = Aligned::for_recipe(&adapters, &recipe).unwrap().merge(&recipe).unwrap();
-    let sizes = update.modules.values().map(|matrix| {
+    let mut sent = SentByMerges::default();
+    for matrix in update.modules.values() {
         let [outputs, inputs] = matrix.shape().map(|size| size as u64);
         let rank = matrix.rank().unwrap() as u64;
-        (4 * rank * (outputs + inputs), 2 * rank * outputs * inputs)
-    });
-    sizes.fold((0, 0), |(bytes, flops), (b, f)| (bytes + b, flops + f))
+        sent.first_bytes += 4 * rank * (outputs + inputs);
+        sent.density_bytes += 4 * rank * inputs;
+        sent.flops += 2 * rank * outputs * inputs;
+    }
+    sent
 }

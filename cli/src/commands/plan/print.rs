@@ -4,7 +4,7 @@ use super::{Plan, TrainingPlan};
 use crate::{local::free_memory, revised, terminal};
 use coordinator::SweepRevision;
 use jobs::ByteSize;
-use preflight::{Download, MemoryNeeds};
+use preflight::{Download, MemoryNeeds, Residency};
 
 /// Prints a plan. Its problems are an error, which is printed by itself.
 pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
@@ -26,6 +26,9 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
         let free = ByteSize(free_memory());
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
+    }
+    for line in plan.residency.iter().flat_map(Residency::in_words) {
+        terminal::data(format_args!("  {line}"));
     }
     for TrainingPlan { task, split, steps, jobs } in &plan.training {
         let jobs = counted(*jobs, "job", "jobs, one after the other");

@@ -51,6 +51,15 @@ pub(crate) struct Batch {
     windowed: Option<Masks>,
 }
 
+/// The bytes of a [`Batch`] of so many texts on a device.
+pub(super) fn batch_bytes(config: &DecoderConfig, texts: usize, longest: usize) -> u64 {
+    let masks = longest * longest + texts * longest;
+    let masks = if config.window.is_some() { 2 * masks } else { masks };
+    // Cosines and sines of each position, for half of a head.
+    let turns = longest * config.head_width;
+    (size_of::<f32>() * (masks + turns) + size_of::<u32>() * texts) as u64
+}
+
 /// What tokens see.
 struct Masks {
     /// `[longest, longest]`: minus infinity where a token would see a later one, or one before its window.

@@ -9,13 +9,13 @@ use crate::{
         updates::Update,
         weights::LinearWeights,
     },
+    instructions::arch,
     model::host::{
         kernels::{View, matmul},
         product::{Finish, NO_BIAS, PANEL, Partial, Product},
     },
 };
 use jobs::Precision;
-use pulp::Arch;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Matrix {
                 let inputs = self.inputs;
                 let outputs = self.outputs;
                 let bias = self.bias.as_deref();
-                Arch::new().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
+                arch().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
             }
             Values::Full(_) | Values::Rounded(..) | Values::Stored(_) => {
                 self.apply_by_slabs((to, stride), from, finish, own);
@@ -114,10 +114,10 @@ impl Matrix {
                         &*buffer
                     }
                 };
-                Arch::new().dispatch(Partial { sums, from: part, slab });
+                arch().dispatch(Partial { sums, from: part, slab });
             }
         }
-        Arch::new().dispatch(|| {
+        arch().dispatch(|| {
             for (sums, start) in sums.chunks_exact(rows).zip((0..).step_by(PANEL)) {
                 let columns = start..self.outputs.min(start + PANEL);
                 let bias = self.bias.as_ref().map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);

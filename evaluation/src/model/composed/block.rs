@@ -3,9 +3,11 @@ use super::super::{
     patch::BlockMatrix,
     weights::{BlockWeights, LinearWeights, NormWeights},
 };
-use crate::{device::Accelerator, observe::Hook};
+use crate::{
+    device::{Accelerator, fused},
+    observe::Hook,
+};
 use candle_core::{DType, IndexOp, Result, Tensor};
-use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
 
 /// A layer norm, computed in `f32`.
 #[derive(Clone)]
@@ -21,9 +23,9 @@ impl Norm {
         Ok(Self { weight: on.put(read.weight, width)?, bias: on.put(read.bias, width)?, eps })
     }
 
-    /// Norms rows in `f32`.
-    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
+    /// Norms rows in `f32`, and rounds them to `format`.
+    pub(super) fn apply(&self, x: &Tensor, format: DType) -> Result<Tensor> {
+        fused::norm(&x.contiguous()?, &self.weight, &self.bias, self.eps, format)
     }
 }
 
@@ -73,13 +75,22 @@ impl Linear {
         Ok(Self { matrix: Matrix::new(read.weight, inputs, on)?, bias })
     }
 
-    /// Rows of any leading shape times the matrix, as one product in the tower's format, to which the bias is added in `f32`.
-    fn apply(&self, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
+    /// Rows of any leading shape times the matrix, as one product in the tower's format, without the bias.
+    fn product(&self, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
         let mut shape = x.dims().to_vec();
         let inputs = shape.pop().unwrap_or(0);
         shape.push(self.bias.elem_count());
-        let product = self.matrix.apply(&x.reshape(((), inputs))?, on)?.to_dtype(DType::F32)?;
-        product.broadcast_add(&self.bias)?.reshape(shape)
+        self.matrix.apply(&x.reshape(((), inputs))?, on)?.reshape(shape)
+    }
+
+    /// The product with its bias, through an activation, in the tower's format.
+    fn finished(&self, x: &Tensor, activation: Option<Activation>, on: &Accelerator) -> Result<Tensor> {
+        fused::finish(&self.product(x, on)?, &self.bias, activation)
+    }
+
+    /// The product with its bias, added to a stream in `f32`.
+    fn added_to(&self, stream: &Tensor, x: &Tensor, on: &Accelerator) -> Result<Tensor> {
+        fused::add(&self.product(x, on)?, &self.bias, stream)
     }
 }
 
@@ -123,12 +134,9 @@ impl Block {
         let x = x.to_dtype(DType::F32)?;
         let (images, tokens, width) = x.dims3()?;
         let depth = width / config.heads;
-        let mut project = |matrix: BlockMatrix, x: &Tensor| {
-            hook.takes(matrix, x);
-            self.linear(matrix).apply(x, on)
-        };
-        let normed = self.norm1.apply(&x)?.to_dtype(on.dtype())?;
-        let qkv = project(BlockMatrix::Qkv, &normed)?.to_dtype(on.dtype())?;
+        let normed = self.norm1.apply(&x, on.dtype())?;
+        hook.takes(BlockMatrix::Qkv, &normed);
+        let qkv = self.qkv.finished(&normed, None, on)?;
         let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
         let query = part(0)?;
@@ -139,18 +147,16 @@ impl Block {
         // Logits in 16 bits would be off by a percent after the exponential.
         let query = query.to_dtype(DType::F32)?;
         let key = key.to_dtype(DType::F32)?;
-        let scores = (on.product(&query, &key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
-        let shares = softmax_last_dim(&scores)?.to_dtype(on.dtype())?;
+        let shares = fused::shares(&on.product(&query, &key.t()?)?, 1.0 / (depth as f32).sqrt(), on.dtype())?;
         let context = on.product(&shares, &value)?.transpose(1, 2)?.contiguous()?;
         let context = context.reshape((images, (), width))?;
-        let x = (x + project(BlockMatrix::Out, &context)?)?;
-        let normed = self.norm2.apply(&x)?.to_dtype(on.dtype())?;
-        let inner = project(BlockMatrix::Fc1, &normed)?;
-        let inner = match config.activation {
-            Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
-            Activation::Gelu => inner.gelu_erf()?,
-        };
-        x + project(BlockMatrix::Fc2, &inner.to_dtype(on.dtype())?)?
+        hook.takes(BlockMatrix::Out, &context);
+        let x = self.out.added_to(&x, &context, on)?;
+        let normed = self.norm2.apply(&x, on.dtype())?;
+        hook.takes(BlockMatrix::Fc1, &normed);
+        let inner = self.fc1.finished(&normed, Some(config.activation), on)?;
+        hook.takes(BlockMatrix::Fc2, &inner);
+        self.fc2.added_to(&x, &inner, on)
     }
 
     pub(super) fn linear(&self, kind: BlockMatrix) -> &Linear {

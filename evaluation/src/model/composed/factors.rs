@@ -26,21 +26,21 @@ enum PlacedUpdate {
     Dense(Tensor),
 }
 
-/// Copies updates to the device as they are: of a low-rank update, only its factors.
+/// Copies updates to the device as they are: of a low-rank update, only its factors, unless the last merge had the same.
 pub(super) fn place(updates: &Arrangement<'_>, on: &Accelerator) -> Result<PlacedUpdates> {
-    let part = |part: &UpdatePart<'_>| {
+    let mut factors = on.placing();
+    let mut part = |part: &UpdatePart<'_>| {
         let UpdatePart { column, columns: _, outputs, inputs, delta } = *part;
         let update = match delta {
-            Delta::LowRank { b, a, rank } => PlacedUpdate::LowRank {
-                b: on.put(b.to_vec(), (outputs, rank))?,
-                a: on.put(a.to_vec(), (rank, inputs))?,
-            },
+            Delta::LowRank { b, a, rank } => {
+                PlacedUpdate::LowRank { b: factors.put(b, outputs, rank)?, a: factors.put(a, rank, inputs)? }
+            }
             Delta::Dense(values) => PlacedUpdate::Dense(on.put(values.to_vec(), (outputs, inputs))?),
         };
         Ok(PlacedPart { column, outputs, update })
     };
     let placed = |(id, parts): (&TowerMatrix, &Vec<UpdatePart<'_>>)| {
-        Ok((*id, parts.iter().map(part).collect::<Result<Vec<_>>>()?))
+        Ok((*id, parts.iter().map(&mut part).collect::<Result<Vec<_>>>()?))
     };
     updates.iter().map(placed).collect()
 }

@@ -103,6 +103,29 @@ fn images_go_up_as_bytes_once_and_only_one_number_for_each_comes_back() {
 }
 
 #[test]
+fn what_a_tower_keeps_on_a_device_is_what_went_there_and_what_was_made_of_it() {
+    let exact = model(Precision::F32);
+    let config = *exact.config();
+    let up_bytes = exact.transfers().unwrap().up_bytes;
+    let residency = config.residency::<&str>(Precision::F32, &[]).unwrap();
+    assert_eq!((residency.base, residency.adapted), (up_bytes, 0));
+    assert_eq!(residency.tokens, exact.embedded_bytes_per_image());
+
+    let rounded = model(Precision::Bf16);
+    let modules =
+        ["q_proj", "v_proj", "out_proj"].map(|name| format!("vision_model.encoder.layers.3.self_attn.{name}"));
+    let residency = config.residency(Precision::Bf16, &modules).unwrap();
+    // Beside the matrices in `f32` those in 16 bits. The patch embedding is kept in 16 bits alone.
+    let matrices: usize = rounded.modules().iter().map(|module| module.outputs * module.inputs).sum();
+    let embedding = 3 * 32 * 32 * 768;
+    assert_eq!(residency.base, up_bytes + 2 * matrices as u64 - 2 * embedding);
+    assert_eq!(residency.adapted, 4 * 768 * 768 * 6, "queries, keys and values are one matrix");
+    assert_eq!(residency.tokens, rounded.embedded_bytes_per_image());
+    assert_eq!(residency.pixels, 3 * 224 * 224);
+    assert!(config.residency(Precision::F32, &["text_model.encoder.layers.0.self_attn.q_proj"]).is_err());
+}
+
+#[test]
 fn states_in_16_bits_on_the_processor_count_as_what_the_first_layer_makes_of_them() {
     for precision in [Precision::Bf16, Precision::F16] {
         let model = model(precision);
@@ -116,22 +139,47 @@ fn states_in_16_bits_on_the_processor_count_as_what_the_first_layer_makes_of_the
     }
 }
 
+/// Factors of every attention matrix of the tower, and the updates that a model takes.
+struct Factors {
+    modules: Vec<Module>,
+    left: Vec<Vec<f32>>,
+    right: Vec<Vec<f32>>,
+}
+
+impl Factors {
+    fn of(model: &ImageModel) -> Self {
+        let is_attention = |module: &Module| module.name.contains("self_attn");
+        let modules: Vec<Module> = model.modules().into_iter().filter(is_attention).collect();
+        let numbers = |first: usize| (first..first + modules.len()).map(|n| vec![n as f32; 768 * RANK]).collect();
+        Self { left: numbers(1), right: numbers(101), modules }
+    }
+
+    fn updates(&self) -> impl Iterator<Item = (&str, Delta<'_>)> {
+        let factors = self.left.iter().zip(&self.right);
+        let delta = factors.map(|(b, a)| Delta::LowRank { b, a, rank: RANK });
+        self.modules.iter().map(|module| module.name.as_str()).zip(delta)
+    }
+}
+
 #[test]
-fn a_density_sends_factors_and_a_scaling_nothing() {
+fn a_density_sends_the_factors_that_changed_and_a_scaling_nothing() {
     let model = model(Precision::Bf16);
-    let is_attention = |module: &Module| module.name.contains("self_attn");
-    let modules: Vec<Module> = model.modules().into_iter().filter(is_attention).collect();
-    assert_eq!(modules.len(), 48);
-    let factors = vec![0.5; 768 * RANK];
-    let delta = || Delta::LowRank { b: &factors, a: &factors, rank: RANK };
-    let updates = || modules.iter().map(|module| (module.name.as_str(), delta()));
-    let (deltas, density) = counted(&model, || model.deltas(updates()).unwrap());
-    let up_bytes = modules.iter().map(|module| module.factor_bytes(RANK)).sum();
-    assert_eq!(density, TransferCounts { up_bytes, ..TransferCounts::default() });
+    let mut factors = Factors::of(&model);
+    assert_eq!(factors.modules.len(), 48);
+    let (deltas, first) = counted(&model, || model.deltas(factors.updates()).unwrap());
+    let up_bytes: u64 = factors.modules.iter().map(|module| module.factor_bytes(RANK)).sum();
+    assert_eq!(first, TransferCounts { up_bytes, ..TransferCounts::default() });
     assert_eq!(up_bytes, 37_748_736, "the dense updates would be 113,246,208 bytes");
-    let flops = modules.iter().map(|module| module.update_flops(RANK)).sum();
+    let flops = factors.modules.iter().map(|module| module.update_flops(RANK)).sum();
     for scaling in [0.3, 0.5] {
         let (_, made) = counted(&model, || model.patched(&deltas, scaling).unwrap());
         assert_eq!(made, TransferCounts { flops, ..TransferCounts::default() }, "λ = {scaling}");
     }
+
+    // Another density of the same alignment in `knots`: the left factors are those of the merge before.
+    factors.right.iter_mut().flatten().for_each(|x| *x += 0.5);
+    let (_, density) = counted(&model, || model.deltas(factors.updates()).unwrap());
+    assert_eq!(density, TransferCounts { up_bytes: 18_874_368, ..TransferCounts::default() });
+    let (_, again) = counted(&model, || model.deltas(factors.updates()).unwrap());
+    assert_eq!(again, TransferCounts::default(), "nothing changed");
 }

@@ -2,7 +2,7 @@
 
 /// OpenAI's activation, `x · σ(1.702 x)`.
 #[inline(always)]
-pub(super) fn quick_gelu(x: f32) -> f32 {
+pub(crate) fn quick_gelu(x: f32) -> f32 {
     x / (1.0 + exp(-1.702 * x))
 }
 
@@ -14,13 +14,13 @@ pub(super) fn silu(x: f32) -> f32 {
 
 /// `x · Φ(x)`
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> f32 {
+pub(crate) fn gelu(x: f32) -> f32 {
     x * (0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)))
 }
 
 /// `e^x` to about two units in the last place: 2^n by its bits, the rest by a polynomial on ±ln 2 / 2. NaN stays NaN.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     /// Adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };

@@ -1,7 +1,7 @@
 //! The loops of the host models: safe slices in, vector instructions picked at run time.
 
 use super::{activation::exp, real::Real};
-use pulp::Arch;
+use crate::instructions::arch;
 
 /// Independent sums per row, so that the compiler may use whole vector registers without reordering a sum.
 const LANES: usize = 16;
@@ -90,7 +90,7 @@ pub(crate) fn matmul<T: Real>(c: (&mut [T], View), keep: bool, scale: T, a: (&[T
 /// Computes `target = base + scale · delta`.
 pub(crate) fn axpy(base: &[f32], scale: f32, delta: &[f32]) -> Vec<f32> {
     let mut target = base.to_vec();
-    Arch::new().dispatch(|| target.iter_mut().zip(delta).for_each(|(t, d)| *t += scale * d));
+    arch().dispatch(|| target.iter_mut().zip(delta).for_each(|(t, d)| *t += scale * d));
     target
 }
 
@@ -104,7 +104,7 @@ fn inverse_root(square: f32) -> f32 {
 /// row whose squares overflow becomes NaN.
 pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
     let width = weight.len();
-    Arch::new().dispatch(|| {
+    arch().dispatch(|| {
         for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
             let mean = sum(from, |x| x) / width as f32;
             let variance = sum(from, |x| (x - mean) * (x - mean)) / width as f32;
@@ -120,7 +120,7 @@ pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f
 /// overflow becomes NaN.
 pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
     let width = weight.len();
-    Arch::new().dispatch(|| {
+    arch().dispatch(|| {
         for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
             let inverse = inverse_root(sum(from, |x| x * x) / width as f32 + eps);
             to.iter_mut().zip(from).zip(weight).for_each(|((t, x), w)| *t = x * inverse * w);
@@ -131,7 +131,7 @@ pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
 /// The same [norm](rms_norm), in place.
 pub(crate) fn rms_norm_in_place(rows: &mut [f32], weight: &[f32], eps: f32) {
     let width = weight.len();
-    Arch::new().dispatch(|| {
+    arch().dispatch(|| {
         for row in rows.chunks_exact_mut(width) {
             let inverse = inverse_root(sum(row, |x| x * x) / width as f32 + eps);
             row.iter_mut().zip(weight).for_each(|(x, w)| *x = *x * inverse * w);
@@ -142,7 +142,7 @@ pub(crate) fn rms_norm_in_place(rows: &mut [f32], weight: &[f32], eps: f32) {
 /// Turns each row of a `[rows, columns]` matrix into its softmax. With `seen`, row `r` sees only the first `seen + r`
 /// columns and the others become zero.
 pub(crate) fn softmax(scores: &mut [f32], columns: usize, seen: Option<usize>) {
-    Arch::new().dispatch(|| {
+    arch().dispatch(|| {
         for (r, row) in scores.chunks_exact_mut(columns).enumerate() {
             let (row, hidden) = row.split_at_mut(seen.map_or(columns, |seen| (seen + r).min(columns)));
             hidden.fill(0.0);

@@ -3,7 +3,7 @@
 //! A general product has to bring the matrix into such an order at every call; a model keeps its matrices for many.
 
 use super::product::{Finish, PANEL, Product};
-use pulp::Arch;
+use crate::instructions::arch;
 use std::{ops::Range, sync::Arc};
 
 /// A linear layer. A clone shares its matrix.
@@ -29,7 +29,7 @@ impl Linear {
     pub(crate) fn update(&mut self, scaling: f32, matrix: &[f32], columns: Range<usize>) {
         let width = matrix.len() / self.inputs;
         let panels = Arc::make_mut(&mut self.panels).chunks_exact_mut(self.inputs * PANEL);
-        Arch::new().dispatch(|| {
+        arch().dispatch(|| {
             for (panel, start) in panels.zip(columns.clone().step_by(PANEL)) {
                 let end = columns.end.min(start + PANEL);
                 for (to, row) in panel.chunks_exact_mut(PANEL).zip(matrix.chunks_exact(width)) {
@@ -42,7 +42,7 @@ impl Linear {
     /// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
     pub(crate) fn apply(&self, to: &mut [f32], stride: usize, from: &[f32], finish: Finish) {
         let bias = Some(&*self.bias);
-        Arch::new().dispatch(Product {
+        arch().dispatch(Product {
             panels: &self.panels,
             inputs: self.inputs,
             outputs: self.bias.len(),

@@ -169,3 +169,39 @@ fn sum_tile<S: Simd, const R: usize, const V: usize, const KEEP: bool>(
         S::as_mut_simd_f32s(&mut sums[column..]).0[..V].copy_from_slice(&tile);
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use pulp::x86::{V3, V4};
+
+    /// A product of ragged rows and columns with these instructions.
+    fn made(finish: Finish, run: impl FnOnce(Product<'_>)) -> Vec<f32> {
+        let rows = 11;
+        let inputs = 77;
+        let outputs = 150_usize;
+        let number = |n: usize| (n as f32 * 0.37).sin();
+        let panels: Vec<f32> = (0..inputs * outputs.next_multiple_of(PANEL)).map(number).collect();
+        let from: Vec<f32> = (0..rows * inputs).map(|n| number(n + 3)).collect();
+        let bias: Vec<f32> = (0..outputs).map(|n| number(n + 5)).collect();
+        let mut to: Vec<f32> = (0..rows * outputs).map(|n| number(n + 7)).collect();
+        let bias = Some(&*bias);
+        run(Product { panels: &panels, inputs, outputs, bias, to: &mut to, stride: outputs, from: &from, finish });
+        to
+    }
+
+    #[test]
+    fn avx2_and_avx512_give_the_same_numbers_to_the_last_bit() {
+        let (Some(narrow), Some(wide)) = (V3::try_new(), V4::try_new()) else {
+            println!("skipped: this processor has no AVX-512, or no AVX2");
+            return;
+        };
+        let activations = [Activation::QuickGelu, Activation::Gelu].map(Finish::Activate);
+        for finish in [Finish::Write, Finish::Add, Finish::Gate].into_iter().chain(activations) {
+            let narrow = made(finish, |product| Simd::vectorize(narrow, product));
+            let wide = made(finish, |product| Simd::vectorize(wide, product));
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+            assert_eq!(bits(narrow), bits(wide));
+        }
+    }
+}

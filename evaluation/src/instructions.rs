@@ -1,0 +1,30 @@
+//! Which vector instructions the loops on the processor use.
+
+use pulp::Arch;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static IS_WITHOUT_AVX512: AtomicBool = AtomicBool::new(false);
+
+/// Keeps the loops of this process from AVX-512 from now on, as on a processor with AVX2 alone: to see what that changes.
+///
+/// Linear layers give the same numbers to the last bit, because each of their sums runs over the inputs in order. The small products of
+/// attention and of updates come from the crate `gemm`, which chooses its instructions itself.
+pub fn without_avx512() {
+    IS_WITHOUT_AVX512.store(true, Ordering::Relaxed);
+}
+
+/// The instructions of the loops: the best that the processor has, unless [`without_avx512`] was called.
+#[inline]
+pub(crate) fn arch() -> Arch {
+    if IS_WITHOUT_AVX512.load(Ordering::Relaxed) { narrower() } else { Arch::new() }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn narrower() -> Arch {
+    pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn narrower() -> Arch {
+    Arch::new()
+}
