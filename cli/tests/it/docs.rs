@@ -90,7 +90,7 @@ fn every_variable_that_is_read_stands_on_the_page_of_variables_and_no_other() {
 /// The first text in quotes after each place of `call` in `sources`, if it comes soon.
 fn first_texts(sources: &str, call: &str) -> BTreeSet<String> {
     let first = |at: usize| {
-        let tail: String = sources[at + call.len()..].chars().take(40).collect();
+        let tail: String = sources[at + call.len()..].chars().take(90).collect();
         let tail = tail.trim_start().strip_prefix('"')?;
         let (name, _) = tail.split_once('"')?;
         name.chars().all(|c| c.is_ascii_lowercase() || c == '_').then(|| name.to_owned())
