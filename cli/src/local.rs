@@ -4,6 +4,7 @@ use crate::{
     args::{self, ComputeArgs, S3Args},
     failure::{Failure, FinetuneFailure, WorkerFailure},
     remote::s3_settings,
+    terminal,
 };
 use evaluation::DeviceChoice;
 use inputs::{Artefacts, Inputs, ObjectSettings, S3Remote};
@@ -158,10 +159,31 @@ pub(crate) fn free_memory() -> u64 {
     system.available_memory().min(group)
 }
 
+/// Puts the first GPU, or else the processor, in the place of `--device auto`, and says which it is.
+pub(crate) fn choose_device(compute: &mut ComputeArgs) {
+    if compute.device != "auto" {
+        return;
+    }
+    match evaluation::open_device(DeviceChoice::Cuda(0)) {
+        Ok(_) => {
+            compute.device = "cuda:0".to_owned();
+            terminal::note("note: `--device auto` is `cuda:0`");
+        }
+        Err(error) => {
+            compute.device = "cpu".to_owned();
+            let why = jobs::error_chain(&error);
+            terminal::note(format_args!("note: `--device auto` is `cpu`: {why}"));
+        }
+    }
+}
+
 /// Reads `--device`.
 pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
-    let wrong =
-        || Failure::Argument { argument: "--device", value: text.to_owned(), expected: "`cpu`, `cuda` or `cuda:N`" };
+    let wrong = || Failure::Argument {
+        argument: "--device",
+        value: text.to_owned(),
+        expected: "`auto`, `cpu`, `cuda` or `cuda:N`",
+    };
     match text.split_once(':') {
         None if text == "cpu" => Ok(DeviceChoice::Cpu),
         None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),

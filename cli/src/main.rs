@@ -29,6 +29,7 @@ mod watching;
 use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
+use local::choose_device;
 use std::{panic, process::ExitCode};
 use terminal::Role;
 
@@ -100,24 +101,42 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => commands::init::run(&args),
-        Command::Run(args) => commands::run::run(&args),
+        Command::Run(mut args) => {
+            choose_device(&mut args.compute);
+            commands::run::run(&args)
+        }
         Command::Plan(args) => commands::plan::run(&args),
-        Command::Worker(args) => commands::worker::run(&args),
+        Command::Worker(mut args) => {
+            choose_device(&mut args.compute);
+            commands::worker::run(&args)
+        }
         Command::Status(args) => commands::status::run(&args),
         Command::Watch(args) => commands::watch::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
         Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Show(args) => commands::show::run(&args),
-        Command::Finish(args) => commands::finish::run(&args),
+        Command::Finish(mut args) => {
+            choose_device(&mut args.compute);
+            commands::finish::run(&args)
+        }
         Command::Failures(args) => commands::failures::run(&args),
         Command::Finetune(args) => commands::finetune::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
-        Command::Evaluate(args) => commands::evaluate::run(&args),
-        Command::Check(args) => commands::check::run(&args),
+        Command::Evaluate(mut args) => {
+            choose_device(&mut args.compute);
+            commands::evaluate::run(&args)
+        }
+        Command::Check(mut args) => {
+            choose_device(&mut args.compute);
+            commands::check::run(&args)
+        }
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
-        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Doctor(mut args) => {
+            choose_device(&mut args.compute);
+            commands::doctor::run(&args)
+        }
         Command::Probe(args) => commands::probe::run(&args),
         Command::K8s(args) => commands::k8s::run(&args),
         Command::Schema(args) => commands::schema::run(&args),

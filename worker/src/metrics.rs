@@ -14,7 +14,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// The metrics of a worker and its engine. Clones share them.
 ///
-/// `docs/cluster.md` describes each one.
+/// `docs/environment.md` describes each one.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     settled: Family<Label, Counter>,

@@ -3,6 +3,7 @@
 mod answers;
 mod base;
 mod columns;
+mod command;
 mod comment;
 mod dataset;
 mod file;
@@ -28,12 +29,13 @@ use base::{Base, Evaluated, LookedAdapter};
 use evaluation::Configuration;
 use file::{check_free, write_new};
 use from::{Translated, translate};
+use inputs::Inputs;
 use jobs::{InputRef, Lines, Method, Preset, Sweep, SweepError};
 use merge::NamedMerge;
 use preflight::{CheckError, Computing, SweepLines, check_inputs};
 use recipe::RecipeDraft;
 use std::path::Path;
-use sweep::{SearchDraft, SweepDraft};
+use sweep::{EvaluatorDraft, SearchDraft, SweepDraft};
 use task::{Drafting, TaskDraft};
 
 /// The file of the schema of sweep files, beside the draft.
@@ -97,40 +99,46 @@ fn draft_inputs(
         .map(|named| LookedAdapter::look(&inputs, named, &base.header))
         .collect::<Result<Vec<_>, _>>()?;
     terminal::notes(adapter_notes(&base, &adapters));
-    match &base.evaluated {
+    let folder = answers.folders.draft.clone();
+    let (evaluator, tasks) = match &base.evaluated {
         Evaluated::Yes(configuration) => {
             let drafting = Drafting { inputs: &inputs, answers: &answers, configuration: configuration.as_ref() };
-            let tasks =
-                adapters.into_iter().map(|adapter| drafting.task(adapter, ask)).collect::<Result<Vec<_>, _>>()?;
-            let draft = SweepDraft {
-                name: answers.name()?,
-                base: base.written.text.clone(),
-                kind: Configuration::kind(configuration.as_ref()),
-                is_large: base.is_large(),
-                tasks,
-                search,
-                presets: None,
-                out,
-                schema: SCHEMA,
-            };
-            write_sweep(&drafting, draft)
+            let tasks = adapters.into_iter().map(|adapter| drafting.task(adapter, ask)).collect::<Result<_, _>>()?;
+            (EvaluatorDraft::Bowline(Configuration::kind(configuration.as_ref())), tasks)
+        }
+        Evaluated::No(model_type) if wants_sweep(args, &search) => {
+            if !args.heads.is_empty() {
+                terminal::note("note: `--head` is not used: a program of yours evaluates the merges of this base");
+            }
+            let description = command::description(&base, model_type);
+            (EvaluatorDraft::Command { description }, command::tasks(adapters, &answers))
         }
         Evaluated::No(model_type) => {
             let out = args.out.clone().unwrap_or_else(|| "recipe.yaml".into());
-            let own = match &search {
-                SearchDraft::Portfolio { beside } => beside.as_ref().map(|beside| &beside.recipe),
-                SearchDraft::Translated(_) => None,
-            };
-            let draft = RecipeDraft { base: &base, model_type, adapters: &adapters, own, out: &out };
-            write_recipe(&draft)?;
-            let is_unused =
-                !args.data.is_empty() || !args.heads.is_empty() || matches!(search, SearchDraft::Translated(_));
-            if is_unused {
-                terminal::note("note: data, heads and searches are not used: merges of this base are not evaluated");
+            write_recipe(&RecipeDraft { base: &base, model_type, adapters: &adapters, out: &out })?;
+            if !args.heads.is_empty() {
+                terminal::note("note: `--head` is not used: merges of this base are not evaluated");
             }
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    let draft = SweepDraft {
+        name: answers.name()?,
+        base: base.written.text.clone(),
+        evaluator,
+        is_large: base.is_large(),
+        tasks,
+        search,
+        presets: None,
+        out,
+        schema: SCHEMA,
+    };
+    write_sweep(&inputs, &folder, draft)
+}
+
+/// Whether what is given says more than what a merge needs.
+fn wants_sweep(args: &args::Init, search: &SearchDraft) -> bool {
+    !args.data.is_empty() || matches!(search, SearchDraft::Translated(_))
 }
 
 /// What adapters say of their bases and tasks, where they disagree.
@@ -144,8 +152,7 @@ fn adapter_notes(base: &Base, adapters: &[LookedAdapter]) -> Vec<String> {
 }
 
 /// Writes a sweep file, and checks it as `bowline plan` does.
-fn write_sweep(drafting: &Drafting<'_>, mut draft: SweepDraft) -> Result<(), Failure> {
-    let folder = &drafting.answers.folders.draft;
+fn write_sweep(inputs: &Inputs, folder: &Path, mut draft: SweepDraft) -> Result<(), Failure> {
     let read = |text: &str| {
         let invalid = |source: SweepError| InitFailure::Draft { source: Box::new(source) };
         Sweep::from_yaml(text, folder, &[]).map_err(invalid)
@@ -158,19 +165,27 @@ fn write_sweep(drafting: &Drafting<'_>, mut draft: SweepDraft) -> Result<(), Fai
     let text = draft.text(Some(jobs));
     let sweep = read(&text)?;
     write_with_schema(&draft.out, &text, SCHEMA, &jobs::sweep_schema())?;
+    match &draft.evaluator {
+        EvaluatorDraft::Bowline(_) => {}
+        EvaluatorDraft::Command { description } => {
+            terminal::note(format_args!("note: {description}"));
+            command::write_program(&draft.out)?;
+        }
+    }
     for task in &draft.tasks {
         let caveats = task.caveats().iter().map(|caveat| format!("task `{}`: {caveat}", task.name));
         terminal::notes(caveats);
     }
     let lines = SweepLines { path: draft.out.clone(), lines: Lines::of(&text, &[]) };
-    let checked = check_inputs(&sweep, lines, drafting.inputs, Computing::Here { threads: None })?;
+    let checked = check_inputs(&sweep, lines, inputs, Computing::Here { threads: None })?;
     terminal::notes(checked.notes);
     checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));
     if !checked.problems.is_empty() {
         return Err(CheckError::Problems(checked.problems).into());
     }
     let shown = comment::shell_word(&draft.out.to_string_lossy());
-    terminal::note(format_args!("next: bowline plan {shown}, then bowline run {shown} (at most {jobs} jobs)"));
+    let allowed = draft.evaluator.allowed();
+    terminal::note(format_args!("next: bowline plan {shown}, then bowline run {shown}{allowed} (at most {jobs} jobs)"));
     Ok(())
 }
 

@@ -116,19 +116,24 @@ fn texts_under_other_names_are_read_by_columns_and_what_is_unknown_is_told() {
     place.run(&["plan", "sweep.yaml"]).succeeds();
 }
 
-#[test]
-fn a_base_that_is_not_evaluated_gets_a_recipe_that_merges() {
-    let place = empty();
+/// A base of a family that is not evaluated, and two arguments that name adapters of it.
+fn other_family(place: &Place) -> [String; 2] {
     for entry in fs::read_dir(nli6().join("base")).unwrap() {
         let path = entry.unwrap().path();
         place.write(&format!("base/{}", path.file_name().unwrap().to_str().unwrap()), fs::read(&path).unwrap());
     }
-    let config = read(&place, "base/config.json").replace(r#""model_type": "llama""#, r#""model_type": "mamba""#);
+    let config = read(place, "base/config.json").replace(r#""model_type": "llama""#, r#""model_type": "mamba""#);
     place.write("base/config.json", config);
-    let adapters = nli6().join("adapters");
-    let [rte, sick] = ["rte", "sick"].map(|task| format!("{task}={}", adapters.join(task).display()));
+    ["rte", "sick"].map(|task| format!("{task}={}", nli6().join("adapters").join(task).display()))
+}
+
+#[test]
+fn a_base_that_is_not_evaluated_gets_a_recipe_that_merges() {
+    let place = empty();
+    let [rte, sick] = other_family(&place);
     let ran = place.run(&["init", "--base", "base", "--adapter", &rte, "--adapter", &sick]);
     assert!(ran.succeeds().stderr.contains("the `model_type` of this base is `mamba`"), "{ran:?}");
+    assert!(ran.stderr.contains("`evaluation.command`"), "{ran:?}");
     assert!(!place.path("sweep.yaml").exists());
     let draft = read(&place, "recipe.yaml");
     assert!(draft.starts_with("# yaml-language-server: $schema=recipe.schema.json\n"), "{draft}");
@@ -139,6 +144,34 @@ fn a_base_that_is_not_evaluated_gets_a_recipe_that_merges() {
     let args: Vec<&str> = command.split_whitespace().skip(1).collect();
     place.run(&args).succeeds();
     assert!(place.path("merged/adapter_model.safetensors").is_file());
+}
+
+#[test]
+fn a_base_that_is_not_evaluated_gets_a_sweep_with_a_program_where_there_are_data() {
+    let place = empty();
+    // Adapters with heads are refused beside a command, and those of this example have none.
+    place.write("base/model.safetensors", fs::read(mini8().join("base/model.safetensors")).unwrap());
+    place.write("base/config.json", r#"{"model_type": "mystery"}"#);
+    place.write("chat.jsonl", "{}\n");
+    let named = |task: &str| format!("{task}={}", mini8().join("adapters").join(task).display());
+    let [mnist, flags] = ["mnist", "flags"].map(named);
+    let args = ["init", "--base", "base", "--adapter", &mnist, "--adapter", &flags, "--data", "mnist=chat.jsonl"];
+    let ran = place.run(&args);
+    assert!(ran.succeeds().stderr.contains("wrote evaluate.py: say there how an example is scored"), "{ran:?}");
+    assert!(ran.stderr.contains("bowline run sweep.yaml --allow-commands"), "{ran:?}");
+    let draft = read(&place, "sweep.yaml");
+    for words in
+        ["a `mystery`: Bowline merges", "command: [python3, evaluate.py]", "    data: chat.jsonl\n", "portfolio"]
+    {
+        assert!(draft.replace("\n# ", " ").contains(words), "no `{words}` in {draft}");
+    }
+    let plan = place.run(&["plan", "sweep.yaml", "--json"]).succeeds().json();
+    assert_eq!(plan["problems"], serde_json::json!([]));
+    // A program that is there is the user's own.
+    place.write("evaluate.py", "mine");
+    let again = place.run(&[&args[..], &["--out", "other.yaml"]].concat());
+    assert!(again.succeeds().stderr.contains("evaluate.py is there already"), "{again:?}");
+    assert_eq!(read(&place, "evaluate.py"), "mine");
 }
 
 #[test]

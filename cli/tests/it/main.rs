@@ -16,6 +16,7 @@ mod clocks;
 mod cluster;
 mod commands;
 mod conditions;
+mod docs;
 mod ending;
 mod finetune;
 mod hub;

@@ -81,3 +81,12 @@ fn memory_of_a_gpu_is_refused_where_nothing_is_kept_on_one() {
     let doctor = place.run(&[&["doctor"], &option[..]].concat());
     assert!(doctor.code != Some(0) && doctor.stdout.contains("`--device-memory` is `8000`"), "{doctor:?}");
 }
+
+#[test]
+fn the_device_auto_is_the_processor_in_a_build_without_gpus_and_says_why() {
+    let place = Place::new();
+    let ran = place.run(&["doctor", "--device", "auto"]);
+    let said = ran.succeeds().stderr.clone();
+    assert!(said.contains("note: `--device auto` is `cpu`: device `cuda:0` failed"), "{said}");
+    place.run(&["doctor", "--device", "gpu"]).fails(2, &["`auto`, `cpu`, `cuda` or `cuda:N`"]);
+}

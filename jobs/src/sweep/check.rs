@@ -49,11 +49,13 @@ impl SweepFile {
         found.take(check_name("name", &self.name));
         let base = found.take(reference("base", &self.base, folder, HubKind::Model));
         let published = found.take(PublishedKeys::take(&mut self.searches, &mut self.baselines));
-        let training = found.take(check_training(self.training.take())).unwrap_or_default();
+        let training = found.take(check_training(self.training.take()));
         let evaluator = if self.evaluation.command.is_some() { Evaluator::Command } else { Evaluator::Bowline };
         let tasks = found.take(check_tasks(std::mem::take(&mut self.tasks), evaluator, folder)).unwrap_or_default();
-        let tasks: Vec<Task> =
-            tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i, &training))).collect();
+        // Tasks are not held against a wrong `training`: they would lack what it says, such as `steps`.
+        let tasks: Vec<Task> = training.map_or_else(Vec::new, |shared| {
+            tasks.into_iter().enumerate().filter_map(|(i, task)| found.take(task.adapted(i, &shared))).collect()
+        });
         found.extend(recipe_errors(&self));
         found.end()?;
         let base = base.expect("nothing is wrong with it");

@@ -29,7 +29,7 @@ const fn synonym(place: Place, word: &'static str, meant: &'static str) -> Synon
 
 const SCALING: &str = "λ, the factor of the merged update, is called `scaling`";
 const DROP: &str = "DARE's share of dropped entries is called `drop_rate`, which is 1 − density in PEFT and mergekit";
-const PROGRAM: &str = "merges are made and evaluated by Bowline itself, and no program is called; leave it out";
+const PROGRAM: &str = "Bowline makes the merges itself; a program that evaluates them is `evaluation: {command: […]}`";
 
 const SYNONYMS: [Synonym; 71] = [
     synonym(Place::Recipe, "lambda", SCALING),

@@ -122,10 +122,15 @@ impl<'a> Answers<'a> {
         Ok(adapters)
     }
 
+    /// The data set of a task, if the command line names one.
+    pub(super) fn given_data(&self, task: &str) -> Option<Written> {
+        self.data.iter().find(|named| named.task == task).map(|named| named.input.clone())
+    }
+
     /// The data set of a task.
     pub(super) fn data(&self, task: &str, ask: &mut Ask<'_>) -> Result<Written, Failure> {
-        if let Some(named) = self.data.iter().find(|named| named.task == task) {
-            return Ok(named.input.clone());
+        if let Some(data) = self.given_data(task) {
+            return Ok(data);
         }
         let question = format!("Data set of `{task}` (a folder, or hf://owner/name): ");
         let given =

@@ -3,9 +3,7 @@
 use super::{
     base::{Base, LookedAdapter},
     comment::{comment, shell_word},
-    yaml::{scalar, value},
 };
-use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The file of the schema of recipes, beside the draft.
@@ -17,15 +15,13 @@ pub(super) struct RecipeDraft<'a> {
     /// What the base's configuration says, which may be empty.
     pub(super) model_type: &'a str,
     pub(super) adapters: &'a [LookedAdapter],
-    /// The recipe of another tool.
-    pub(super) own: Option<&'a Map<String, Value>>,
     pub(super) out: &'a Path,
 }
 
 impl RecipeDraft<'_> {
     /// The recipe file.
     pub(super) fn text(&self) -> String {
-        let Self { base, model_type, adapters, own, out } = self;
+        let Self { base, model_type, adapters, out } = self;
         let mut text = format!("# yaml-language-server: $schema={SCHEMA}\n");
         text.push_str(&comment("", &format!("A draft by `bowline init`. {}", not_evaluated(model_type))));
         text.push_str(&format!("#   bowline merge --base {} \\\n", shell_word(&base.written.text)));
@@ -38,12 +34,7 @@ impl RecipeDraft<'_> {
         for adapter in *adapters {
             text.push_str(&format!("#   {}: {}\n", adapter.task, adapter.summary));
         }
-        match own {
-            Some(own) => {
-                own.iter().for_each(|(key, inner)| text.push_str(&format!("{}: {}\n", scalar(key), value(inner))))
-            }
-            None => text.push_str(&knots_ties()),
-        }
+        text.push_str(&knots_ties());
         text
     }
 }
@@ -72,6 +63,7 @@ pub(super) fn not_evaluated(model_type: &str) -> String {
     };
     format!(
         "Sweeps evaluate CLIP models on images, and Llama, Mistral, Qwen2 and Qwen3 as classifiers of texts; {found}. Bowline merges its \
-         adapters, and does not evaluate the merges: this file is a recipe for `bowline merge`."
+         adapters, and this file is a recipe for `bowline merge`. To search the best merge, give `--data NAME=PATH`: `init` then drafts a \
+         sweep whose merges a program of yours evaluates (`evaluation.command`, docs/own-evaluator.md)."
     )
 }

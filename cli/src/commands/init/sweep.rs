@@ -1,6 +1,7 @@
 //! The text of a drafted sweep file.
 
 use super::{
+    command,
     comment::{comment, shell_word},
     from::Search,
     task::TaskDraft,
@@ -22,7 +23,7 @@ pub(super) struct SweepDraft {
     pub(super) name: String,
     /// The base as the file names it.
     pub(super) base: String,
-    pub(super) kind: ModelKind,
+    pub(super) evaluator: EvaluatorDraft,
     /// Whether the weights of the base are large.
     pub(super) is_large: bool,
     pub(super) tasks: Vec<TaskDraft>,
@@ -33,6 +34,15 @@ pub(super) struct SweepDraft {
     pub(super) out: PathBuf,
     /// The file of the schema, beside it.
     pub(super) schema: &'static str,
+}
+
+/// Who evaluates the models.
+#[derive(Debug)]
+pub(super) enum EvaluatorDraft {
+    /// Bowline, which knows the family of the base.
+    Bowline(ModelKind),
+    /// A program of the user; what is found of the base, in a sentence.
+    Command { description: String },
 }
 
 /// What is searched.
@@ -55,12 +65,26 @@ pub(super) struct Baseline {
     pub(super) remarks: Vec<String>,
 }
 
+impl EvaluatorDraft {
+    /// What commands that evaluate need beside the sweep file.
+    pub(super) fn allowed(&self) -> &'static str {
+        match self {
+            Self::Bowline(_) => "",
+            Self::Command { .. } => " --allow-commands",
+        }
+    }
+}
+
 impl SweepDraft {
     /// The sweep file. `jobs` is the largest number of jobs of the sweep, if it is known yet.
     pub(super) fn text(&self, jobs: Option<u64>) -> String {
         let mut text = self.head();
         text.push_str(&format!("name: {}\n", scalar(&self.name)));
-        text.push_str(&comment("", &format!("The base is {}.", self.kind.description())));
+        let description = match &self.evaluator {
+            EvaluatorDraft::Bowline(kind) => format!("The base is {}.", kind.description()),
+            EvaluatorDraft::Command { description } => description.clone(),
+        };
+        text.push_str(&comment("", &description));
         text.push_str(&format!("base: {}\ntasks:\n", scalar(&self.base)));
         self.tasks.iter().for_each(|task| text.push_str(&task.as_yaml()));
         text.push_str(&self.evaluation());
@@ -76,13 +100,15 @@ impl SweepDraft {
             tasks => format!("which merge of these {} adapters is best on all of their tasks together?", tasks.len()),
         };
         text.push_str(&comment("", &format!("A draft by `bowline init`: {question} Every line can be changed. Next:")));
+        let allowed = self.evaluator.allowed();
         let steps = [
-            ("plan", "checks this file and all inputs, computes nothing"),
-            ("check", "each adapter alone on its own task, beside the base"),
-            ("run", "searches, evaluates the winner on the rows held out for the report, writes it"),
+            ("plan", "", "checks this file and all inputs, computes nothing"),
+            ("check", allowed, "each adapter alone on its own task, beside the base"),
+            ("run", allowed, "searches, evaluates the winner on the rows held out for the report, writes it"),
         ];
-        for (command, what) in steps {
-            text.push_str(&format!("#   bowline {:<24} {what}\n", format!("{command} {out}")));
+        let width = 24 + allowed.len();
+        for (command, more, what) in steps {
+            text.push_str(&format!("#   bowline {:<width$} {what}\n", format!("{command} {out}{more}")));
         }
         text.push_str(&comment(
             "",
@@ -96,11 +122,18 @@ impl SweepDraft {
     }
 
     fn evaluation(&self) -> String {
+        match &self.evaluator {
+            EvaluatorDraft::Bowline(kind) => self.own_evaluation(*kind) + &self.metric(),
+            EvaluatorDraft::Command { .. } => command::evaluation() + &self.metric(),
+        }
+    }
+
+    fn own_evaluation(&self, kind: ModelKind) -> String {
         let mut text = comment(
             "",
             "The search sees the rows of `validation` alone. What it chooses is evaluated once on `test`, and no choice depends on that.",
         );
-        let is_half = self.is_large && self.kind.reads() == ExampleKind::Texts;
+        let is_half = self.is_large && kind.reads() == ExampleKind::Texts;
         let precision = if is_half {
             text.push_str(&comment("", "The base is large: bf16 takes half the memory of f32."));
             ", precision: bf16"
@@ -108,6 +141,10 @@ impl SweepDraft {
             ""
         };
         text.push_str(&format!("evaluation: {{select: validation, report: test{precision}}}\n"));
+        text
+    }
+
+    fn metric(&self) -> String {
         let (metric, meaning) = match &self.search {
             SearchDraft::Translated(Search { metric: "mean_accuracy", .. }) => {
                 ("mean_accuracy", "The mean of the accuracies on all tasks.")
@@ -117,9 +154,7 @@ impl SweepDraft {
                 "The mean over the tasks of a merge's accuracy divided by that of the task's own adapter.",
             ),
         };
-        text.push_str(&comment("", meaning));
-        text.push_str(&format!("metric: {{name: {metric}, goal: maximize}}\n"));
-        text
+        comment("", meaning) + &format!("metric: {{name: {metric}, goal: maximize}}\n")
     }
 
     fn search(&self, jobs: Option<u64>) -> String {

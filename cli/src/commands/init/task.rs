@@ -28,6 +28,12 @@ pub(super) struct TaskDraft {
 }
 
 impl TaskDraft {
+    /// A task that a command evaluates, which has classes of its own.
+    pub(super) fn of_command(adapter: LookedAdapter, data: DataDraft) -> Self {
+        let LookedAdapter { task, written, summary, .. } = adapter;
+        Self { name: task, adapter: written.text, summary, data, head: Vec::new() }
+    }
+
     /// What a person has to check.
     pub(super) fn caveats(&self) -> &[String] {
         &self.data.caveats
@@ -47,6 +53,7 @@ impl TaskDraft {
         data.comments.iter().for_each(|line| text.push_str(&comment("    ", line)));
         data.caveats.iter().for_each(|line| text.push_str(&comment("    ", &format!("Check this: {line}."))));
         match data.keys.as_slice() {
+            [] => {}
             [source] => text.push_str(&format!("    data: {}\n", source.trim_start_matches("source: "))),
             keys => {
                 text.push_str("    data:\n");

@@ -153,6 +153,19 @@ fn what_a_sweep_cannot_train_is_refused_by_name() {
 }
 
 #[test]
+fn a_wrong_training_is_not_told_a_second_time_by_the_tasks_that_take_from_it() {
+    let refused = |training: &str| {
+        let training = format!("training={training}");
+        crate::error_chain(&sweep(&["tasks.rte.adapter={train: {}}", &training]).unwrap_err())
+    };
+    assert_eq!(refused("{steps: 10, rank: 0}"), "`training.rank` is 0, expected at least 1");
+    assert_eq!(refused("{steps: 10, epochs: 1}"), "`training.epochs` stands beside `steps`; use one");
+    assert_eq!(refused("{steps: 10, optimizer: sgd}"), "`training.optimizer` is `sgd`; `adamw` is the only one");
+    let none = refused("{rank: 4}");
+    assert!(none.starts_with("`tasks[1].adapter.train` has neither `steps` nor `epochs`"), "{none}");
+}
+
+#[test]
 fn settings_that_cannot_be_followed_are_refused_by_name() {
     for (wrong, expected) in [
         ("training.ranck=3", "unknown key `training.ranck`; did you mean `rank`?"),
