@@ -3,6 +3,7 @@
 mod adapters;
 mod analysed;
 mod args;
+mod card;
 mod clock;
 mod commands;
 mod failed;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         | Command::Check(_)
         | Command::Heads(_)
         | Command::Analyze(_)
+        | Command::Export(_)
         | Command::Doctor(_)
         | Command::Probe(_)
         | Command::K8s(_)
@@ -116,6 +118,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => commands::check::run(&args),
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::K8s(args) => commands::k8s::run(&args),
