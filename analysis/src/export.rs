@@ -71,3 +71,6 @@ fn write_file(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     }
     fs::write(path, content).map_err(|source| ExportError::Write { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;

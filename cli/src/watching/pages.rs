@@ -32,7 +32,7 @@ impl PageServer {
         let pages = RunPages { store: store.clone(), live: OnceCell::new() };
         let endpoint = runtime.block_on(Endpoint::open_beside(address, status, pages))?;
         let address = endpoint.address();
-        terminal::note(format_args!("http://{address}/ shows the report of this run; /metrics, /healthz, /readyz"));
+        terminal::note(format_args!("http://{address}: the live report at /, and /metrics, /healthz, /readyz"));
         Ok(Self { endpoint: Some(endpoint), runtime: Some(runtime) })
     }
 }
