@@ -38,9 +38,7 @@ pub trait Pages: Send + Sync + 'static {
     fn page(&self, path: &str) -> impl Future<Output = Page> + Send;
 
     /// Whether a request for this path that comes to a loopback address has to name this machine: see [`HttpServer`].
-    fn needs_own_name(&self, path: &str) -> bool {
-        // Most pages are for probes, which call the machine whatever they like.
-        let _ = path;
+    fn needs_own_name(&self, _path: &str) -> bool {
         false
     }
 }

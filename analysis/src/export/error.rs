@@ -15,6 +15,19 @@ pub enum ExportError {
         /// The path.
         path: PathBuf,
     },
+    /// The sweep has more runs than trackers show.
+    #[error(
+        "sweep `{sweep}` has {runs} runs, and at most {most} are exported; `bowline analyze --out DIR` writes all of them into \
+         `results.parquet`"
+    )]
+    TooMany {
+        /// The sweep.
+        sweep: String,
+        /// The number of its runs.
+        runs: usize,
+        /// The most that are exported.
+        most: usize,
+    },
     /// A file or folder cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {

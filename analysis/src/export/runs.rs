@@ -3,6 +3,7 @@
 mod measured;
 mod unmeasured;
 
+use super::ExportError;
 use crate::{Frame, Summary, metric::column_of};
 use jobs::{Digest, FailureRecord, Goal, JobId, Outcome};
 use std::{collections::HashSet, fmt};
@@ -101,15 +102,29 @@ pub enum Value {
 }
 
 impl SweepRuns {
+    /// The most runs that are exported: trackers show no more, and all of them are in memory at once.
+    pub const MOST: usize = 100_000;
+
     /// The runs of the sweep with this `outcome`. `frame` holds its jobs, and `failed` are its failures.
-    pub fn of(frame: &Frame, outcome: &Outcome, summary: &Summary, failed: &[&FailureRecord]) -> Self {
+    ///
+    /// # Errors
+    /// There are more than [`SweepRuns::MOST`].
+    pub fn of(
+        frame: &Frame,
+        outcome: &Outcome,
+        summary: &Summary,
+        failed: &[&FailureRecord],
+    ) -> Result<Self, ExportError> {
+        if frame.len() > Self::MOST {
+            return Err(ExportError::TooMany { sweep: outcome.sweep.clone(), runs: frame.len(), most: Self::MOST });
+        }
         let chosen = Chosen::of(outcome, summary);
         let mut runs = measured::runs(frame, outcome, &chosen);
         let mut known: HashSet<JobId> = runs.iter().map(|run| run.job).collect();
         let more = unmeasured::runs(outcome, failed, &chosen, &mut known, summary.so_far.is_none());
         let unlisted = unmeasured::unlisted(outcome, &known, failed);
         runs.extend(more);
-        Self {
+        Ok(Self {
             sweep: outcome.sweep.clone(),
             revision: outcome.revision,
             metric: column_of(&outcome.objective.metric),
@@ -118,7 +133,7 @@ impl SweepRuns {
             report: outcome.report.clone(),
             runs,
             unlisted,
-        }
+        })
     }
 
     /// An id for trackers, 32 hexadecimal digits: the same in every export, and another one for the same job in another sweep.

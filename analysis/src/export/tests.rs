@@ -41,7 +41,7 @@ async fn runs_of(change: impl FnOnce(&mut Made)) -> SweepRuns {
         machine: None,
         failed_ms: 9000,
     };
-    SweepRuns::of(&frame, &made.outcome, &summary, &[&failed])
+    SweepRuns::of(&frame, &made.outcome, &summary, &[&failed]).unwrap()
 }
 
 /// Every file below a folder with its text.

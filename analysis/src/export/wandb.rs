@@ -38,27 +38,40 @@ pub(super) fn write(runs: &SweepRuns, folder: &Path) -> Result<(), ExportError> 
 
 /// The records of a run, in the order in which W&B writes them.
 fn log_of(runs: &SweepRuns, run: &Run, id: &str) -> Vec<u8> {
-    let mut records = vec![(field::HEADER, Message::default()), (field::RUN, run_record(runs, run, id))];
+    let mut records = Records::default();
+    records.push(field::HEADER, &Message::default());
+    records.push(field::RUN, &run_record(runs, run, id));
     let measured = measured(run);
     // A run that has no metrics has no step.
     if !run.metrics.is_empty() {
         let history = items(1, &measured).message(2, &Message::default().whole(1, 0));
-        records.push((field::HISTORY, history));
+        records.push(field::HISTORY, &history);
     }
-    records.push((field::SUMMARY, items(1, &measured)));
+    records.push(field::SUMMARY, &items(1, &measured));
     let exit_code = match run.state {
         RunState::Finished | RunState::Raced => 0,
         RunState::Failed | RunState::Missing => 1,
     };
     let seconds = run.seconds.unwrap_or_default().round() as u64;
-    records.push((field::EXIT, Message::default().whole(1, exit_code).whole(2, seconds)));
-    records.push((field::FOOTER, Message::default()));
-    let mut log = Log::new();
-    for (place, (kind, record)) in records.iter().enumerate() {
-        let record = Message::default().whole(field::NUMBER, place as u64 + 1).message(*kind, record);
-        log.push(&record.into_bytes());
+    records.push(field::EXIT, &Message::default().whole(1, exit_code).whole(2, seconds));
+    records.push(field::FOOTER, &Message::default());
+    records.log.into_bytes()
+}
+
+/// A log whose records are numbered from 1 on.
+#[derive(Debug, Default)]
+struct Records {
+    log: Log,
+    number: u64,
+}
+
+impl Records {
+    /// Adds a record of a kind, which is the number of its field.
+    fn push(&mut self, kind: u32, record: &Message) {
+        self.number += 1;
+        let record = Message::default().whole(field::NUMBER, self.number).message(kind, record);
+        self.log.push(&record.into_bytes());
     }
-    log.into_bytes()
 }
 
 /// `RunRecord`: who the run is, with its configuration.

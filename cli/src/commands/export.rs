@@ -51,7 +51,7 @@ async fn export(args: &args::Export, store: &Store) -> Result<(), Failure> {
     };
     let Analysed { summary, outcome, .. } = &sweep;
     let failed = failed::of_outcome(store, outcome, &failures).await?;
-    let runs = SweepRuns::of(&frame, outcome, summary, &failed);
+    let runs = SweepRuns::of(&frame, outcome, summary, &failed).map_err(AnalysisFailure::Export)?;
     runs.write(target, &args.out).map_err(AnalysisFailure::Export)?;
     terminal::note(counted(&runs, args));
     if runs.unlisted > 0 {

@@ -37,6 +37,7 @@ impl AnalysisFailure {
                 ExportError::Exists { .. }
                 | ExportError::Unnamed { .. }
                 | ExportError::Name { .. }
+                | ExportError::TooMany { .. }
                 | ExportError::NoChoice { .. }
                 | ExportError::NoTask { .. }
                 | ExportError::NotOnHub { .. },

@@ -14,11 +14,13 @@ const LAST: u8 = 4;
 #[derive(Debug)]
 pub(super) struct Log(Vec<u8>);
 
-impl Log {
-    pub(super) fn new() -> Self {
+impl Default for Log {
+    fn default() -> Self {
         Self(BEGINNING.to_vec())
     }
+}
 
+impl Log {
     /// Adds a record, in pieces where it does not fit into its block.
     pub(super) fn push(&mut self, record: &[u8]) {
         let mut rest = record;
@@ -96,7 +98,7 @@ mod tests {
     fn records_of_every_length_are_read_back_wherever_blocks_end() {
         let lengths = [0, 1, BLOCK - 3 * HEADER - 1, 0, 5, BLOCK - HEADER, 3 * BLOCK, BLOCK - HEADER - 8, 7, 100_000];
         let records: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(at, length)| vec![at as u8; *length]).collect();
-        let mut log = Log::new();
+        let mut log = Log::default();
         records.iter().for_each(|record| log.push(record));
         assert_eq!(read(&log.into_bytes()), records);
     }
