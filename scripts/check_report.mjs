@@ -31,6 +31,7 @@ async function check(title, file) {
   assert.ok(await page.locator("h1").innerText());
   await drawn(page);
   prove(`${await page.locator(".canvas svg").count()} charts, ${await page.locator("table").count()} tables`);
+  prove(await tellsOfScrolling(page));
 
   prove(await legends(page));
   prove(await keepsApart(page));
@@ -54,8 +55,12 @@ async function check(title, file) {
   await drawn(narrow.page);
   const over = await narrow.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.equal(over, 0, "the page is wider than a telephone");
+  const hidden = await narrow.page.evaluate(() =>
+    [...document.querySelectorAll(".scroll")].filter((scroll) => scroll.scrollWidth > scroll.clientWidth + 1).map((scroll) => scroll.closest(".table").id),
+  );
+  assert.deepEqual(hidden, [], "tables have columns beyond the edge of a telephone");
   await shoot(narrow.page, title, "narrow");
-  prove("fits into 400 pixels");
+  prove("fits into 400 pixels, with every column");
 
   assert.deepEqual([...faults, ...narrow.faults], []);
   prove("no error, no warning, no request");
@@ -77,6 +82,20 @@ async function open(file, options) {
 
 async function drawn(page) {
   await page.waitForFunction(() => [...document.querySelectorAll(".canvas")].every((canvas) => canvas.querySelector("svg")));
+}
+
+/** A table that has columns beyond its edge says so, and no other; none is empty. */
+async function tellsOfScrolling(page) {
+  const wrong = await page.evaluate(() =>
+    [...document.querySelectorAll(".table")].filter((table) => {
+      const scroll = table.querySelector(".scroll");
+      const isShown = scroll.clientWidth > 0;
+      const says = !table.querySelector(".more").hidden;
+      return isShown && (says !== scroll.scrollWidth > scroll.clientWidth + 1 || table.querySelectorAll("tbody tr").length === 0);
+    }).map((table) => table.id),
+  );
+  assert.deepEqual(wrong, []);
+  return "tables that scroll say so, and none is empty";
 }
 
 /** By click and by keyboard, both ways, and what a screen reader is told. */

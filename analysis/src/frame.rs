@@ -8,6 +8,7 @@ mod rows;
 mod tests;
 mod write;
 
+pub(crate) use flat::method;
 pub(crate) use query::aside;
 pub use read::Sweep;
 pub use write::FrameError;

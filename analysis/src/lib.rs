@@ -12,6 +12,8 @@
 #![warn(clippy::match_bool)]
 
 mod charts;
+mod columns;
+mod export;
 mod failures;
 mod frame;
 mod metric;
@@ -31,6 +33,10 @@ mod wrap;
 pub use charts::{
     Axis, AxisScale, AxisUnit, Bar, Chart, ChartData, ChartError, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint,
     ParallelAxis, ParallelLine, WorkerLine,
+};
+pub use export::{
+    BenchmarkTask, Entry, EvalResults, ExportError, ExportTarget, HubDataset, HubModel, HubTask, Run, RunKind,
+    RunState, SweepRuns, Value, write_folder,
 };
 pub use failures::Failures;
 pub use frame::{Frame, FrameError, Sweep};

@@ -1,4 +1,3 @@
-mod columns;
 mod headline;
 mod notices;
 mod page;

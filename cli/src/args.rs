@@ -3,6 +3,7 @@
 mod analyze;
 mod authoring;
 mod cluster;
+mod export;
 mod failures;
 mod finetune;
 mod init;
@@ -13,6 +14,7 @@ mod sweeps;
 pub(crate) use analyze::{Analyze, Output, TableName};
 pub(crate) use authoring::{Completions, Man, Schema, SchemaOf};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
+pub(crate) use export::{Export, ExportTool};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
 pub(crate) use finetune::Finetune;
 pub(crate) use init::Init;
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Heads(Heads),
     /// Make tables, charts and reports from stored results
     Analyze(Analyze),
+    /// Export the runs of a sweep, or its winner, for W&B, MLflow, Trackio, spreadsheets or the Hugging Face hub
+    Export(Export),
     /// Check the device, the store, the queue and a model
     Doctor(Doctor),
     /// Query the health of a running worker or run
@@ -116,6 +120,10 @@ pub(crate) enum Colour {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("listen", |arg| arg.help(
+    "Serve `/metrics`, `/healthz` and `/readyz` over HTTP at this address, and at a loopback address such as `127.0.0.1:8064` \
+    also the live report of the run, as `bowline serve` does"
+)))]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,

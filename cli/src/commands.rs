@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod failures;
 pub(crate) mod finetune;
 pub(crate) mod finish;

@@ -3,6 +3,7 @@
 mod adapters;
 mod analysed;
 mod args;
+mod card;
 mod clock;
 mod commands;
 mod failed;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         | Command::Check(_)
         | Command::Heads(_)
         | Command::Analyze(_)
+        | Command::Export(_)
         | Command::Doctor(_)
         | Command::Probe(_)
         | Command::K8s(_)
@@ -137,6 +139,7 @@ fn run(command: Command) -> Result<(), Failure> {
             choose_device(&mut args.compute);
             commands::doctor::run(&args)
         }
+        Command::Export(args) => commands::export::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::K8s(args) => commands::k8s::run(&args),
         Command::Schema(args) => commands::schema::run(&args),

@@ -1,8 +1,15 @@
-//! Monitoring of a worker and a run: metrics, and answers to probes.
+//! Monitoring of a worker and a run: metrics, answers to probes, and the live page of a run.
 
-use crate::{args::ListenArgs, failure::Failure, terminal};
+mod pages;
+
+use crate::{
+    args::{ListenArgs, StoreArgs},
+    failure::Failure,
+    terminal,
+};
 use coordinator::{Counts, Event};
 use jobs::WorkerState;
+use pages::PageServer;
 use parking_lot::Mutex;
 use queue::{JobPublisher, RabbitQueue};
 use std::{
@@ -27,13 +34,13 @@ pub(crate) struct Watching {
     status: Arc<ProcessStatus>,
     metrics: Metrics,
     _endpoint: Option<Endpoint>,
+    _pages: Option<PageServer>,
 }
 
 impl Watching {
     /// Shows that the process is starting, until it is ready.
     pub(crate) fn open(args: &ListenArgs, runtime: &Runtime) -> Result<Self, Failure> {
-        let status = Arc::new(ProcessStatus::default());
-        status.sample_with(build_info);
+        let status = new_status();
         let endpoint = match args.listen {
             None => None,
             Some(address) => {
@@ -42,7 +49,20 @@ impl Watching {
                 Some(endpoint)
             }
         };
-        Ok(Self { status, metrics: Metrics::default(), _endpoint: endpoint })
+        Ok(Self { status, metrics: Metrics::default(), _endpoint: endpoint, _pages: None })
+    }
+
+    /// The same for a run: at a loopback address, it shows the reports of its store as well.
+    ///
+    /// Whoever watches a process of a cluster is not asked for a password, and is to see counts alone: at any other address
+    /// there are no reports.
+    pub(crate) fn open_run(args: &ListenArgs, store: &StoreArgs, runtime: &Runtime) -> Result<Self, Failure> {
+        let Some(address) = args.listen.filter(|address| address.ip().is_loopback()) else {
+            return Self::open(args, runtime);
+        };
+        let status = new_status();
+        let pages = PageServer::open(address, Arc::clone(&status), store)?;
+        Ok(Self { status, metrics: Metrics::default(), _endpoint: None, _pages: Some(pages) })
     }
 
     /// The metrics of an engine and its worker.
@@ -183,6 +203,12 @@ impl RunMetrics {
             sleep(QUEUE_INTERVAL).await;
         }
     }
+}
+
+fn new_status() -> Arc<ProcessStatus> {
+    let status = Arc::new(ProcessStatus::default());
+    status.sample_with(build_info);
+    status
 }
 
 fn build_info() -> Vec<Sample> {

@@ -25,6 +25,19 @@ impl Endpoint {
         HttpServer::open(address, Arc::new(StatusPages(status))).await.map(Self)
     }
 
+    /// The same, with `pages` at all other paths.
+    ///
+    /// # Errors
+    /// As [`Endpoint::open`].
+    pub async fn open_beside(
+        address: SocketAddr,
+        status: Arc<ProcessStatus>,
+        pages: impl Pages,
+    ) -> Result<Self, EndpointError> {
+        let both = BothPages { status: StatusPages(status), pages };
+        HttpServer::open(address, Arc::new(both)).await.map(Self)
+    }
+
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.0.address()
@@ -32,6 +45,25 @@ impl Endpoint {
 }
 
 struct StatusPages(Arc<ProcessStatus>);
+
+/// The paths of a status.
+const STATUS_PATHS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
+
+/// A status, and pages at all other paths.
+struct BothPages<P> {
+    status: StatusPages,
+    pages: P,
+}
+
+impl<P: Pages> Pages for BothPages<P> {
+    fn needs_own_name(&self, path: &str) -> bool {
+        !STATUS_PATHS.contains(&path) && self.pages.needs_own_name(path)
+    }
+
+    async fn page(&self, path: &str) -> Page {
+        if STATUS_PATHS.contains(&path) { self.status.page(path).await } else { self.pages.page(path).await }
+    }
+}
 
 impl Pages for StatusPages {
     async fn page(&self, path: &str) -> Page {
@@ -105,6 +137,32 @@ mod tests {
         // Answered before the time of the slow ones was up, and not after it.
         let is_open = |stream: &TcpStream| matches!(stream.try_read(&mut [0; 64]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         assert!(slow.iter().any(is_open));
+    }
+
+    /// A page that only requests read which name this machine.
+    struct Own;
+
+    impl Pages for Own {
+        fn needs_own_name(&self, _path: &str) -> bool {
+            true
+        }
+
+        async fn page(&self, path: &str) -> Page {
+            Page::html(format!("page {path}"))
+        }
+    }
+
+    #[tokio::test]
+    async fn other_pages_stand_beside_a_status_and_keep_their_own_rule() {
+        let endpoint = Endpoint::open_beside(([127, 0, 0, 1], 0).into(), Arc::default(), Own).await.unwrap();
+        // The requests of these tests come from a host `x`.
+        assert!(ask(&endpoint, "GET /healthz").await.ends_with("ok\n"));
+        assert!(ask(&endpoint, "GET /sweeps/a").await.starts_with("HTTP/1.1 403"));
+        let mut stream = TcpStream::connect(endpoint.address()).await.unwrap();
+        stream.write_all(b"GET /sweeps/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(text.ends_with("page /sweeps/a"), "{text}");
     }
 
     #[tokio::test]

@@ -37,8 +37,8 @@ pub trait Pages: Send + Sync + 'static {
     /// The page at a path, which begins with `/` and has no query. It is read only.
     fn page(&self, path: &str) -> impl Future<Output = Page> + Send;
 
-    /// Whether a request that comes to a loopback address has to name this machine: see [`HttpServer`].
-    fn needs_own_name(&self) -> bool {
+    /// Whether a request for this path that comes to a loopback address has to name this machine: see [`HttpServer`].
+    fn needs_own_name(&self, _path: &str) -> bool {
         false
     }
 }
@@ -158,7 +158,7 @@ async fn respond<B: Sync>(request: &Request<B>, address: SocketAddr, pages: &imp
         return response;
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if pages.needs_own_name() && address.ip().is_loopback() && !host.is_some_and(is_own_name) {
+    if pages.needs_own_name(request.uri().path()) && address.ip().is_loopback() && !host.is_some_and(is_own_name) {
         return response(Page::line(403, "name this machine as `localhost` or by its address"));
     }
     response(pages.page(request.uri().path()).await)
@@ -198,7 +198,7 @@ mod tests {
             Page { refresh_s: Some(5), ..Page::html(path.to_owned()) }
         }
 
-        fn needs_own_name(&self) -> bool {
+        fn needs_own_name(&self, _path: &str) -> bool {
             true
         }
     }

@@ -227,7 +227,7 @@ const DRAWING = {
     return {
       ...named({ x, y, all }, colours),
       entries: all.map((point, at) => ({ name: `${at + 1} ${point.name}`, look: looks[at], note: point.is_chosen ? "chosen" : null })),
-      series: [diagonal, dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 12 })), numbersBeside(all, colours)],
+      series: [diagonal, ...barsOf(all, looks), dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 12 })), numbersBeside(all, colours)],
     };
   },
 
@@ -381,6 +381,32 @@ function named({ x, y, all }, colours) {
     xAxis: { ...axisOf(x, colours), boundaryGap: ["4%", "4%"] },
     yAxis: { ...upright(y, colours), boundaryGap: ["4%", "4%"] },
   };
+}
+
+/** More bars would hide the points; the caption tells of bars by the same number. */
+const MOST_BARS = 12;
+
+/** The 95 % intervals of points along both axes, as thin lines. */
+function barsOf(all, looks) {
+  if (all.length > MOST_BARS || !all.some((point) => point.x_interval || point.y_interval)) return [];
+  const ends = (interval, value) => interval ?? [value, value];
+  const line = (from, to, stroke) => ({ type: "line", shape: { x1: from[0], y1: from[1], x2: to[0], y2: to[1] }, style: { stroke, lineWidth: 1, opacity: 0.55 } });
+  return [
+    {
+      type: "custom",
+      silent: true,
+      z: 1,
+      tooltip: { show: false },
+      data: all.map((point) => [...ends(point.x_interval, point.x), ...ends(point.y_interval, point.y)]),
+      encode: { x: [0, 1], y: [2, 3] },
+      renderItem({ dataIndex }, api) {
+        const { x, y } = all[dataIndex];
+        const [left, right, low, high] = [0, 1, 2, 3].map((at) => api.value(at));
+        const { color } = looks[dataIndex];
+        return { type: "group", children: [line(api.coord([left, y]), api.coord([right, y]), color), line(api.coord([x, low]), api.coord([x, high]), color)] };
+      },
+    },
+  ];
 }
 
 /** Points that look as `look` says, with an edge that tells apart those that lie on each other. */

@@ -4,6 +4,7 @@ function numbersOf({ slug, title, data }) {
   const text = (name) => ({ name, kind: "text" });
   const of = (axis) => ({ name: axis.name, kind: kind(axis) });
   const measured = ({ value, low, high }) => ({ value, low, high, best: false });
+  const within = (value, interval) => (interval ? measured({ value, low: interval[0], high: interval[1] }) : value);
   const tables = {
     curve: ({ x, y, series }) => [
       [text("curve"), of(x), of(y), { name: "evaluations", kind: "count" }],
@@ -27,7 +28,7 @@ function numbersOf({ slug, title, data }) {
     ],
     best_so_far: ({ x, y, best }) => [[of(x), { ...of(y), name: "best so far" }], best],
     importance: ({ bars }) => [[text("parameter"), { name: "share of the variance", kind: "share" }], bars.map((bar) => [bar.name, bar.share])],
-    scatter: ({ x, y, points: all }) => [[text("name"), of(x), of(y)], all.map((point) => [point.name, point.x, point.y])],
+    scatter: ({ x, y, points: all }) => [[text("name"), of(x), of(y)], all.map((point) => [point.name, within(point.x, point.x_interval), within(point.y, point.y_interval)])],
     pareto: ({ x, y, points: all }) => [[text("name"), of(x), of(y)], all.map((point) => [point.name, point.x, point.y])],
     time_line: ({ workers }) => [
       [text("worker"), text("device"), { name: "from", kind: "seconds" }, { name: "to", kind: "seconds" }],

@@ -10,7 +10,7 @@ function sections() {
   const views = report.charts.map((chart) => new ChartView(chart, chart.data.kind === "parallel" ? brush : null));
   const isParallel = (view) => view.chart.data.kind === "parallel";
   const [parallel, others] = [views.filter(isParallel), views.filter((view) => !isParallel(view))];
-  const tables = report.tables.map((table) => new DataTable(table).element);
+  const tables = report.tables.filter((table) => table.rows.length > 0).map((table) => new DataTable(table).element);
   const made = [summary()];
   if (others.length) made.push(section("charts", "Charts", element("div", { class: "gallery" }, others.map((view) => view.element))));
   if (tables.length) made.push(section("tables", "Tables", tables));
@@ -73,7 +73,7 @@ function comparison(headline) {
     { name: `on ${headline.compared_on} (%)`, kind: "share" },
     { name: "ahead by (points)", kind: "difference" },
   ];
-  return new DataTable({ name: "headline", title: `${headline.name} beside others, by ${headline.metric}`, columns, rows }).element;
+  return new DataTable({ name: "headline", title: `the choice beside others, by ${headline.metric}`, columns, rows }).element;
 }
 
 function recipe({ name, recipe: text }) {

@@ -1,5 +1,9 @@
+/** Whether there is as little room as on a telephone: the style sheet then sets the cells of a row below its name. */
+const NARROW = matchMedia("(max-width: 40rem)");
 /** Rows that are shown at once. */
-const PAGE = 25;
+const PAGE = NARROW.matches ? 10 : 25;
+/** More notes are shown on request. */
+const NOTES = 4;
 /** Tables of fewer rows need no filter. */
 const FILTERED = 8;
 
@@ -28,15 +32,16 @@ class DataTable {
     });
     this.status = element("span", { class: "status", role: "status" });
     this.pages = element("div", { class: "pages" });
-    const caption = element("caption", {}, element("span", {}, table.title));
+    const caption = element("caption", {}, element("span", {}, sentence(table.title)));
     const grid = element("table", { class: table.columns.length > 10 ? "wide" : null }, caption, element("thead", {}, element("tr", {}, this.heads)), this.body);
     const tools = element("div", { class: "tools" }, this.filter, this.status);
     tools.hidden = table.rows.length < FILTERED && !note;
-    const notes = (table.notes ?? []).map((text) => element("p", { class: "note" }, text));
     // A region that scrolls has to be reachable by keyboard.
-    const scroll = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": table.title }, grid);
-    this.element = element("div", { class: "table", id: `table-${table.name}` }, tools, scroll, this.pages, notes);
+    this.scroll = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": table.title, onscroll: () => this.#tellScroll() }, grid);
+    this.more = element("p", { class: "hint more", hidden: true }, "More columns: scroll sideways \u2192");
+    this.element = element("div", { class: "table", id: `table-${table.name}` }, tools, this.more, this.scroll, this.pages, notesOf(table.notes ?? []));
     this.show();
+    new ResizeObserver(() => this.#tellScroll()).observe(this.scroll);
   }
 
   /** Shows only the rows that `is_wanted`, or all if it is `null`. */
@@ -69,6 +74,13 @@ class DataTable {
       const isSorted = this.order?.column === index;
       head.setAttribute("aria-sort", isSorted ? (this.order.sign > 0 ? "ascending" : "descending") : "none");
     }
+  }
+
+  /** Says that there are columns beyond the edge, until the last of them is seen. */
+  #tellScroll() {
+    const { scrollWidth, clientWidth, scrollLeft } = this.scroll;
+    this.more.hidden = scrollWidth <= clientWidth + 1;
+    this.scroll.classList.toggle("goes-on", scrollLeft + clientWidth < scrollWidth - 1);
   }
 
   #head(column, index) {
@@ -111,6 +123,19 @@ class DataTable {
   }
 }
 
+/** The notes below a table; those of large sweeps, of which each search has one, open on request. */
+function notesOf(notes) {
+  const paragraphs = notes.map((text) => element("p", { class: "note" }, text));
+  if (paragraphs.length <= NOTES + 1) return paragraphs;
+  const rest = paragraphs.splice(NOTES);
+  return [...paragraphs, element("details", {}, element("summary", {}, `${count(rest.length)} more notes`), rest)];
+}
+
+/** A title as a sentence begins; a name with signs in it stays as it is. */
+function sentence(title) {
+  return /^[a-z]+(?=[ ,:]|$)/.test(title) ? title[0].toUpperCase() + title.slice(1) : title;
+}
+
 /** A name that may be broken behind what joins its words. */
 function breakable(name) {
   return name.split(/(?<=[_.\-/])/).flatMap((part, at) => (at ? [element("wbr"), part] : [part]));
@@ -136,8 +161,10 @@ function rowOf(row, columns) {
     const cell = row.cells[index];
     const content = contentOf(cell, column);
     const isLong = typeof cell === "string" && (cell.length > 36 || cell.includes("\n")) && column.kind !== "id";
-    const kind = !isText(column) ? "number" : isLong ? "long" : "short";
-    if (index > 0) return element("td", { class: kind }, content);
+    const width = !isText(column) ? "number" : isLong ? "long" : "short";
+    const kind = valueOf(cell) === null ? `${width} empty` : width;
+    // Where there is little room, the name of the column stands above its value.
+    if (index > 0) return element("td", { class: kind, "data-column": column.name }, content);
     const chosen = row.is_chosen ? element("span", { class: "badge" }, "chosen") : null;
     return element("th", { scope: "row", class: kind }, content, chosen);
   });

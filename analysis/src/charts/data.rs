@@ -239,6 +239,12 @@ pub struct NamedPoint {
     pub x: f64,
     /// Along the second axis.
     pub y: f64,
+    /// The 95 % interval along the first axis, as its ends; `None` where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x_interval: Option<[f64; 2]>,
+    /// The same along the second axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y_interval: Option<[f64; 2]>,
     /// Whether it is the chosen row, or the point that was chosen.
     pub is_chosen: bool,
     /// The palette index: a row of the sweep's table has the same style in every chart.

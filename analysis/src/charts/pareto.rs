@@ -82,7 +82,15 @@ fn named(points: &Points, table: &DataFrame, summary: &Summary) -> PolarsResult<
             name == method && values[row].is_some_and(|of_row| (of_row - value).abs() < 1e-12)
         });
         let name = if parts.is_empty() { method.to_owned() } else { format!("{method}: {}", parts.join(", ")) };
-        Some(NamedPoint { name, x: means[row]?, y: worsts[row]?, is_chosen, look: look_of(method, points, summary) })
+        Some(NamedPoint {
+            name,
+            x: means[row]?,
+            y: worsts[row]?,
+            x_interval: None,
+            y_interval: None,
+            is_chosen,
+            look: look_of(method, points, summary),
+        })
     };
     Ok((0..table.height()).filter_map(point).collect())
 }

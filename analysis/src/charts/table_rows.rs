@@ -58,15 +58,26 @@ fn per_task(summary: &Summary, split: &str) -> String {
     }
 }
 
+/// The most points of which a scatter draws the intervals: more bars would hide the points.
+pub(super) const MOST_BARS: usize = 12;
+
 /// The objective of merges on the report split over that on the selection split.
 pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
     let select = &summary.splits.select;
     let report = &summary.splits.report;
     let metric = &summary.objective.metric;
     let point = |(look, row): (usize, &SummaryRow)| {
-        let x = value(row.splits.get(select)?, metric)?;
-        let y = value(row.splits.get(report)?, metric)?;
-        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_chosen, look })
+        let x = measured(row.splits.get(select)?, metric)?;
+        let y = measured(row.splits.get(report)?, metric)?;
+        Some(NamedPoint {
+            name: row.name.clone(),
+            x: x.value,
+            y: y.value,
+            x_interval: x.interval,
+            y_interval: y.interval,
+            is_chosen: row.is_chosen,
+            look,
+        })
     };
     let rows = summary.rows.iter().enumerate();
     let merges = rows.filter(|(_, row)| matches!(row.kind, Kind::Baseline | Kind::Search));
@@ -76,11 +87,13 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
     }
     let axis = |split: &String| share(format!("{} on {split}", in_words(metric)));
     let line = if are_comparable(&points) { "On the dashed line both splits are the same. " } else { "" };
+    let has_bars = points.len() <= MOST_BARS && points.iter().any(|point| point.x_interval.is_some());
+    let bars = if has_bars { "Bars are 95 % intervals from the number of examples. " } else { "" };
     Some(Chart {
         slug: "validation-test".to_owned(),
         title: format!("{select} against {report}").replacen(select, &capitalised(select), 1),
         caption: format!(
-            "A point for each merge of the table. {line}{} merges, {} and {}.",
+            "A point for each merge of the table. {line}{bars}{} merges, {} and {}.",
             points.len(),
             examples(summary, select),
             examples(summary, report).trim_start_matches("each on ")
@@ -105,8 +118,16 @@ fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn value(split: &SplitSummary, metric: &Metric) -> Option<f64> {
-    split.value(metric).map(|(value, _)| value).filter(|value| value.is_finite())
+/// A value with its 95 % interval.
+struct Measured {
+    value: f64,
+    interval: Option<[f64; 2]>,
+}
+
+fn measured(split: &SplitSummary, metric: &Metric) -> Option<Measured> {
+    let (value, interval) = split.value(metric).filter(|(value, _)| value.is_finite())?;
+    let ends = interval.map(|Interval { low, high }| [low, high]);
+    Some(Measured { value, interval: ends.filter(|ends| ends.iter().all(|end| end.is_finite())) })
 }
 
 fn share(name: String) -> Axis {

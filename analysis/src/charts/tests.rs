@@ -206,6 +206,11 @@ fn rows_of_the_table_become_dots_and_a_scatter() {
     assert!(mean.low.unwrap() < 0.425 && mean.high.unwrap() > 0.425);
     let ChartData::Scatter { points, .. } = &charts[1].data else { panic!("no scatter") };
     assert_eq!(points.iter().map(|point| point.name.as_str()).collect::<Vec<_>>(), ["sum", "knots_ties"]);
+    assert!(points.iter().all(|point| {
+        let [low, high] = point.y_interval.unwrap();
+        low < point.y && point.y < high && point.x_interval.is_some()
+    }));
+    assert!(charts[1].caption.contains("Bars are 95 % intervals"), "{}", charts[1].caption);
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn add_recipe(cells: &mut Vec<(&'static str, Cell)>, recipe: Option<&Recipe>, wo
 }
 
 /// The preset whose steps a recipe takes, whatever its numbers; `other` if there is none.
-fn method(recipe: &Recipe) -> &'static str {
+pub(crate) fn method(recipe: &Recipe) -> &'static str {
     Preset::of(recipe).map_or("other", Preset::name)
 }
 

@@ -1,4 +1,4 @@
-use super::columns::Columns;
+use crate::columns::Columns;
 use crate::{Frame, Summary};
 use jobs::{Manifest, Method};
 use serde::Serialize;

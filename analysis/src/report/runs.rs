@@ -1,7 +1,7 @@
 mod cells;
 mod chosen;
 
-use super::columns::Columns;
+use crate::columns::Columns;
 use crate::{Cell, Chart, ChartData, Frame, Summary, metric::column_of};
 use cells::{RunColumn, cells, columns_of, is_telling};
 use chosen::Chosen;

@@ -160,7 +160,7 @@ async fn of_very_many_runs_the_page_has_the_best_those_that_it_draws_and_a_sampl
     made.merge("ties", &[50], Some(&scalings));
     let summary = Summary::build(&made.outcome, &made.results, None);
     let frame = frame(&made).await;
-    let jobs: Vec<&str> = columns::Columns(frame.table()).texts("job").into_iter().flatten().collect();
+    let jobs: Vec<&str> = crate::columns::Columns(frame.table()).texts("job").into_iter().flatten().collect();
     let chart = parallel(jobs.iter().copied().rev().take(3));
     let rows = || RunRows::at_most(20, &frame, &summary, std::slice::from_ref(&chart));
     assert_eq!((rows().len(), rows().total()), (20, jobs.len() as u64));

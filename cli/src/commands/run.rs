@@ -107,7 +107,7 @@ impl<'a> Prepared<'a> {
         let sweeps = sweeps.collect::<Result<Vec<_>, _>>()?;
         let runtime = runtime()?;
         let interrupts = Interrupts::listen(&runtime);
-        let watching = Watching::open(&args.listen, &runtime)?;
+        let watching = Watching::open_run(&args.listen, &args.store, &runtime)?;
         let artefacts = Arc::new(Artefacts::default());
         let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
         // The device is opened before anything is hashed, so that an unusable device is reported at once.

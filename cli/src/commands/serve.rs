@@ -3,8 +3,9 @@
 mod index;
 mod live;
 
+pub(crate) use live::LivePages;
+
 use crate::{args, failure::Failure, interrupt::Interrupts, local::runtime, remote::existing_store_at, terminal};
-use live::LivePages;
 use std::{sync::Arc, time::Duration};
 use telemetry::HttpServer;
 

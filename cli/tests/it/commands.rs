@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs};
 
 /// Scores by the bytes of the model: a model always has the same outcomes, and another one has others.
-const EVALUATOR: &str = r#"
+pub(crate) const EVALUATOR: &str = r#"
 set -eu
 if [ -n "${BOWLINE_ADAPTER:-}" ]; then
     file="$BOWLINE_ADAPTER/adapter_model.safetensors"
@@ -35,7 +35,7 @@ comma=
 } > "$BOWLINE_OUTPUT"
 "#;
 
-const SWEEP: &str = "
+pub(crate) const SWEEP: &str = "
 name: own
 base: base
 tasks:
@@ -64,7 +64,7 @@ fn tensors(tensors: &[(&str, [usize; 2])], seed: usize) -> Vec<u8> {
 }
 
 /// A base of a family that nobody knows, two adapters, and a sweep with a command.
-fn place_with(sweep: &str) -> Place {
+pub(crate) fn place_with(sweep: &str) -> Place {
     let place = Place::new();
     place.write("base/config.json", r#"{"model_type": "mystery"}"#);
     place

@@ -24,13 +24,13 @@ use std::{
 const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// A process that shows itself at an address.
-struct Shown {
+pub(crate) struct Shown {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Shown {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
         let lines = Arc::default();
         let stderr = child.stderr.take().unwrap();
@@ -39,7 +39,7 @@ impl Shown {
         Self { child, lines }
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let line =
             until("it listens", || self.lines.lock().unwrap().iter().find(|line| line.contains("/readyz")).cloned());
         let (_, rest) = line.split_once("http://").unwrap();
@@ -47,7 +47,7 @@ impl Shown {
     }
 
     /// The status and the body, or `None` if no process listens.
-    fn ask(&self, path: &str) -> Option<(u16, String)> {
+    pub(crate) fn ask(&self, path: &str) -> Option<(u16, String)> {
         ask(&self.address(), path)
     }
 
@@ -61,7 +61,7 @@ impl Shown {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    fn ends_well(&mut self) -> Vec<String> {
+    pub(crate) fn ends_well(&mut self) -> Vec<String> {
         let code = until("it ends", || self.child.try_wait().unwrap());
         let lines = self.lines.lock().unwrap().clone();
         assert_eq!(code.code(), Some(0), "{lines:#?}");
@@ -110,7 +110,7 @@ impl Metrics {
     }
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {

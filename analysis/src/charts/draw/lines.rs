@@ -1,5 +1,8 @@
 use super::{
-    super::{Axis, AxisScale, CurveSeries, NamedPoint, table_rows::are_comparable},
+    super::{
+        Axis, AxisScale, CurveSeries, NamedPoint,
+        table_rows::{MOST_BARS, are_comparable},
+    },
     canvas::{Canvas, Ranged, label_size, layout, room},
     labels::places,
     style::{BLACK, Form, GREY, Look, look},
@@ -59,14 +62,25 @@ pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], 
 }
 
 pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) -> Canvas {
-    let xs = room(points.iter().map(|point| point.x), x.scale);
-    let ys = room(points.iter().map(|point| point.y), y.scale);
+    let has_bars = points.len() <= MOST_BARS;
+    let bar = |interval: Option<[f64; 2]>| interval.filter(|_| has_bars).into_iter().flatten();
+    let xs = room(points.iter().flat_map(|point| bar(point.x_interval).chain([point.x])), x.scale);
+    let ys = room(points.iter().flat_map(|point| bar(point.y_interval).chain([point.y])), y.scale);
     let mut canvas = Canvas::new(layout(title, Ranged { axis: x, range: xs }, Ranged { axis: y, range: ys }));
     let low = xs.0.max(ys.0);
     let high = xs.1.min(ys.1);
     if are_comparable(points) {
         let same = vec![canvas.at(low, low), canvas.at(high, high)];
         canvas.line(same, GREY, 1.2, &[5.0, 4.0]);
+    }
+    for point in points.iter().filter(|_| has_bars) {
+        let colour = look(point.look).colour;
+        if let Some([low, high]) = point.x_interval {
+            canvas.line(vec![canvas.at(low, point.y), canvas.at(high, point.y)], colour, BAR, &[]);
+        }
+        if let Some([low, high]) = point.y_interval {
+            canvas.line(vec![canvas.at(point.x, low), canvas.at(point.x, high)], colour, BAR, &[]);
+        }
     }
     let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point.x, point.y)).collect();
     for (at, point) in at.iter().zip(points) {
@@ -81,6 +95,9 @@ pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) ->
     }
     canvas
 }
+
+/// The width of the bar of an interval.
+const BAR: f64 = 0.8;
 
 /// The radius of the mark of a point that has a number.
 const MARK: f64 = 5.0;

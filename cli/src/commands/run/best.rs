@@ -3,19 +3,17 @@
 mod kept;
 
 use crate::{
+    card::{self, CARD},
     failure::{Failure, FileFailure, RunFailure},
     runner::Runner,
     terminal,
 };
-use analysis::{Style, Summary};
+use analysis::{HubModel, HubTask, Summary};
 use coordinator::Frozen;
-use jobs::{ArtefactResult, JobId, Outcome, Recipe, WriteFormat};
+use jobs::{ArtefactResult, JobId, Manifest, Outcome, Recipe, WriteFormat};
 use kept::{Kept, Winner};
-use std::{fs::OpenOptions, io::Write, path::Path};
-use store::Store;
-
-/// The file that describes a merge to people.
-const CARD: &str = "README.md";
+use std::{fs, path::Path};
+use store::{Revision, Store};
 
 /// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of
 /// it where the merge is low-rank, in place of what an earlier revision chose.
@@ -35,7 +33,10 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
             .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
         if let Some(artefact) = &artefact {
             runner.runtime.block_on(store.get_artefact_files(artefact, scratch.path()))?;
-            describe(&scratch.path().join(CARD), &summary.render(Style::Markdown))?;
+            let manifest: Option<Manifest> =
+                runner.runtime.block_on(store.revision(Revision::of(sweep, outcome.revision)))?;
+            let tasks = manifest.map(|manifest| HubTask::of(&manifest)).unwrap_or_default();
+            describe(&scratch.path().join(CARD), &HubModel { summary, tasks: &tasks })?;
         }
         let winner = Winner { recipe, files: artefact.as_ref().map(|_| scratch.path()) };
         runner.runtime.block_on(kept.replace(winner))?;
@@ -83,9 +84,9 @@ async fn written(store: &Store, spec: &jobs::JobSpec) -> Result<ArtefactResult, 
     }
 }
 
-/// Adds what was measured to the card that the worker wrote: it knows one job, and not the sweep.
-fn describe(card: &Path, measured: &str) -> Result<(), Failure> {
-    let wrong = |source| Failure::File(FileFailure::Write { path: card.to_owned(), source });
-    let mut card = OpenOptions::new().append(true).open(card).map_err(wrong)?;
-    writeln!(card, "\n{}", measured.trim_end()).map_err(wrong)
+/// Adds what was measured to the card that the worker wrote.
+fn describe(path: &Path, model: &HubModel<'_>) -> Result<(), Failure> {
+    let wrong = |source| Failure::File(FileFailure::Write { path: path.to_owned(), source });
+    let card = fs::read_to_string(path).map_err(wrong)?;
+    fs::write(path, card::with_measured(&card, model)).map_err(wrong)
 }

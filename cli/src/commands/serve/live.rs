@@ -24,7 +24,7 @@ const HIDDEN_AFTER: Duration = Duration::from_secs(3600);
 const TOP: u32 = 10;
 
 /// The list of the sweeps of a store, and a page for each.
-pub(super) struct LivePages {
+pub(crate) struct LivePages {
     store: Store,
     refresh: Duration,
     made: Mutex<HashMap<String, Arc<Mutex<Option<MadePage>>>>>,
@@ -37,7 +37,7 @@ struct MadePage {
 }
 
 impl LivePages {
-    pub(super) fn new(store: Store, refresh: Duration) -> Self {
+    pub(crate) fn new(store: Store, refresh: Duration) -> Self {
         Self { store, refresh, made: Mutex::default() }
     }
 
@@ -121,7 +121,7 @@ impl LivePages {
 }
 
 impl Pages for LivePages {
-    fn needs_own_name(&self) -> bool {
+    fn needs_own_name(&self, _path: &str) -> bool {
         true
     }
 
