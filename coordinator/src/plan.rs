@@ -278,7 +278,7 @@ impl SweepPlan {
         }
     }
 
-    fn has(&self, needs: Needs) -> Result<bool, CoordinatorError> {
+    fn has(&mut self, needs: Needs) -> Result<bool, CoordinatorError> {
         match needs {
             Needs::Nothing => Ok(true),
             // Both are asked: what can never be known is an error, whatever else is missing.
