@@ -21,13 +21,14 @@ pub use splits::check_other_splits;
 
 use crate::{
     CheckError, Problems, SweepLines,
-    memory::{MemoryNeeds, memory_needs},
+    memory::{MemoryNeeds, memory_needs, training_memory},
     problems::Place,
 };
+use evaluation::TrainMemory;
 use inputs::Inputs;
 use jobs::{Benchmark, Sweep, TrainFamily};
 use sources::Sources;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The findings about the inputs of a sweep.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Checked {
     pub matrices: Vec<(String, usize)>,
     /// Memory that models of texts take.
     pub memory: Option<MemoryNeeds>,
+    /// Memory that the training of each adapter takes beside the model, by task, as far as the base could be looked at.
+    pub training: BTreeMap<String, TrainMemory>,
     /// The models whose settings of fine-tuning are the defaults for the base; `None` if the base could not be looked at.
     pub train_family: Option<TrainFamily>,
     /// Notes for people. Jobs do not fail because of them.
@@ -144,8 +147,12 @@ pub fn check_inputs(
     }
     check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
-    let train_family = base.and_then(|base| base.outline).map(|outline| outline.train_family());
-    Ok(Checked { train_family, ..check.finish(matrices, memory) })
+    let outline = base.and_then(|base| base.outline);
+    let threads = if let Computing::Here { threads } = computing { threads } else { None };
+    let training =
+        outline.as_ref().map(|outline| training_memory(sweep, outline.as_ref(), threads)).unwrap_or_default();
+    let train_family = outline.map(|outline| outline.train_family());
+    Ok(Checked { train_family, training, ..check.finish(matrices, memory) })
 }
 
 /// A check of inputs, and its findings so far.
@@ -168,6 +175,7 @@ impl<'a> Check<'a> {
         Checked {
             matrices,
             memory,
+            training: BTreeMap::new(),
             train_family: None,
             notes: self.notes,
             downloads,
