@@ -187,8 +187,8 @@ fn settings_that_cannot_be_followed_are_refused_by_name() {
         ("training.precision=bf16", "`training.precision` is `bf16`; adapters are trained in `f32` only, yet"),
         ("training.augmentation=mixup", "`training.augmentation` is `mixup`; use `none`"),
         ("training.augmentation=[flip, flip]", "`training.augmentation` has `flip` twice"),
-        ("training.early_stopping=true", "`training.early_stopping` is the boolean true; expected"),
-        ("training.early_stopping={patience: 3}", "`training.early_stopping` has no `every`"),
+        ("training.early_stopping=true", "`training.early_stopping` is `true`; expected a map of keys"),
+        ("training.early_stopping={patience: 3}", "`training.early_stopping.every` is missing: the number of steps"),
         (
             "training.early_stopping={every: 0, patience: 3}",
             "`training.early_stopping.every` is 0, expected at least 1",

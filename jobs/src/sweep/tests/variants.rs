@@ -174,7 +174,7 @@ fn trained_variants_that_are_wrong_are_named_by_their_keys() {
         ),
         (&["training={}"], "has neither `steps` nor `epochs`"),
     ] {
-        let message = message(&[&TRAINED, overrides].concat());
+        let message = message(&[&TRAINED[..], overrides].concat());
         assert!(message.contains(expected), "{overrides:?}: {message}");
     }
 }
