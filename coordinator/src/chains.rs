@@ -6,7 +6,7 @@
 
 use crate::{CoordinatorError, Frozen};
 use futures_util::{StreamExt, stream};
-use jobs::{ArtefactResult, JobId, JobSpec};
+use jobs::{ArtefactResult, JobId, JobSpec, TrainSpec};
 use std::collections::HashSet;
 use store::{Store, StoreError};
 
@@ -79,7 +79,11 @@ pub(crate) async fn stored_legs(frozen: &Frozen, store: &Store) -> Result<Vec<Jo
 /// The legs of each training of a sweep, in their order.
 fn chains(frozen: &Frozen) -> impl Iterator<Item = Vec<JobId>> {
     let tasks = frozen.sweep().tasks.iter().map(|task| frozen.train_specs(&task.name));
-    let ids = |legs: &[jobs::TrainSpec]| legs.iter().map(|leg| JobSpec::from(leg.clone()).id()).collect();
+    // Every leg but the last is named by the one after it: a long training has thousands, and an id takes a hash.
+    let ids = |legs: &[TrainSpec]| {
+        let last = legs.last().map(|leg| JobSpec::from(leg.clone()).id());
+        legs.iter().filter_map(|leg| leg.leg.from).chain(last).collect()
+    };
     tasks.filter(|legs| !legs.is_empty()).map(ids)
 }
 

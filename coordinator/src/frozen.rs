@@ -393,7 +393,7 @@ impl Frozen {
                 self.layerwise_spec(&spec.settings, is_member).as_ref() == Some(spec)
             }
             JobSpec::Tune(spec) => self.tune_spec(&spec.split, spec.examples, &spec.settings).as_ref() == Some(spec),
-            JobSpec::Train(spec) => self.training.legs(&spec.task).contains(spec),
+            JobSpec::Train(spec) => self.training.has_leg(spec),
         }
     }
 

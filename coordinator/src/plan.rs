@@ -280,7 +280,7 @@ impl SweepPlan {
         }
     }
 
-    fn has(&self, needs: Needs) -> Result<bool, CoordinatorError> {
+    fn has(&mut self, needs: Needs) -> Result<bool, CoordinatorError> {
         match needs {
             Needs::Nothing => Ok(true),
             // Both are asked: what can never be known is an error, whatever else is missing.
@@ -324,7 +324,7 @@ impl SweepPlan {
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub(crate) fn ahead(&self) -> Result<Vec<PlannedJob>, CoordinatorError> {
+    pub(crate) fn ahead(&mut self) -> Result<Vec<PlannedJob>, CoordinatorError> {
         if self.searches.have_chosen() || !self.has(Phase::Search.needs())? {
             return Ok(Vec::new());
         }

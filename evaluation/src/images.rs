@@ -2,9 +2,11 @@
 
 mod augmented;
 mod cache;
+mod crop;
 mod sink;
 
 pub(crate) use augmented::Change;
+pub(crate) use crop::Crop;
 
 use crate::{
     ModelError,

@@ -7,20 +7,25 @@
 mod adamw;
 mod adapter;
 mod augment;
+mod balanced;
 mod error;
 mod groups;
 mod initial;
+mod memory;
 mod source;
 mod state;
 mod stored;
 mod targets;
 mod trainer;
+mod validation;
 
 pub use adapter::{TrainedAdapter, TrainedModule};
 pub use augment::StepAugmentation;
 pub use error::TrainError;
 pub use initial::initial_head;
+pub use memory::{BlockShape, TrainMemory, TrainPlacement};
 pub use source::{MakeExamples, TrainExamples};
 pub use state::{TrainState, TrainStep, TrainedTensor};
 pub use stored::StateError;
 pub use trainer::{TrainTask, Trainer};
+pub use validation::{Advance, Evaluation, Validation};

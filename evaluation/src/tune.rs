@@ -18,7 +18,7 @@ pub use coefficients::{Coefficient, CoefficientPlace};
 pub use error::TuneError;
 pub use guard::Check;
 pub(crate) use loss::{Loss, Target, loss, shares};
-pub(crate) use order::batch;
+pub(crate) use order::{batch, shuffled};
 pub use readout::Readout;
 pub use state::TuneState;
 pub use tuner::{TuneTask, Tuner};

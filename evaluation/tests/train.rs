@@ -4,10 +4,11 @@ use crate::fixture::{base, head, images as read, json, nli6, root, tensors, valu
 use candle_core::Device;
 use evaluation::{
     DecoderModel, Examples, GradientTower, Head, PairTokenizer, Readout, Real, TextSource, Texts, TrainError,
-    TrainExamples, TrainState, TrainTask, TrainedAdapter, TrainedModule, Trainer, Watch,
+    TrainExamples, TrainState, TrainTask, TrainedAdapter, TrainedModule, Trainer, Validation, Watch,
 };
 use jobs::{
-    DataFiles, Precision, RateSchedule, Rows, TextSpec, TrainFamily, TrainLength, TrainSettings, TrainTargets, Warmup,
+    DataFiles, EarlyStopping, Precision, RateSchedule, Rows, StoppingMetric, TextSpec, TrainFamily, TrainLength,
+    TrainSettings, TrainTargets, Warmup,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ fn settings(case: &Value) -> TrainSettings {
         trains_head: is_of_texts,
         augmentation: Vec::new(),
         seed: 0,
+        class_balanced: false,
+        early_stopping: None,
     }
 }
 
@@ -206,16 +209,21 @@ fn texts_train_as_peft_trains_them_with_clipping() {
     Golden::open("nli6_mnli_linear_clip").expect(0.0, 1e-3);
 }
 
-/// A short run on a few images of one task.
-fn short(settings: TrainSettings) -> Result<Trainer<f32>, TrainError> {
+/// The examples of one task at these places of its training split.
+fn flags(places: std::ops::Range<usize>) -> TrainTask {
     let model = base();
-    let images = model.embed(&read("flags", "train", &Rows::Indices((0..40).collect())), u64::MAX, &Watch::default());
+    let images = model.embed(&read("flags", "train", &Rows::Indices(places.collect())), u64::MAX, &Watch::default());
     let images = images.unwrap();
     let head = head("flags");
     let classes = images.class_rows(&head).unwrap();
     let examples = TrainExamples::Fixed(model.sequences(&images, &Watch::default()).unwrap());
-    let task = TrainTask { examples, readout: images.readout(&head), classes };
-    Trainer::new(GradientTower::open_clip(&root().join("examples/mini8/base")).unwrap(), task, settings, None)
+    TrainTask { examples, readout: images.readout(&head), classes }
+}
+
+/// A short run on a few images of one task.
+fn short(settings: TrainSettings) -> Result<Trainer<f32>, TrainError> {
+    let tower = GradientTower::open_clip(&root().join("examples/mini8/base")).unwrap();
+    Trainer::new(tower, flags(0..40), settings, None)
 }
 
 fn short_settings() -> TrainSettings {
@@ -288,4 +296,97 @@ fn settings_that_do_not_fit_the_model_are_refused_by_name() {
     );
     let error = refused(TrainSettings { rate: 0.0, ..short_settings() });
     assert_eq!(error, "the settings of training cannot be used");
+}
+
+/// A run whose rate is so high that it soon gets worse on the validation split.
+fn early(stopping: EarlyStopping) -> Trainer<f32> {
+    let settings = TrainSettings {
+        rate: 0.05,
+        schedule: RateSchedule::Constant,
+        early_stopping: Some(stopping),
+        ..TrainSettings { length: TrainLength::Steps(12), ..short_settings() }
+    };
+    let TrainTask { examples, classes, .. } = flags(40..110);
+    short(settings).unwrap().validating(Validation { examples, classes }).unwrap()
+}
+
+fn advance_to_the_end(trainer: &mut Trainer<f32>, state: &mut TrainState) {
+    while trainer.advance(state, usize::MAX, &Watch::default()).unwrap().is_some() {}
+}
+
+const STOPPING: EarlyStopping = EarlyStopping { metric: StoppingMetric::Loss, every: 1, patience: 2, min_delta: 0.0 };
+
+#[test]
+fn training_stops_early_and_keeps_the_step_with_the_best_value() {
+    let mut trainer = early(STOPPING);
+    let mut state = trainer.start();
+    advance_to_the_end(&mut trainer, &mut state);
+    let kept = *state.kept_evaluation(&STOPPING).unwrap();
+    assert!(state.steps() < 12 && kept.steps + 2 == state.steps(), "{:?}", state.evaluations);
+    assert_eq!(kept.n, 70);
+    let least = state.evaluations.iter().map(|evaluation| evaluation.loss).fold(f64::INFINITY, f64::min);
+    assert!(kept.loss <= least);
+    // The adapter is that of a run which ends at the step that was kept.
+    let mut shorter = early(STOPPING);
+    let mut until_kept = shorter.start();
+    while shorter.advance(&mut until_kept, kept.steps, &Watch::default()).unwrap().is_some() {}
+    assert_eq!(until_kept.steps(), kept.steps);
+    assert_eq!(trainer.adapter(&state), shorter.last_adapter(&until_kept));
+    assert_ne!(trainer.adapter(&state), trainer.last_adapter(&state));
+    let none = short(trainer.settings().clone()).unwrap().advance(&mut state.clone(), 1, &Watch::default());
+    assert!(none.is_err(), "without examples it cannot be decided");
+}
+
+#[test]
+fn a_run_that_stops_early_resumes_between_any_two_calls_to_the_same_bits_whatever_the_threads() {
+    let mut trainer = early(STOPPING);
+    let mut state = trainer.start();
+    let mut states = vec![state.clone()];
+    while trainer.advance(&mut state, usize::MAX, &Watch::default()).unwrap().is_some() {
+        states.push(state.clone());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for place in [0, 1, 2, 3, states.len() - 2, states.len() - 1] {
+        let bytes = states[place].to_bytes("run").unwrap();
+        let mut resumed = TrainState::from_bytes(&bytes, "run").unwrap();
+        let mut other = early(STOPPING).recomputing(true);
+        pool.install(|| advance_to_the_end(&mut other, &mut resumed));
+        assert_eq!(resumed, state, "after call {place}");
+    }
+}
+
+#[test]
+fn a_state_with_evaluations_that_its_run_cannot_have_made_is_refused() {
+    let mut trainer = early(STOPPING);
+    let mut state = trainer.start();
+    advance_to_the_end(&mut trainer, &mut state);
+    assert!(trainer.check_state(&state).is_ok());
+    let changes: [fn(&mut TrainState); 5] = [
+        |state| drop(state.evaluations.remove(0)),
+        |state| state.evaluations[0].n += 1,
+        |state| state.evaluations[0].loss = f64::NAN,
+        |state| state.kept.clear(),
+        |state| state.kept[0][0] = f32::NAN,
+    ];
+    for change in changes {
+        let mut wrong = state.clone();
+        change(&mut wrong);
+        assert!(trainer.check_state(&wrong).is_err(), "{:?}", wrong.evaluations);
+    }
+    let plain = short(TrainSettings { early_stopping: None, ..trainer.settings().clone() }).unwrap();
+    let error = plain.check_state(&state).unwrap_err().to_string();
+    assert!(error.contains("the run has no early stopping"), "{error}");
+}
+
+#[test]
+fn steps_with_balanced_classes_have_equal_shares_of_them() {
+    let settings = TrainSettings { class_balanced: true, batch: 40, ..short_settings() };
+    let trainer = short(settings).unwrap();
+    let classes = flags(0..40).classes;
+    let present: std::collections::BTreeSet<usize> = classes.iter().copied().collect();
+    let drawn: Vec<usize> = (0..present.len()).flat_map(|step| trainer.batch(step)).collect();
+    assert_eq!(drawn.len(), 40 * present.len());
+    for class in &present {
+        assert_eq!(drawn.iter().filter(|example| classes[**example] == *class).count(), 40, "class {class}");
+    }
 }

@@ -111,8 +111,9 @@ pub use sweep::{
 };
 pub use trade_off::{dominates, front, hypervolume, trade_off_gains};
 pub use train::{
-    Augmentation, CHECKPOINT_FILE, RateSchedule, SplitInput, TRAIN_SEMANTICS, TRAINING_FILE, TrainFamily, TrainLeg,
-    TrainLength, TrainSettings, TrainSettingsError, TrainSpec, TrainTargets, Warmup,
+    Augmentation, CHECKPOINT_FILE, EarlyStopping, RateSchedule, SplitInput, StoppingMetric, TRAIN_SEMANTICS,
+    TRAINING_FILE, TrainFamily, TrainLeg, TrainLength, TrainSettings, TrainSettingsError, TrainSpec, TrainTargets,
+    Warmup,
 };
 pub use tune::{
     CoefficientBasis, CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights,

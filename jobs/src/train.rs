@@ -1,10 +1,12 @@
 //! How an adapter is trained.
 
 mod defaults;
+mod early_stopping;
 mod schedule;
 mod spec;
 
 pub use defaults::TrainFamily;
+pub use early_stopping::{EarlyStopping, StoppingMetric};
 pub use schedule::{RateSchedule, Warmup};
 pub use spec::{CHECKPOINT_FILE, SplitInput, TRAINING_FILE, TrainLeg, TrainSpec};
 
@@ -67,6 +69,12 @@ pub struct TrainSettings {
     pub augmentation: Vec<Augmentation>,
     /// Chooses the initial factors, the order of examples, the dropout and the augmentation.
     pub seed: u64,
+    /// Whether every class has the same share of the examples that are drawn, however many examples it has.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub class_balanced: bool,
+    /// When training ends before its last step, and which step is kept; `None` makes all steps and keeps the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
 }
 
 /// A random change of an image.
@@ -77,6 +85,22 @@ pub enum Augmentation {
     Shift,
     /// Mirrored left to right, every other time.
     Flip,
+    /// A random part, stretched to the whole: 8 to 100 % of the area, with sides in a ratio of 3 : 4 to 4 : 3.
+    RandomResizedCrop,
+}
+
+impl Augmentation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Shift, Self::Flip, Self::RandomResizedCrop];
+
+    /// Its word in a sweep file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shift => "shift",
+            Self::Flip => "flip",
+            Self::RandomResizedCrop => "random_resized_crop",
+        }
+    }
 }
 
 /// Which matrices get an update.
@@ -165,12 +189,7 @@ impl TrainSettings {
         let is_of_texts = family == TrainFamily::Texts;
         let augmentation = self.augmentation.first();
         if let Some(kind) = augmentation.filter(|_| is_of_texts) {
-            return refuse(
-                false,
-                "augmentation",
-                format!("{kind:?}").to_lowercase(),
-                "`none`: texts are not augmented",
-            );
+            return refuse(false, "augmentation", kind.name(), "`none`: texts are not augmented");
         }
         let trains = self.trains_head;
         refuse(is_of_texts || !trains, "train_head", trains, "false: the heads of images are fixed")?;
@@ -220,7 +239,8 @@ impl TrainSettings {
             }
         }
         let smoothing = self.label_smoothing;
-        refuse((0.0..1.0).contains(&smoothing), "label_smoothing", smoothing, "a share in [0, 1)")
+        refuse((0.0..1.0).contains(&smoothing), "label_smoothing", smoothing, "a share in [0, 1)")?;
+        self.early_stopping.map_or(Ok(()), |stopping| stopping.check())
     }
 
     fn check_adapter(&self) -> Result<(), TrainSettingsError> {
@@ -251,6 +271,11 @@ impl TrainSettings {
             None => Ok(()),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn refuse(

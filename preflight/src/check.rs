@@ -21,15 +21,15 @@ pub use splits::check_other_splits;
 
 use crate::{
     CheckError, Problems, SweepLines,
-    memory::{MemoryNeeds, memory_needs},
+    memory::{MemoryNeeds, memory_needs, training_memory},
     problems::Place,
     residency::{DeviceData, SplitSize},
 };
-use evaluation::Configuration;
+use evaluation::{Configuration, TrainMemory};
 use inputs::Inputs;
 use jobs::{Benchmark, DeviceKind, Sweep, TrainFamily};
 use sources::Sources;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The findings about the inputs of a sweep.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Checked {
     pub memory: Option<MemoryNeeds>,
     /// What images and their model take on a GPU; `None` for texts, and while not all sizes are known.
     pub device_data: Option<DeviceData>,
+    /// Memory that the training of each adapter takes beside the model, by task, as far as the base could be looked at.
+    pub training: BTreeMap<String, TrainMemory>,
     /// The models whose settings of fine-tuning are the defaults for the base; `None` if the base could not be looked at.
     pub train_family: Option<TrainFamily>,
     /// The examples of the task that has the fewest in the split that recipes are measured on, if there are too few for a preset that
@@ -158,8 +160,12 @@ pub fn check_inputs(
     }
     check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
-    let train_family = base.and_then(|base| base.outline).map(|outline| outline.train_family());
-    Ok(Checked { train_family, device_data, ..check.finish(matrices, memory) })
+    let outline = base.and_then(|base| base.outline);
+    let threads = if let Computing::Here { threads } = computing { threads } else { None };
+    let training =
+        outline.as_ref().map(|outline| training_memory(sweep, outline.as_ref(), threads)).unwrap_or_default();
+    let train_family = outline.map(|outline| outline.train_family());
+    Ok(Checked { train_family, training, device_data, ..check.finish(matrices, memory) })
 }
 
 /// A check of inputs, and its findings so far.
@@ -223,6 +229,7 @@ impl<'a> Check<'a> {
             matrices,
             memory,
             device_data: None,
+            training: BTreeMap::new(),
             train_family: None,
             notes,
             downloads,

@@ -1,11 +1,14 @@
 //! How much memory a sweep over a language model takes, computed from headers.
 
 use crate::CheckError;
-use evaluation::{Configuration, LONGEST_TEXT, Placement, gram_memory};
+use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainMemory, TrainPlacement, gram_memory};
 use jobs::{ByteSize, DeviceKind, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
 use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Classes that a trained head is planned with.
+const MANY_CLASSES: usize = 1000;
 
 /// Bytes that a model takes.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -75,6 +78,28 @@ pub(crate) fn memory_needs(
         processor: MemoryNeed { merge_bytes, statistics_bytes, ..processor },
         device,
     }))
+}
+
+/// What the training of each adapter takes beside the model that is evaluated, by task. What cannot be trained is found where
+/// the settings are checked, and has no memory here.
+///
+/// A new head is counted with [`MANY_CLASSES`]: how many it has is known only once the labels are read.
+pub(crate) fn training_memory(
+    sweep: &Sweep,
+    base: &dyn Configuration,
+    threads: Option<usize>,
+) -> BTreeMap<String, TrainMemory> {
+    let sweep = sweep.clone().with_train_family(base.train_family());
+    let threads = threads.unwrap_or_else(num_cpus::get_physical);
+    let positions = base.text_limits().map_or(usize::MAX, |limits| limits.positions);
+    let of_task = |task: &jobs::Task| {
+        let settings = task.adapter.training()?.settings()?.ok()?;
+        let stated = task.text().and_then(|text| text.max_length).map_or(LONGEST_TEXT, |length| length as usize);
+        let longest = base.example_tokens().unwrap_or_else(|| stated.min(positions));
+        let place = TrainPlacement { threads, longest, classes: MANY_CLASSES };
+        Some((task.name.clone(), TrainMemory::of(base, &settings, place).ok()?))
+    };
+    sweep.tasks.iter().filter_map(of_task).collect()
 }
 
 /// What the largest statistics of the sweep take beside the model while they are made.
@@ -187,6 +212,21 @@ mod tests {
         assert_eq!(bytes("{preset: regmean_plus_plus}", &["q_proj", "k_proj"]), gram + 2 * merged);
         let all: usize = header.tensors().values().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         assert_eq!(bytes("{preset: fisher}", &["q_proj"]), 4 * all as u64 + 8 * 128 * 128);
+    }
+
+    #[test]
+    fn a_training_is_planned_with_the_settings_of_its_task_and_the_longest_text_that_it_may_have() {
+        let text = "name: small\nbase: base\ntraining: {steps: 10}\ntasks:\n  - {name: one, adapter: {train: {}}, data: {source: d, text_columns: \
+                    [text]}}\n  - {name: two, adapter: {train: {rank: 64}}, data: {source: d, text_columns: [text], max_length: 32}}\n  - {name: \
+                    three, adapter: a, data: {source: d, text_columns: [text]}}\nevaluation: {}\nbaselines: [{preset: ties}]";
+        let sweep = Sweep::from_yaml(text, Path::new("/sweeps"), &[]).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/nli6/base");
+        let base = evaluation::configuration(&path).unwrap();
+        let memory = training_memory(&sweep, base.as_ref(), Some(2));
+        assert_eq!(memory.keys().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(memory["one"].base, memory["two"].base);
+        assert!(memory["one"].trained < memory["two"].trained && memory["one"].step > memory["two"].step);
+        assert!(memory.values().all(|memory| memory.recomputed_step < memory.step));
     }
 
     #[test]

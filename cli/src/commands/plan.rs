@@ -9,9 +9,11 @@ use crate::{
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
+use evaluation::TrainMemory;
 use jobs::{Change, DeviceKind, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, Residency, check_inputs};
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use store::Location;
 
 /// What `plan --json` prints.
@@ -121,6 +123,7 @@ impl Planned {
             matrices,
             memory,
             device_data,
+            training: train_memory,
             mut notes,
             downloads,
             unchecked,
@@ -139,7 +142,7 @@ impl Planned {
         }
         let revised = resume.as_ref().map(|resume| &resume.revision);
         let plan = Plan {
-            training: training(&sweep),
+            training: training(&sweep, &train_memory),
             statistics: statistics(&sweep),
             tasks: sweep.tasks.len(),
             searches: sweep.searches.len(),
@@ -175,10 +178,16 @@ struct TrainingPlan {
     steps: usize,
     /// The jobs that train it, one after the other.
     jobs: usize,
+    /// Bytes that it takes beside the model, with blocks that are computed twice; `None` if the base could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_memory_bytes: Option<u64>,
+    /// The same with all that blocks compute kept for the way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
 }
 
 /// The adapters that the sweep trains.
-fn training(sweep: &Sweep) -> Vec<TrainingPlan> {
+fn training(sweep: &Sweep, memory: &BTreeMap<String, TrainMemory>) -> Vec<TrainingPlan> {
     let of_task = |task: &Task| {
         let training = task.adapter.training()?;
         let steps = match training.keys().length() {
@@ -187,7 +196,15 @@ fn training(sweep: &Sweep) -> Vec<TrainingPlan> {
             TrainLength::Epochs(_) => 0,
         };
         let split = training.keys().split().to_owned();
-        Some(TrainingPlan { task: task.name.clone(), split, steps, jobs: training.legs() })
+        let memory = memory.get(&task.name);
+        Some(TrainingPlan {
+            task: task.name.clone(),
+            split,
+            steps,
+            jobs: training.legs(),
+            least_memory_bytes: memory.map(TrainMemory::least),
+            memory_bytes: memory.map(TrainMemory::all),
+        })
     };
     sweep.tasks.iter().filter_map(of_task).collect()
 }

@@ -81,6 +81,12 @@ impl TrainedTasks {
         self.0.get(task).map_or(&[], |task| &task.legs)
     }
 
+    /// Whether a leg is one of these trainings. Legs lie in the order of their steps: a long training has thousands.
+    pub(super) fn has_leg(&self, spec: &TrainSpec) -> bool {
+        let legs = self.legs(&spec.task);
+        legs.binary_search_by_key(&spec.leg.first, |leg| leg.leg.first).is_ok_and(|place| legs[place] == *spec)
+    }
+
     /// The task with the head that its training starts from, if one is named.
     pub(super) fn start(&self, task: &str) -> Option<(String, HeadSpec)> {
         Some((task.to_owned(), self.0.get(task)?.start.clone()?))

@@ -3,7 +3,7 @@ mod answers;
 use super::{
     pending::PendingJob,
     results::{JobStatus, KnownResults},
-    training::Leg,
+    training::OpenLegs,
 };
 use crate::{
     CoordinatorError, Frozen, RecordedError,
@@ -33,8 +33,8 @@ pub(super) struct Known {
     statistics_ids: Vec<JobId>,
     /// The jobs that make these merges.
     layerwise_ids: Vec<JobId>,
-    /// The jobs that train adapters, with their tasks. The plan asks for them in every step, and an id takes a hash.
-    pub(super) legs: Vec<Leg>,
+    /// The jobs that train adapters, by task.
+    pub(super) legs: Vec<OpenLegs>,
     pub(super) results: KnownResults,
 }
 
@@ -47,8 +47,8 @@ impl Known {
         let layerwise = frozen.sweep().layerwise_needs();
         let specs = layerwise.iter().filter_map(|settings| frozen.layerwise_spec(settings, |_| true));
         let layerwise_ids = specs.map(|spec| JobSpec::from(spec).id()).collect();
-        let legs = frozen.sweep().tasks.iter().flat_map(|task| frozen.train_specs(&task.name));
-        let legs = legs.map(Leg::of).collect();
+        let tasks = frozen.sweep().tasks.iter();
+        let legs = tasks.map(|task| OpenLegs::of(&task.name, frozen.train_specs(&task.name))).collect();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {

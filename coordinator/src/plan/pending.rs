@@ -3,6 +3,7 @@ use crate::Frozen;
 use jobs::{
     JobId, LayerwiseSettings, LayerwiseSpec, Recipe, StatisticsSpec, Subject, TrainSpec, TuneSpec, WriteFormat,
 };
+use std::{collections::VecDeque, mem};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -11,6 +12,9 @@ pub(super) struct PendingJob {
     label: String,
     /// The jobs whose artefacts must be stored before this one is issued.
     pub(super) artefacts: Vec<JobId>,
+    /// The legs of a training after this one. Each becomes pending once the one before was issued, so that a step of the plan
+    /// does not look at all legs of a long training.
+    later: VecDeque<TrainSpec>,
 }
 
 /// What a pending job does. It becomes a [`Job`] when it is issued, because a job is large.
@@ -28,7 +32,12 @@ enum PendingSpec {
 impl PendingJob {
     /// The evaluation of `subject` on `split`. It needs no artefact.
     pub(super) fn evaluation(subject: Subject, split: &str, label: String) -> Self {
-        Self { spec: PendingSpec::Evaluate { subject, split: split.to_owned() }, label, artefacts: Vec::new() }
+        Self {
+            spec: PendingSpec::Evaluate { subject, split: split.to_owned() },
+            label,
+            artefacts: Vec::new(),
+            later: VecDeque::new(),
+        }
     }
 
     /// The evaluation of a merge.
@@ -41,18 +50,23 @@ impl PendingJob {
     pub(super) fn subset(name: &str, recipe: &Recipe, split: &str, tasks: &[String], artefacts: Vec<JobId>) -> Self {
         let label = format!("{name} of {} on {split}", tasks.join(", "));
         let spec = PendingSpec::Subset { recipe: recipe.clone(), split: split.to_owned(), tasks: tasks.to_vec() };
-        Self { spec, label, artefacts }
+        Self { spec, label, artefacts, later: VecDeque::new() }
     }
 
     /// The job that writes a merge. It needs no artefact.
     pub(super) fn write(label: String, recipe: &Recipe, format: WriteFormat) -> Self {
-        Self { spec: PendingSpec::Write { recipe: recipe.clone(), format }, label, artefacts: Vec::new() }
+        Self {
+            spec: PendingSpec::Write { recipe: recipe.clone(), format },
+            label,
+            artefacts: Vec::new(),
+            later: VecDeque::new(),
+        }
     }
 
     /// The job that makes statistics.
     pub(super) fn statistics(spec: StatisticsSpec) -> Self {
         let label = format!("{} of {} over {} examples", spec.what.name(), spec.adapter.task, spec.examples);
-        Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
+        Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new(), later: VecDeque::new() }
     }
 
     /// The job that merges layer by layer.
@@ -66,20 +80,34 @@ impl PendingJob {
         if !weights.is_empty() {
             label = format!("{label}, weights {}", jobs::canonical_json(weights));
         }
-        Self { spec: PendingSpec::Layerwise(spec), label, artefacts: Vec::new() }
+        Self { spec: PendingSpec::Layerwise(spec), label, artefacts: Vec::new(), later: VecDeque::new() }
     }
 
     /// The job that learns the coefficients of a merge.
     pub(super) fn tune(name: &str, spec: TuneSpec) -> Self {
         let label = format!("coefficients of {name}");
-        Self { spec: PendingSpec::Tune(spec), label, artefacts: Vec::new() }
+        Self { spec: PendingSpec::Tune(spec), label, artefacts: Vec::new(), later: VecDeque::new() }
+    }
+
+    /// The training of an adapter, as its first leg with the later ones; `None` without legs.
+    pub(super) fn training(legs: &[TrainSpec]) -> Option<Self> {
+        let mut later: VecDeque<TrainSpec> = legs.iter().cloned().collect();
+        let first = later.pop_front()?;
+        Some(Self::leg(first, later))
+    }
+
+    /// The leg after this one, which becomes pending with those after it.
+    pub(super) fn take_next(&mut self) -> Option<Self> {
+        let mut later = mem::take(&mut self.later);
+        let next = later.pop_front()?;
+        Some(Self::leg(next, later))
     }
 
     /// A leg of the training of an adapter. It needs the leg before.
-    pub(super) fn train(spec: TrainSpec) -> Self {
+    fn leg(spec: TrainSpec, later: VecDeque<TrainSpec>) -> Self {
         let label = format!("{} steps {} to {} of {}", spec.task, spec.leg.first + 1, spec.leg.end, spec.steps());
         let artefacts = spec.leg.from.into_iter().collect();
-        Self { spec: PendingSpec::Train(Box::new(spec)), label, artefacts }
+        Self { spec: PendingSpec::Train(Box::new(spec)), label, artefacts, later }
     }
 
     /// The same, which waits for these artefacts as well.

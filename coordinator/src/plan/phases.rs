@@ -93,7 +93,7 @@ impl PendingJobs {
         let Some(mut pending) = self.0.remove(&phase) else { return };
         let mut waiting = VecDeque::new();
         while jobs.len() < limit
-            && let Some(job) = pending.pop_front()
+            && let Some(mut job) = pending.pop_front()
         {
             if job.artefacts.iter().any(|artefact| known.lacks_artefact(artefact)) {
                 continue;
@@ -102,6 +102,8 @@ impl PendingJobs {
                 waiting.push_back(job);
                 continue;
             }
+            // The next leg comes at once: this one may be known already.
+            job.take_next().into_iter().for_each(|next| pending.push_front(next));
             let job = job.into_planned(&known.frozen, phase);
             let lost = job.job.spec().as_evaluation().and_then(|meaning| known.without_statistics(meaning));
             if let Some(status) = lost {

@@ -3,18 +3,21 @@
 use super::{known::Known, pending::PendingJob, results::JobStatus};
 use crate::CoordinatorError;
 use jobs::{JobId, JobSpec, TrainSpec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// A job that trains an adapter.
+/// The jobs of a training that are not known to be done, in their order.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(super) struct OpenLegs {
     task: String,
-    job: JobId,
+    jobs: VecDeque<JobId>,
 }
 
-impl Leg {
-    pub(super) fn of(spec: &TrainSpec) -> Self {
-        Self { task: spec.task.clone(), job: JobSpec::from(spec.clone()).id() }
+impl OpenLegs {
+    pub(super) fn of(task: &str, legs: &[TrainSpec]) -> Self {
+        // Every leg but the last is named by the one after it: a long training has thousands, and an id takes a hash.
+        let named = legs.iter().filter_map(|leg| leg.leg.from);
+        let last = legs.last().map(|leg| JobSpec::from(leg.clone()).id());
+        Self { task: task.to_owned(), jobs: named.chain(last).collect() }
     }
 }
 
@@ -22,7 +25,7 @@ impl Known {
     /// The jobs that train adapters, leg by leg.
     pub(super) fn train_jobs(&self) -> impl Iterator<Item = PendingJob> {
         let tasks = self.frozen.sweep().tasks.iter();
-        tasks.flat_map(|task| self.frozen.train_specs(&task.name)).cloned().map(PendingJob::train)
+        tasks.filter_map(|task| PendingJob::training(self.frozen.train_specs(&task.name)))
     }
 
     /// The jobs that finish the adapters of those of these tasks that the sweep trains.
@@ -38,15 +41,22 @@ impl Known {
     }
 
     /// Whether all adapters are there. A leg that failed is an error: its adapter can never be there.
-    pub(super) fn has_adapters(&self) -> Result<bool, CoordinatorError> {
+    ///
+    /// Legs follow each other, so that only the first one of each training that is not done decides. It is remembered.
+    pub(super) fn has_adapters(&mut self) -> Result<bool, CoordinatorError> {
         let mut is_complete = true;
-        for Leg { task, job } in &self.legs {
-            match self.status(job) {
-                None => is_complete = false,
-                Some(JobStatus::Done(_)) => {}
-                Some(JobStatus::Failed | JobStatus::Missing) => {
-                    let source = self.results.errors.get(job).cloned().map(Box::new);
-                    return Err(CoordinatorError::Training { task: task.clone(), job: *job, source });
+        for OpenLegs { task, jobs } in &mut self.legs {
+            while let Some(job) = jobs.front() {
+                match self.results.statuses.get(job) {
+                    None => {
+                        is_complete = false;
+                        break;
+                    }
+                    Some(JobStatus::Done(_)) => drop(jobs.pop_front()),
+                    Some(JobStatus::Failed | JobStatus::Missing) => {
+                        let source = self.results.errors.get(job).cloned().map(Box::new);
+                        return Err(CoordinatorError::Training { task: task.clone(), job: *job, source });
+                    }
                 }
             }
         }

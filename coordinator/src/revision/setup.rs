@@ -1,5 +1,5 @@
 use super::keys::Keys;
-use jobs::{Digest, EVALUATION_SEMANTICS, HeadSpec, Manifest};
+use jobs::{Digest, EVALUATION_SEMANTICS, HeadSpec, Manifest, Task};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,15 +18,27 @@ struct Setup<'a> {
 /// The digest by which the variants of a sweep file are comparable.
 pub(crate) fn setup(manifest: &Manifest) -> Digest {
     let keys = Keys::of(&manifest.sweep);
-    let is_of_setup = |key: &str| !key.starts_with("variants.");
+    let tasks = &manifest.sweep.tasks;
+    // How an adapter is trained differs with it.
+    let is_training =
+        |key: &str| tasks.iter().any(|task| key.starts_with(&format!("tasks.{}.adapter.train", task.name)));
+    let is_of_setup = |key: &str| !key.starts_with("variants.") && !is_training(key);
     let values = keys.values.iter().filter(|(key, entry)| entry.inputs.is_empty() && is_of_setup(key));
     // A head that lies in the adapter differs with it.
     let is_own_head = |input: &str| {
-        let task =
-            input.strip_prefix("heads.").and_then(|name| manifest.sweep.tasks.iter().find(|task| task.name == name));
+        let task = input.strip_prefix("heads.").and_then(|name| tasks.iter().find(|task| task.name == name));
         task.is_some_and(|task| matches!(task.head, Some(HeadSpec::Adapter(_))))
     };
-    let shared = manifest.digests.iter().filter(|(input, _)| !input.starts_with("adapters.") && !is_own_head(input));
+    // A split that is only trained on is one of the adapter.
+    let splits = manifest.sweep.data_splits();
+    let is_trained_on = |input: &str| {
+        let is_of = |task: &Task| {
+            input.strip_prefix(&format!("data.{}.", task.name)).is_some_and(|split| !splits.contains(&split))
+        };
+        tasks.iter().any(|task| task.adapter.training().is_some() && is_of(task))
+    };
+    let is_shared = |input: &str| !input.starts_with("adapters.") && !is_own_head(input) && !is_trained_on(input);
+    let shared = manifest.digests.iter().filter(|(input, _)| is_shared(input));
     Digest::of_json(&Setup {
         evaluation: EVALUATION_SEMANTICS,
         values: values.map(|(key, entry)| (key.as_str(), &entry.value)).collect(),
@@ -65,5 +77,14 @@ mod tests {
         let value = VariantValue::Number(4.into());
         variant.sweep.variant = Some(Variant { of: "small".to_owned(), key: "rank".to_owned(), value, place: 0 });
         assert_eq!(setup(&variant), own);
+    }
+    #[test]
+    fn variants_that_are_trained_in_different_ways_are_comparable() {
+        let trained = |train: &str| setup(&manifest(&[&format!("tasks.flags.adapter={{train: {{{train}}}}}")]));
+        let given = setup(&manifest(&[]));
+        assert_eq!(trained("steps: 20, rank: 4"), trained("steps: 30, rank: 16"));
+        assert_eq!(trained("steps: 20, rank: 4"), given);
+        let other = manifest(&["tasks.flags.adapter={train: {steps: 20}}", "recipe.scaling=0.7"]);
+        assert_ne!(setup(&other), given);
     }
 }

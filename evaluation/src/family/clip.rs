@@ -5,9 +5,10 @@ use super::{
     Placement, SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
-    Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError,
-    Sequences, Source, TextModel, TrainExamples, TransferCounts, Watch, accuracy, model, notes, open_device, score,
+    BlockShape, ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel,
+    ImageStates, Images, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess,
+    Readout, ScoreError, Sequences, Source, TextModel, TrainExamples, TransferCounts, Watch, accuracy, model, notes,
+    open_device, score,
 };
 use jobs::{Digest, Precision, TrainFamily};
 use std::{
@@ -255,5 +256,22 @@ impl Configuration for ClipConfig {
 
     fn train_family(&self) -> TrainFamily {
         if self.vision.encoder.layers >= LARGE_LAYERS { TrainFamily::LargeImages } else { TrainFamily::Images }
+    }
+
+    fn blocks(&self) -> BlockShape {
+        let encoder = &self.vision.encoder;
+        BlockShape {
+            layers: encoder.layers,
+            width: encoder.width,
+            query_width: encoder.width,
+            kv_width: encoder.width,
+            heads: encoder.heads,
+            mlp_width: encoder.mlp_width,
+            is_gated: false,
+        }
+    }
+
+    fn example_tokens(&self) -> Option<usize> {
+        Some(self.vision.tokens())
     }
 }

@@ -1,5 +1,5 @@
 use super::{FamilyVisitor, ModelFamily};
-use crate::{ModelError, ModelKind, Module};
+use crate::{BlockShape, ModelError, ModelKind, Module};
 use jobs::{Precision, TrainFamily};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,6 +50,12 @@ pub trait Configuration: fmt::Debug + Send + Sync {
 
     /// The models of the paper whose settings of fine-tuning are the defaults.
     fn train_family(&self) -> TrainFamily;
+
+    /// The shapes of its blocks.
+    fn blocks(&self) -> BlockShape;
+
+    /// Tokens of every example, if all have the same number.
+    fn example_tokens(&self) -> Option<usize>;
 }
 
 /// A place in a model whose rows one or more linear layers take, such as queries, keys and values.

@@ -5,10 +5,10 @@ use super::{
     Placement, SplitError, SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
-    GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore,
-    PlacedTexts, Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, TrainExamples,
-    TransferCounts, Watch, classify, decoder, notes, open_device, score,
+    BlockShape, ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice,
+    Features, GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer,
+    PerTaskScore, PlacedTexts, Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts,
+    TrainExamples, TransferCounts, Watch, classify, decoder, notes, open_device, score,
 };
 use files::MappedFile;
 use jobs::{Digest, Precision, TrainFamily};
@@ -296,5 +296,21 @@ impl Configuration for DecoderConfig {
 
     fn train_family(&self) -> TrainFamily {
         TrainFamily::Texts
+    }
+
+    fn blocks(&self) -> BlockShape {
+        BlockShape {
+            layers: self.layers,
+            width: self.width,
+            query_width: self.query_width(),
+            kv_width: self.kv_width(),
+            heads: self.heads,
+            mlp_width: self.mlp_width,
+            is_gated: true,
+        }
+    }
+
+    fn example_tokens(&self) -> Option<usize> {
+        None
     }
 }

@@ -8,7 +8,7 @@ use super::{
     norm::Norm,
     turn,
 };
-use crate::{decoder::Rope, model::host::real::Real};
+use crate::{BlockShape, decoder::Rope, model::host::real::Real};
 use std::ops::Range;
 
 /// A block of any family: attention and an MLP, each behind a norm and beside a residual.
@@ -295,11 +295,17 @@ impl<T: Real> Block<T> {
 }
 
 impl<T: Real> Block<T> {
-    /// Numbers that the tape of the block holds for one token of an example of `tokens`.
-    pub(super) fn tape_width(&self, tokens: usize) -> usize {
-        let [queries, keys] = [self.heads.query_width(), self.heads.kv_width()];
-        let inner = if self.gate.is_some() { 3 } else { 2 } * self.up.outputs();
-        4 * self.query.inputs() + 3 * queries + 3 * keys + self.heads.heads * tokens + inner
+    /// The shapes of a tower of `layers` such blocks.
+    pub(super) fn shape(&self, layers: usize) -> BlockShape {
+        BlockShape {
+            layers,
+            width: self.query.inputs(),
+            query_width: self.heads.query_width(),
+            kv_width: self.heads.kv_width(),
+            heads: self.heads.heads,
+            mlp_width: self.up.outputs(),
+            is_gated: self.gate.is_some(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     recorded::{Keeping, Kept, Recorded, Recording},
 };
 use crate::{
-    Delta, ModelError, ModuleProblem, Watch,
+    BlockShape, Delta, ModelError, ModuleProblem, Watch,
     decoder::{DecoderConfig, Rope},
     model::host::real::Real,
 };
@@ -150,11 +150,18 @@ impl<T: Real> GradientTower<T> {
         })
     }
 
-    /// Bytes that a recorded group of `rows` tokens takes at most, in examples of up to `tokens`, unless blocks are
-    /// [run again](Recording::is_recomputed).
-    pub fn recorded_bytes(&self, rows: usize, tokens: usize) -> u64 {
-        let width: usize = self.blocks.iter().map(|block| block.tape_width(tokens)).sum();
-        (width * rows * size_of::<T>()) as u64
+    /// The shapes of the blocks.
+    pub fn block_shape(&self) -> BlockShape {
+        let none = BlockShape {
+            layers: 0,
+            width: self.last_norm.width(),
+            query_width: 0,
+            kv_width: 0,
+            heads: 0,
+            mlp_width: 0,
+            is_gated: false,
+        };
+        self.blocks.first().map_or(none, |block| block.shape(self.blocks.len()))
     }
 
     fn slot_of(&self, module: usize) -> Slot {

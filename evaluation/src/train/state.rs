@@ -1,5 +1,6 @@
 //! The state of a run between two steps.
 
+use super::Evaluation;
 use serde::{Deserialize, Serialize};
 
 /// How far training has come: a run that continues from it gives the same bits as one that was never interrupted.
@@ -9,6 +10,10 @@ pub struct TrainState {
     pub tensors: Vec<TrainedTensor>,
     /// What each step found.
     pub trace: Vec<TrainStep>,
+    /// The evaluations of early stopping so far; none without it.
+    pub evaluations: Vec<Evaluation>,
+    /// The numbers of the trained tensors after the best of these evaluations; none before the first one.
+    pub kept: Vec<Vec<f32>>,
 }
 
 /// A trained tensor with the moments of AdamW.

@@ -1,6 +1,6 @@
 //! A state as a file.
 
-use super::{TrainState, TrainStep, TrainedTensor};
+use super::{Evaluation, TrainState, TrainStep, TrainedTensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -13,6 +13,9 @@ const KEY: &str = "bowline";
 
 /// The tensors of each trained one.
 const PARTS: [&str; 3] = ["values", "means", "squares"];
+
+/// The tensor of each trained one after the best evaluation of early stopping.
+const KEPT: &str = "kept";
 
 /// Why a file is not the state of a run.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,9 @@ struct Metadata {
     /// The trained tensors in their order.
     tensors: Vec<String>,
     trace: Vec<TrainStep>,
+    /// Of early stopping. With one or more, the file has the tensors that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    evaluations: Vec<Evaluation>,
 }
 
 fn damaged(problem: impl ToString) -> StateError {
@@ -56,7 +62,13 @@ impl TrainState {
     /// The format cannot hold it.
     pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
         let tensors = self.tensors.iter().map(|tensor| tensor.name.clone()).collect();
-        let metadata = Metadata { version: VERSION, run: run.to_owned(), tensors, trace: self.trace.clone() };
+        let metadata = Metadata {
+            version: VERSION,
+            run: run.to_owned(),
+            tensors,
+            trace: self.trace.clone(),
+            evaluations: self.evaluations.clone(),
+        };
         let metadata = serde_json::to_string(&metadata).map_err(damaged)?;
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
         let mut parts = Vec::with_capacity(3 * self.tensors.len());
@@ -64,6 +76,9 @@ impl TrainState {
             for (part, values) in PARTS.iter().zip([&tensor.values, &tensor.means, &tensor.squares]) {
                 parts.push((format!("{part}/{}", tensor.name), tensor.shape.to_vec(), bytes(values)));
             }
+        }
+        for (tensor, values) in self.tensors.iter().zip(&self.kept) {
+            parts.push((format!("{KEPT}/{}", tensor.name), tensor.shape.to_vec(), bytes(values)));
         }
         let mut views = Vec::with_capacity(parts.len());
         for (name, shape, bytes) in &parts {
@@ -93,25 +108,39 @@ impl TrainState {
             return Err(StateError::OtherRun);
         }
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let tensors = metadata.tensors.into_iter().map(|name| tensor(&file, name)).collect::<Result<_, _>>()?;
-        Ok(Self { tensors, trace: metadata.trace })
+        let tensors: Vec<TrainedTensor> =
+            metadata.tensors.into_iter().map(|name| tensor(&file, name)).collect::<Result<_, _>>()?;
+        let kept = if metadata.evaluations.is_empty() {
+            Vec::new()
+        } else {
+            let values = tensors.iter().map(|tensor| part(&file, KEPT, &tensor.name).map(|part| part.values));
+            values.collect::<Result<_, _>>()?
+        };
+        Ok(Self { tensors, trace: metadata.trace, evaluations: metadata.evaluations, kept })
     }
 }
 
+/// One of the tensors that are stored of a trained one.
+struct Part {
+    shape: [usize; 2],
+    values: Vec<f32>,
+}
+
+fn part(file: &SafeTensors<'_>, part: &str, name: &str) -> Result<Part, StateError> {
+    let view = file.tensor(&format!("{part}/{name}")).map_err(damaged)?;
+    let shape: [usize; 2] = view.shape().try_into().map_err(|_| damaged(format!("`{name}` is no matrix")))?;
+    if view.dtype() != Dtype::F32 {
+        return Err(damaged(format!("`{name}` is not of 32-bit floats")));
+    }
+    let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Ok(Part { shape, values })
+}
+
 fn tensor(file: &SafeTensors<'_>, name: String) -> Result<TrainedTensor, StateError> {
-    let part = |part: &str| {
-        let view = file.tensor(&format!("{part}/{name}")).map_err(damaged)?;
-        let shape: [usize; 2] = view.shape().try_into().map_err(|_| damaged(format!("`{name}` is no matrix")))?;
-        if view.dtype() != Dtype::F32 {
-            return Err(damaged(format!("`{name}` is not of 32-bit floats")));
-        }
-        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Ok((shape, values))
-    };
     let [values, means, squares] = PARTS;
-    let (shape, values) = part(values)?;
-    let (_, means) = part(means)?;
-    let (_, squares) = part(squares)?;
+    let Part { shape, values } = part(file, values, &name)?;
+    let means = part(file, means, &name)?.values;
+    let squares = part(file, squares, &name)?.values;
     Ok(TrainedTensor { name, shape, values, means, squares })
 }
 
@@ -128,13 +157,30 @@ mod tests {
             squares: vec![0.3, 1e-12],
         };
         let step = TrainStep { loss: 0.1 + 0.2, gradient_norm: 1.0 / 3.0, rate: 1e-5 };
-        TrainState { tensors: vec![tensor], trace: vec![step] }
+        TrainState { tensors: vec![tensor], trace: vec![step], evaluations: Vec::new(), kept: Vec::new() }
+    }
+
+    fn evaluated() -> TrainState {
+        let evaluation = Evaluation { steps: 1, correct: 2, n: 3, loss: 0.1 + 0.7 };
+        TrainState { evaluations: vec![evaluation], kept: vec![vec![0.5, -0.0]], ..state() }
     }
 
     #[test]
     fn a_state_reads_back_to_the_bit() {
         let bytes = state().to_bytes("run").unwrap();
         assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap(), state());
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("evaluations"),
+            "without early stopping the file is as it was"
+        );
+        let bytes = evaluated().to_bytes("run").unwrap();
+        assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap(), evaluated());
+    }
+
+    #[test]
+    fn a_state_with_evaluations_and_without_what_it_keeps_is_damaged() {
+        let bytes = TrainState { kept: Vec::new(), ..evaluated() }.to_bytes("run").unwrap();
+        assert!(TrainState::from_bytes(&bytes, "run").unwrap_err().to_string().contains("is damaged"));
     }
 
     #[test]

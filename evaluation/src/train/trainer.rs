@@ -2,9 +2,12 @@
 
 use super::{
     StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainedAdapter, TrainedModule, TrainedTensor,
+    Validation,
     adamw::AdamW,
-    groups::{Group, ROWS, groups},
+    balanced::ExamplesByClass,
+    groups::{Group, groups},
     initial::Target,
+    memory,
     source::Taken,
     targets,
 };
@@ -19,7 +22,7 @@ use rayon::prelude::*;
 const CLIP_EPS: f64 = 1e-6;
 
 /// Groups whose gradients are held at once, before they are added in their order.
-const HELD_GROUPS: usize = 16;
+pub(super) const HELD_GROUPS: usize = 16;
 
 /// The name of the head among the trained tensors.
 const HEAD: &str = "head";
@@ -40,14 +43,16 @@ pub struct TrainTask {
 /// Passes are in `T`; losses, sums over groups of examples and AdamW are in `f64`; what is trained is kept in `f32`. The numbers do
 /// not depend on the threads of the current rayon pool.
 pub struct Trainer<T> {
-    tower: GradientTower<T>,
-    scales: Scales<T>,
+    pub(super) tower: GradientTower<T>,
+    pub(super) scales: Scales<T>,
     examples: TrainExamples,
-    readout: Readout,
+    pub(super) readout: Readout,
     classes: Vec<usize>,
-    settings: TrainSettings,
+    by_class: ExamplesByClass,
+    pub(super) settings: TrainSettings,
     initial: TrainedAdapter,
     is_recomputed: bool,
+    pub(super) validation: Option<Validation>,
 }
 
 /// A part of a step, which is held at once.
@@ -117,7 +122,19 @@ impl<T: Real> Trainer<T> {
         let tower = tower.with_tasks(&[updates])?;
         let scaling = settings.scaling();
         let scales = tower.scales(|_, _| scaling);
-        Ok(Self { tower, scales, examples, readout, classes, settings, initial, is_recomputed: false })
+        let by_class = ExamplesByClass::of(&classes);
+        Ok(Self {
+            tower,
+            scales,
+            examples,
+            readout,
+            classes,
+            by_class,
+            settings,
+            initial,
+            is_recomputed: false,
+            validation: None,
+        })
     }
 
     /// The same run with less memory: blocks run once more on the way back instead of being kept. The numbers are the same.
@@ -126,27 +143,34 @@ impl<T: Real> Trainer<T> {
         Self { is_recomputed, ..self }
     }
 
-    /// Bytes that a step takes, with so many threads and without [recomputing](Self::recomputing): what is recorded and zeroed at
-    /// random of the largest groups that the examples can make, and the gradients.
-    pub fn step_bytes(&self, threads: usize) -> u64 {
+    /// Bytes that a step takes, with so many threads: what is recorded and zeroed at random of the largest groups that the
+    /// examples can make, and the gradients. [`TrainMemory`](super::TrainMemory) has the formula.
+    pub fn step_bytes(&self, threads: usize, is_recomputed: bool) -> u64 {
         let mut tokens: Vec<usize> = (0..self.classes.len()).map(|example| self.examples.tokens(example)).collect();
         tokens.sort_unstable_by(|one, other| other.cmp(one));
         let longest = tokens.first().copied().unwrap_or(0);
-        let of_longest = |examples: usize| tokens.iter().take(examples).sum::<usize>();
-        let group = match self.settings.micro_batch {
-            Some(size) => of_longest(size),
-            // A group is closed by the example that goes over its part of the step.
-            None => ROWS.max(longest) + longest,
-        };
-        let step = self.settings.examples_per_step_of(tokens.len());
-        let rows = group.min(of_longest(step));
+        let step_examples = self.settings.examples_per_step_of(tokens.len());
+        // With balanced classes, a step may take an example several times.
+        let is_balanced = self.settings.class_balanced;
+        let all = if is_balanced { usize::MAX } else { tokens.iter().take(step_examples).sum() };
         let shapes = (0..self.initial.modules.len()).map(|module| self.tower.module_shape(module));
         let masked: usize = if self.settings.dropout > 0.0 { shapes.map(|[_, inputs]| inputs).sum() } else { 0 };
-        let recorded = self.tower.recorded_bytes(rows, longest).saturating_add((masked * rows) as u64);
         let trained: usize = self.initial.modules.iter().map(|module| module.a.len() + module.b.len()).sum();
-        let trained = trained + self.initial.head.as_ref().map_or(0, Vec::len);
-        let gradients = trained * (HELD_GROUPS.min(step) * size_of::<T>() + size_of::<f64>());
-        recorded.saturating_mul(threads.clamp(1, HELD_GROUPS) as u64).saturating_add(gradients as u64)
+        let step = memory::Step {
+            blocks: self.tower.block_shape(),
+            trained: trained + self.initial.head.as_ref().map_or(0, Vec::len),
+            masked,
+            rows: memory::rows(&self.settings, longest, all),
+            longest,
+            step_examples,
+            threads,
+        };
+        step.bytes(is_recomputed)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &TrainSettings {
+        &self.settings
     }
 
     /// The steps of the whole run.
@@ -167,12 +191,22 @@ impl<T: Real> Trainer<T> {
             let shape = [self.readout.classes(), self.readout.width()];
             tensors.push(TrainedTensor::new(HEAD.to_owned(), shape, head.clone()));
         }
-        TrainState { tensors, trace: Vec::new() }
+        TrainState { tensors, trace: Vec::new(), evaluations: Vec::new(), kept: Vec::new() }
     }
 
-    /// What a state has come to.
+    /// The adapter that a state has come to: with early stopping that of the best evaluation, once there is one, else that of the
+    /// last step.
     pub fn adapter(&self, state: &TrainState) -> TrainedAdapter {
-        let values = |n: usize| state.tensors[n].values.clone();
+        if state.kept.is_empty() { self.last_adapter(state) } else { self.adapter_of(|n| state.kept[n].clone()) }
+    }
+
+    /// The adapter after the last step that was made.
+    pub fn last_adapter(&self, state: &TrainState) -> TrainedAdapter {
+        self.adapter_of(|n| state.tensors[n].values.clone())
+    }
+
+    /// The adapter whose tensors have these numbers.
+    fn adapter_of(&self, values: impl Fn(usize) -> Vec<f32>) -> TrainedAdapter {
         let modules = self.initial.modules.iter().enumerate();
         let modules = modules.map(|(n, module)| TrainedModule {
             name: module.name.clone(),
@@ -186,10 +220,15 @@ impl<T: Real> Trainer<T> {
     }
 
     /// The examples of a step, counted from 0: pass after pass over all of them, each in an order of its own, which depends on the
-    /// seed alone.
+    /// seed alone. With balanced classes, every class has the same share of them.
     pub fn batch(&self, step: usize) -> Vec<usize> {
-        let TrainSettings { seed, .. } = self.settings;
-        tune::batch(step, self.settings.examples_per_step(), self.classes.len(), 0, Some(seed))
+        let TrainSettings { seed, class_balanced, .. } = self.settings;
+        let size = self.settings.examples_per_step();
+        if class_balanced {
+            let size = self.settings.examples_per_step_of(self.classes.len());
+            return self.by_class.batch(step, size, seed);
+        }
+        tune::batch(step, size, self.classes.len(), 0, Some(seed))
     }
 
     /// Makes the next step.
@@ -264,7 +303,7 @@ impl<T: Real> Trainer<T> {
         if state.steps() > self.steps() {
             return differs(format!("it has made {} steps, of {}", state.steps(), self.steps()));
         }
-        Ok(())
+        self.evaluation_problem(state).map_or(Ok(()), differs)
     }
 
     fn head_place(&self) -> usize {
@@ -272,7 +311,7 @@ impl<T: Real> Trainer<T> {
     }
 
     /// Puts the numbers of a state into the tower and the head.
-    fn take_values(&mut self, state: &TrainState) {
+    pub(super) fn take_values(&mut self, state: &TrainState) {
         for (module, [a, b]) in state.tensors.as_chunks::<2>().0.iter().enumerate() {
             self.tower.set_factors(module, &a.values, &b.values);
         }
@@ -365,30 +404,34 @@ impl<T: Real> Trainer<T> {
 
 impl TrainTask {
     fn check<T: Real>(&self, tower: &GradientTower<T>) -> Result<(), TrainError> {
-        let refuse = |source| Err(TrainError::Head(source));
-        if self.classes.is_empty() {
-            return Err(TrainError::NoExamples);
-        }
         let head = self.readout.width();
         let features = tower.width();
         if head != features {
-            return refuse(ScoreError::Width { head, features });
+            return Err(TrainError::Head(ScoreError::Width { head, features }));
         }
-        let classes = self.readout.classes();
-        for (example, class) in self.classes.iter().enumerate() {
-            let label = u32::try_from(*class).unwrap_or(u32::MAX);
-            if *class >= classes {
-                return refuse(ScoreError::Label { example, label, classes });
-            }
-            if self.readout.masked().contains(class) {
-                return refuse(ScoreError::Masked { example, label });
-            }
-        }
-        Ok(())
+        check_classes(&self.classes, &self.readout)
     }
 }
 
-fn check_ranks(targets: &[Target], rank: usize) -> Result<(), TrainError> {
+/// Checks that there are examples, and that each is of a class that the head has and that is not masked.
+pub(super) fn check_classes(of_examples: &[usize], readout: &Readout) -> Result<(), TrainError> {
+    if of_examples.is_empty() {
+        return Err(TrainError::NoExamples);
+    }
+    let classes = readout.classes();
+    for (example, class) in of_examples.iter().enumerate() {
+        let label = u32::try_from(*class).unwrap_or(u32::MAX);
+        if *class >= classes {
+            return Err(TrainError::Head(ScoreError::Label { example, label, classes }));
+        }
+        if readout.masked().contains(class) {
+            return Err(TrainError::Head(ScoreError::Masked { example, label }));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_ranks(targets: &[Target], rank: usize) -> Result<(), TrainError> {
     match targets.iter().find(|target| rank > target.outputs.min(target.inputs)) {
         _ if targets.is_empty() => Err(TrainError::NoTarget),
         Some(Target { name, outputs, inputs }) => {

@@ -26,7 +26,7 @@ pub(crate) fn batch(step: usize, size: usize, examples: usize, task: usize, seed
     taken
 }
 
-fn shuffled(examples: usize, seed: u64, task: usize, pass: usize) -> Vec<usize> {
+pub(crate) fn shuffled(examples: usize, seed: u64, task: usize, pass: usize) -> Vec<usize> {
     let mut key = [0; 32];
     for (part, number) in key.chunks_exact_mut(8).zip([seed, task as u64, pass as u64]) {
         part.copy_from_slice(&number.to_le_bytes());

@@ -69,6 +69,8 @@ pub(super) struct VariantFile {
     pub(super) adapter: Option<String>,
     /// The adapters by task.
     pub(super) adapters: Option<BTreeMap<String, String>>,
+    /// What differs from `training`: the sweep trains the adapters of all tasks.
+    pub(super) training: Option<Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,7 +1,10 @@
 //! `training`: how adapters are trained.
 
 use super::{SweepError, check::check_name, read::typed};
-use crate::{Augmentation, RateSchedule, TrainFamily, TrainLength, TrainSettings, TrainTargets, Warmup};
+use crate::{
+    Augmentation, EarlyStopping, RateSchedule, StoppingMetric, TrainFamily, TrainLength, TrainSettings, TrainTargets,
+    Warmup,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -73,10 +76,33 @@ pub(super) struct TrainingFile {
     /// A word, or a list of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     augmentation: Option<Words>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    early_stopping: Option<Value>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    early_stopping: Option<Option<StoppingFile>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     class_balanced: Option<bool>,
+}
+
+/// `early_stopping`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoppingFile {
+    every: usize,
+    patience: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metric: Option<StoppingMetric>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_delta: Option<f64>,
+}
+
+impl StoppingFile {
+    fn settings(&self) -> EarlyStopping {
+        EarlyStopping {
+            metric: self.metric.unwrap_or(StoppingMetric::Accuracy),
+            every: self.every,
+            patience: self.patience,
+            min_delta: self.min_delta.unwrap_or(0.0),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,16 +170,6 @@ impl TrainingFile {
         if let Some(word) = word(&self.precision, "f32") {
             return refuse("precision", format!("is `{word}`; adapters are trained in `f32` only, yet"));
         }
-        match &self.early_stopping {
-            None | Some(Value::Null | Value::Bool(false)) => {}
-            Some(_) => return refuse("early_stopping", "is not supported yet; choose `steps` or `epochs`".to_owned()),
-        }
-        if self.class_balanced == Some(true) {
-            return refuse(
-                "class_balanced",
-                "is not supported yet; examples are drawn without regard to classes".to_owned(),
-            );
-        }
         Ok(())
     }
 
@@ -183,13 +199,11 @@ impl TrainingFile {
         };
         let mut found = Vec::with_capacity(words.len());
         for word in words {
-            let augmentation = match word.as_str() {
-                "shift" => Augmentation::Shift,
-                "flip" => Augmentation::Flip,
-                other => {
-                    let problem = format!("is `{other}`; use `none`, `shift`, `flip`, or a list of the last two");
-                    return Err(SweepError::invalid(format!("{path}.augmentation"), problem));
-                }
+            let Some(augmentation) = Augmentation::ALL.into_iter().find(|known| known.name() == word) else {
+                let problem = format!(
+                    "is `{word}`; use `none`, `shift`, `flip`, `random_resized_crop`, or a list of the last three"
+                );
+                return Err(SweepError::invalid(format!("{path}.augmentation"), problem));
             };
             if found.contains(&augmentation) {
                 return Err(SweepError::invalid(format!("{path}.augmentation"), format!("has `{word}` twice")));
@@ -200,7 +214,7 @@ impl TrainingFile {
     }
 
     /// These keys, and those of `shared` where there are none.
-    fn over(self, shared: &Self) -> Self {
+    pub(super) fn over(self, shared: &Self) -> Self {
         let shared = shared.clone();
         let has_warmup = self.warmup.is_some() || self.warmup_steps.is_some();
         let has_length = self.steps.is_some() || self.epochs.is_some();
@@ -262,6 +276,11 @@ impl TrainingFile {
             trains_head: self.train_head.unwrap_or(defaults.trains_head),
             augmentation: self.augmentation(path)?.unwrap_or(defaults.augmentation),
             seed: self.seed.unwrap_or(defaults.seed),
+            class_balanced: self.class_balanced.unwrap_or(defaults.class_balanced),
+            early_stopping: self
+                .early_stopping
+                .as_ref()
+                .map_or(defaults.early_stopping, |stopping| stopping.as_ref().map(StoppingFile::settings)),
         };
         match settings.check() {
             Ok(()) => Ok(settings),

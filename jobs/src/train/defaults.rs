@@ -63,6 +63,8 @@ impl TrainFamily {
             trains_head: is_of_texts,
             augmentation: Vec::new(),
             seed: 0,
+            class_balanced: false,
+            early_stopping: None,
         }
     }
 }

@@ -58,6 +58,15 @@ pub(super) fn check_training(needed: u64, available: Option<u64>) -> Result<(), 
     check_fits("the copies of the base's matrices in `f32` with which an adapter is trained", needed, available)
 }
 
+/// Refuses to train if these copies with a step whose blocks run twice take more memory than there is.
+pub(super) fn check_training_step(needed: u64, available: Option<u64>) -> Result<(), JobError> {
+    check_fits(
+        "a step of the training, and the copies of the base's matrices in `f32` that it needs,",
+        needed,
+        available,
+    )
+}
+
 fn check_fits(what: &'static str, needed: u64, available: Option<u64>) -> Result<(), JobError> {
     match available {
         Some(available) if needed > available => Err(JobError::StatisticsTooLarge { what, needed, available }),
@@ -77,6 +86,9 @@ mod tests {
         assert!(error.to_string().contains("with which an adapter is trained take 3.0 GiB of memory"), "{error}");
         assert!(error.is_own_fault());
         assert!(check_training(1 << 30, Some(1 << 30)).is_ok() && check_training(1 << 30, None).is_ok());
+        let error = check_training_step(3 << 30, Some(1 << 30)).unwrap_err();
+        assert!(error.to_string().contains("a step of the training, and the copies"), "{error}");
+        assert!(error.is_own_fault());
     }
 
     #[test]

@@ -5,12 +5,12 @@ mod finished;
 use super::{
     attempt::{Attempt, EvaluateJob},
     family::FamilySession,
-    memory::check_training,
+    memory::{check_training, check_training_step},
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
     Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
-    TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head,
+    TrainState, TrainTask, TrainedAdapter, Trainer, Validation, Watch, initial_head,
 };
 use finished::Finished;
 use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, TaskInput, TrainSpec};
@@ -67,7 +67,9 @@ impl<F: ModelFamily> FamilySession<F> {
         let mut run = self.begin(attempt, job, training, classes)?;
         let ended = attempt.evaluating(|watch| Ok(run.go_to(spec.leg.end, watch)))?;
         ended.map_err(|error| failure(spec, error))?;
-        let adapter = run.trainer.adapter(&run.state);
+        // A leg is measured as it is; the adapter may be one of an earlier step.
+        let Run { trainer, state, .. } = &run;
+        let adapter = if spec.is_last() { trainer.adapter(state) } else { trainer.last_adapter(state) };
         attempt.job = EvaluateJob { meaning: &splits.validation, places };
         let score = self.score_trained(attempt, spec, &adapter, &validation, &run.head)?;
         let classes = run.head.classes();
@@ -136,10 +138,10 @@ impl<F: ModelFamily> FamilySession<F> {
     }
 
     /// Prepares the examples, the head and the base, and reads the checkpoint of the leg before.
-    fn begin(
+    fn begin<'a>(
         &mut self,
-        attempt: &mut Attempt<'_>,
-        job: TrainJob<'_>,
+        attempt: &mut Attempt<'a>,
+        job: TrainJob<'a>,
         training: F::Split,
         evaluated_classes: Option<usize>,
     ) -> Result<Run, JobError> {
@@ -160,11 +162,37 @@ impl<F: ModelFamily> FamilySession<F> {
         let task = TrainTask { examples, readout, classes };
         let trainer = Trainer::new(tower, task, spec.settings.clone(), None);
         let trainer = trainer.map_err(|error| failure(spec, error))?;
-        let is_large =
-            self.free.is_some_and(|free| trainer.step_bytes(rayon::current_num_threads()) > (free - held) / 2);
+        let trainer = match spec.settings.early_stopping {
+            Some(_) => {
+                let validation = self.validation(attempt, job, &head)?;
+                trainer.validating(validation).map_err(|error| failure(spec, error))?
+            }
+            None => trainer,
+        };
+        let threads = rayon::current_num_threads();
+        check_training_step(held.saturating_add(trainer.step_bytes(threads, true)), self.free)?;
+        let is_large = self.free.is_some_and(|free| trainer.step_bytes(threads, false) > (free - held) / 2);
         let trainer = trainer.recomputing(is_large);
         let state = start_state(attempt, spec, &trainer)?;
         Ok(Run { trainer, state, head })
+    }
+
+    /// The examples that early stopping looks at, as training takes them: they are embedded at each evaluation.
+    fn validation<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        job: TrainJob<'a>,
+        head: &Head,
+    ) -> Result<Validation, JobError> {
+        let TrainSplits { training, validation, .. } = job.splits;
+        let places = attempt.job.places;
+        let split = self.read_split(attempt, validation)?;
+        let examples = attempt.evaluating(|watch| self.base.prepare(split, 0, watch))?;
+        let task = task_of(validation)?;
+        examples.check_head(head).map_err(|source| attempt.unscored(task, source.into()))?;
+        let classes = examples.class_rows(head).map_err(|source| attempt.unscored(task, source))?;
+        attempt.job = EvaluateJob { meaning: training, places };
+        Ok(Validation { examples: self.base.train_examples(examples)?, classes })
     }
 
     /// The head that is named, or a new one for texts.
@@ -229,11 +257,9 @@ impl<F: ModelFamily> FamilySession<F> {
 }
 
 impl Run {
-    /// Makes steps until so many are made.
+    /// Makes steps until so many are made, or training is stopped early.
     fn go_to(&mut self, end: usize, watch: &Watch<'_>) -> Result<(), TrainError> {
-        while self.state.steps() < end {
-            self.trainer.step(&mut self.state, watch)?;
-        }
+        while self.trainer.advance(&mut self.state, end, watch)?.is_some() {}
         Ok(())
     }
 }
@@ -249,7 +275,9 @@ fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) 
         StateError::OtherRun => JobError::Checkpoint(error),
     })?;
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
-    if state.steps() != spec.leg.first {
+    let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));
+    // The legs after the one that stopped early hand its state on.
+    if state.steps() != spec.leg.first && !(is_stopped && state.steps() < spec.leg.first) {
         let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
         return Err(failure(spec, TrainError::State { problem }));
     }

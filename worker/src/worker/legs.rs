@@ -3,8 +3,9 @@
 use super::Worker;
 use crate::JobError;
 use jobs::{CHECKPOINT_FILE, Job, JobId, JobSpec};
-use std::{env, fs, sync::Arc};
+use std::{env, sync::Arc};
 use store::StoreError;
+use tokio::fs;
 use tracing::warn;
 
 impl Worker {
@@ -50,7 +51,8 @@ impl Worker {
         let folder = tempfile::Builder::new().prefix("bowline-leg-").tempdir()?;
         let path = folder.path().join(CHECKPOINT_FILE);
         self.store.get_artefact_file(&result, file, &path).await?;
-        Ok(Some(fs::read(&path)?))
+        // It may have gigabytes, and heartbeats go on meanwhile.
+        Ok(Some(fs::read(&path).await?))
     }
 
     /// Whether the output of a leg is stored. A worker that is late must not write its checkpoint again: the next leg may have

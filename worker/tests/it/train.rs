@@ -125,6 +125,33 @@ impl Bench {
     }
 }
 
+const EARLY: &str = "steps: 9, checkpoint_steps: 2, batch: 8, rank: 2, rate: 0.05, schedule: constant, \
+     early_stopping: {every: 1, patience: 2, metric: loss}";
+
+/// The legs after the one that stopped hand its state on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn legs_that_stop_early_end_in_the_bits_of_one_leg_and_say_which_step_was_kept() {
+    let bench = Bench::new();
+    let whole = legs(&images(&bench.inputs, &EARLY.replace("checkpoint_steps: 2", "checkpoint_steps: 9")), "flags");
+    let parts = legs(&images(&bench.inputs, EARLY), "flags");
+    assert_eq!((whole.len(), parts.len()), (1, 5));
+    bench.work(&whole).await;
+    bench.work(&parts).await;
+    assert_eq!(bench.checkpoints(&parts), [false; 5]);
+    let last = parts[4].id();
+    assert_eq!(bench.made(&last).await, bench.made(&whole[0].id()).await);
+    let facts = bench.store.artefact_result(&last).await.unwrap().unwrap().artefact.facts;
+    assert!(facts["steps"] < 7.0, "it stops before the last leg: {facts:?}");
+    assert_eq!(facts["kept_step"] as u64 + 2, facts["steps"] as u64);
+    let record: Value = serde_json::from_slice(&bench.file(&last, TRAINING_FILE).await).unwrap();
+    assert_eq!(record["evaluations"].as_array().unwrap().len(), facts["steps"] as usize);
+    assert_eq!(record["kept"]["steps"].as_u64().unwrap(), facts["kept_step"] as u64);
+    // The same examples are counted once more at the end, by the model that the adapter makes.
+    assert_eq!(record["kept"]["correct"], record["after"]["correct"]);
+    let card = String::from_utf8(bench.file(&last, "README.md").await).unwrap();
+    assert!(card.contains("Early stopping by loss on `validation` kept the adapter after step"), "{card}");
+}
+
 /// A computation whose worker is lost: it never ends.
 #[derive(Debug, Default)]
 struct Lost {

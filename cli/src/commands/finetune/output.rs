@@ -40,7 +40,7 @@ impl Finished<'_> {
             base_model: hub.map(|hub| hub.repository.clone()),
             revision: hub.and_then(|hub| hub.revision.clone()),
             task: self.task.to_owned(),
-            notes: format!("{}.", self.accuracies()),
+            notes: format!("{}.{}", self.accuracies(), self.kept_in_words()),
             record: format!("{:#}\n", self.record()),
         };
         Ok(write_trained(&output, out).map_err(FinetuneFailure::Output)?)
@@ -60,9 +60,19 @@ impl Finished<'_> {
         )
     }
 
+    /// The step that early stopping kept; empty without it.
+    pub(super) fn kept_in_words(&self) -> String {
+        let stopping = self.settings.early_stopping;
+        let Some(kept) = stopping.as_ref().and_then(|stopping| self.state.kept_evaluation(stopping)) else {
+            return String::new();
+        };
+        let made = self.state.steps();
+        format!(" Early stopping kept the adapter after step {} of {made} that were made.", kept.steps)
+    }
+
     fn record(&self) -> serde_json::Value {
         let score = |score: &PerTaskScore| json!({"correct": score.correct, "n": score.n});
-        json!({
+        let mut record = json!({
             "version": 1,
             "task": self.task,
             "settings": self.settings,
@@ -70,6 +80,11 @@ impl Finished<'_> {
             "before": score(self.before),
             "after": score(self.after),
             "steps": self.state.trace,
-        })
+        });
+        if let Some(stopping) = &self.settings.early_stopping {
+            record["evaluations"] = json!(self.state.evaluations);
+            record["kept"] = json!(self.state.kept_evaluation(stopping));
+        }
+        record
     }
 }

@@ -1,5 +1,5 @@
 use crate::progress::Progress;
-use evaluation::TrainStep;
+use evaluation::{Evaluation, TrainStep};
 use std::time::{Duration, Instant};
 
 /// How often a line is printed where there is no terminal.
@@ -34,6 +34,13 @@ impl TrainProgress {
             self.progress.line(&format!("step {done}/{}: {text}", self.steps));
             self.last_line = Some(Instant::now());
         }
+    }
+
+    /// Shows an evaluation of early stopping.
+    pub(super) fn evaluated(&self, made: &Evaluation) {
+        let Evaluation { steps, correct, n, loss } = made;
+        self.progress
+            .line(&format!("after step {steps}: {correct} of {n} right on the validation split, loss {loss:.4}"));
     }
 
     fn text(&self, done: usize, made: &TrainStep) -> String {

@@ -13,8 +13,9 @@ use crate::{
     terminal,
 };
 use evaluation::{
-    Delta, DeviceChoice, ExampleKind, Examples, FamilyVisitor, Head, HeadError, Limits, Model, ModelError, ModelFamily,
-    PerTaskScore, TrainError, TrainState, TrainTask, TrainedAdapter, Trainer, Watch, initial_head, prompts,
+    Advance, Delta, DeviceChoice, ExampleKind, Examples, FamilyVisitor, Head, HeadError, Limits, Model, ModelError,
+    ModelFamily, PerTaskScore, TrainError, TrainState, TrainTask, TrainedAdapter, Trainer, Validation, Watch,
+    initial_head, prompts,
 };
 use inputs::{Inputs, Located};
 use jobs::{
@@ -61,6 +62,7 @@ impl FamilyVisitor for Session<'_> {
         let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
         let examples = base.prepare(selection.split, limits.image_bytes, &watch).map_err(outside)?;
         let Start { trainer, head, run } = self.start(&mut base, training, &settings, examples.class_count())?;
+        let trainer = self.validating(&reader, &base, trainer, &head)?;
         let before = self.score::<F>(base.model(), &examples, &head)?;
         self.base.files_in_use.check()?;
         let (adapter, state) = match self.train(trainer, &run, F::READS)? {
@@ -92,7 +94,8 @@ impl FamilyVisitor for Session<'_> {
         };
         finished.write(&self.args.out)?;
         self.checkpoint.remove();
-        Ok(format!("wrote {}: {}", self.args.out.display(), finished.accuracies()))
+        let kept = finished.kept_in_words();
+        Ok(format!("wrote {}: {}.{kept}", self.args.out.display(), finished.accuracies()))
     }
 }
 
@@ -133,6 +136,24 @@ impl Session<'_> {
         let trainer = Trainer::new(base.gradient_tower()?, task, settings.clone(), None);
         let trainer = Self::within_memory(trainer.map_err(|source| self.train_failure(source))?);
         Ok(Start { trainer, head, run: run.to_string() })
+    }
+
+    /// The same run with the examples that early stopping looks at, if it does: they are embedded at each evaluation.
+    fn validating<F: ModelFamily>(
+        &self,
+        reader: &SplitReader<'_>,
+        base: &F,
+        trainer: Trainer<f32>,
+        head: &Head,
+    ) -> Result<Trainer<f32>, Failure> {
+        if trainer.settings().early_stopping.is_none() {
+            return Ok(trainer);
+        }
+        let selection: ReadSplit<F> = reader.read(base, &self.file.sweep.select)?;
+        let examples = base.prepare(selection.split, 0, &Watch::default())?;
+        let classes = self.class_rows(&examples, head)?;
+        let validation = Validation { examples: base.train_examples(examples)?, classes };
+        trainer.validating(validation).map_err(|source| self.train_failure(source))
     }
 
     /// Counts the examples that a model names rightly.
@@ -213,7 +234,7 @@ impl Session<'_> {
 
     /// Runs blocks again on the way back if keeping them might take half of the free memory.
     fn within_memory(trainer: Trainer<f32>) -> Trainer<f32> {
-        let is_large = trainer.step_bytes(rayon::current_num_threads()) > free_memory() / 2;
+        let is_large = trainer.step_bytes(rayon::current_num_threads(), false) > free_memory() / 2;
         if is_large {
             terminal::note("note: blocks are computed twice in each step, because memory is short");
         }
@@ -238,9 +259,11 @@ impl Session<'_> {
         let is_cancelled = || self.signals.have_arrived();
         let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
         let mut kept = Instant::now();
-        while state.steps() < last {
-            match trainer.step(&mut state, &watch) {
-                Ok(made) => progress.step(state.steps(), &made),
+        loop {
+            match trainer.advance(&mut state, last, &watch) {
+                Ok(None) => break,
+                Ok(Some(Advance::Step(made))) => progress.step(state.steps(), &made),
+                Ok(Some(Advance::Evaluated(made))) => progress.evaluated(&made),
                 Err(error) => {
                     let kept = self.checkpoint.keep(run, &state);
                     return Err(self.ended(error, kept, [state.steps(), steps]));
@@ -253,7 +276,9 @@ impl Session<'_> {
         }
         // The final state as well: what comes after the last step may fail.
         self.checkpoint.keep(run, &state)?;
-        if last < steps {
+        let stopping = trainer.settings().early_stopping;
+        let is_over = stopping.is_some_and(|stopping| state.is_stopped(&stopping));
+        if last < steps && !is_over {
             return Ok(Trained::Stopped { steps: last, of: steps });
         }
         Ok(Trained::Whole(trainer.adapter(&state), state))

@@ -30,9 +30,19 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     for line in plan.residency.iter().flat_map(Residency::in_words) {
         terminal::data(format_args!("  {line}"));
     }
-    for TrainingPlan { task, split, steps, jobs } in &plan.training {
+    for TrainingPlan { task, split, steps, jobs, least_memory_bytes, memory_bytes } in &plan.training {
         let jobs = counted(*jobs, "job", "jobs, one after the other");
-        terminal::data(format_args!("  trained first: the adapter of {task}, {steps} steps on `{split}` in {jobs}"));
+        let memory = match (memory_bytes, least_memory_bytes) {
+            (Some(all), Some(least)) => format!(
+                ", in {} of memory beside the model, or {} where blocks are computed twice",
+                ByteSize(*all),
+                ByteSize(*least)
+            ),
+            (Some(_), None) | (None, Some(_) | None) => String::new(),
+        };
+        terminal::data(format_args!(
+            "  trained first: the adapter of {task}, {steps} steps on `{split}` in {jobs}{memory}"
+        ));
     }
     plan.statistics.iter().for_each(|what| terminal::data(format_args!("  measured first: {what}")));
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));

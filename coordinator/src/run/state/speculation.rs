@@ -92,7 +92,7 @@ impl SeenWorkers {
 
 impl RunState {
     /// The jobs to look up and publish ahead: at most one for each idle worker.
-    pub(super) fn jobs_ahead(&self) -> Result<Vec<PlannedJob>, CoordinatorError> {
+    pub(super) fn jobs_ahead(&mut self) -> Result<Vec<PlannedJob>, CoordinatorError> {
         let idle = self.idle_workers();
         if idle == 0 {
             return Ok(Vec::new());

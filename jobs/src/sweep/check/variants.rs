@@ -7,16 +7,25 @@ use crate::{
     sweep::{
         file::{SweepFile, TaskFile, VariantFile, VariantsFile},
         read::typed,
+        training::{TrainingFile, check_training},
     },
 };
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 /// A variant with its adapters, as they are written.
 struct Checked {
     variant: Variant,
-    /// By task.
-    adapters: BTreeMap<String, String>,
+    adapters: Adapters,
+}
+
+/// The adapters of a variant.
+#[derive(Debug, PartialEq)]
+enum Adapters {
+    /// They are there, by task.
+    Given(BTreeMap<String, String>),
+    /// The sweep trains them: what differs from `training`.
+    Trained(Box<TrainingFile>),
 }
 
 impl SweepFile {
@@ -25,23 +34,59 @@ impl SweepFile {
         let Some(variants) = self.variants.take() else { return Ok(vec![self.check(folder)?]) };
         check_name("name", &self.name)?;
         self.refuse_beside_variants()?;
+        let checked = check_variants(variants, &self, folder)?;
+        self.check_own_training(&checked)?;
         let sweep = |Checked { variant, adapters }: Checked| {
-            let mut file = self.clone();
-            for task in &mut file.tasks {
-                task.adapter = adapters.get(&task.name).cloned().map(Value::String);
-            }
+            let file = self.clone().with_adapters(adapters)?;
             Ok(Sweep { name: variant.sweep(), variant: Some(variant), ..file.check(folder)? })
         };
-        check_variants(variants, &self, folder)?.into_iter().map(sweep).collect()
+        checked.into_iter().map(sweep).collect()
+    }
+
+    /// The file with the adapters of a variant, as if it named them alone.
+    fn with_adapters(mut self, adapters: Adapters) -> Result<Self, SweepError> {
+        match adapters {
+            Adapters::Given(adapters) => {
+                for task in &mut self.tasks {
+                    task.adapter = adapters.get(&task.name).cloned().map(Value::String);
+                }
+            }
+            Adapters::Trained(own) => {
+                let shared = check_training(self.training.take())?;
+                self.training = Some(serde_json::to_value(own.over(&shared)).expect("keys are plain data"));
+                for task in &mut self.tasks {
+                    task.adapter.get_or_insert_with(|| json!({"train": {}}));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Settings of a task's own stand beside variants only where every variant is trained, and none of them says the same key: a
+    /// variant would then not be what it is named by.
+    fn check_own_training(&self, variants: &[Checked]) -> Result<(), SweepError> {
+        for (i, task) in self.tasks.iter().enumerate() {
+            let Some(adapter) = &task.adapter else { continue };
+            let own = adapter.get("train").and_then(Value::as_object);
+            for (place, Checked { adapters, .. }) in variants.iter().enumerate() {
+                let (Adapters::Trained(training), Some(own)) = (adapters, own) else {
+                    let problem = "stands beside `variants`, which name the adapters of every task";
+                    return Err(SweepError::invalid(format!("tasks[{i}].adapter"), problem));
+                };
+                let stated = serde_json::to_value(training).expect("keys are plain data");
+                let pairs = own.keys().flat_map(|key| alike(key).into_iter().map(move |other| (key, other)));
+                if let Some((key, other)) = pairs.into_iter().find(|(_, other)| stated.get(*other).is_some()) {
+                    let problem = format!("stands beside `variants.values[{place}].training.{other}`; use one");
+                    return Err(SweepError::invalid(format!("tasks[{i}].adapter.train.{key}"), problem));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what is about one set of adapters.
     fn refuse_beside_variants(&self) -> Result<(), SweepError> {
         for (i, task) in self.tasks.iter().enumerate() {
-            if task.adapter.is_some() {
-                let problem = "stands beside `variants`, which name the adapters of every task";
-                return Err(SweepError::invalid(format!("tasks[{i}].adapter"), problem));
-            }
             if !task.finetuned.is_empty() {
                 let problem = "stands beside `variants`, and every variant has adapters with accuracies of their own; \
                                leave it out, and they are measured";
@@ -53,6 +98,15 @@ impl SweepFile {
             return Err(SweepError::invalid("reference", problem));
         }
         Ok(())
+    }
+}
+
+/// A key of `training` with the one that says the same in another way.
+fn alike(key: &str) -> Vec<&str> {
+    match key {
+        "steps" | "epochs" => vec!["steps", "epochs"],
+        "warmup" | "warmup_steps" => vec!["warmup", "warmup_steps"],
+        key => vec![key],
     }
 }
 
@@ -72,8 +126,10 @@ fn check_variants(file: VariantsFile, sweep: &SweepFile, folder: &Path) -> Resul
             return Err(SweepError::invalid(format!("{path}.value"), format!("is `{value}` a second time")));
         }
         let adapters = check_adapters(entry, &value, pattern.as_deref(), &path, &sweep.tasks)?;
-        for (task, adapter) in &adapters {
-            reference(&format!("{path}.adapters.{task}"), adapter, folder, HubKind::Model)?;
+        if let Adapters::Given(adapters) = &adapters {
+            for (task, adapter) in adapters {
+                reference(&format!("{path}.adapters.{task}"), adapter, folder, HubKind::Model)?;
+            }
         }
         if let Some(earlier) = checked.iter().find(|earlier| earlier.adapters == adapters) {
             let problem = format!("has the same adapters as the value `{}`", earlier.variant.value);
@@ -91,7 +147,7 @@ fn check_variants(file: VariantsFile, sweep: &SweepFile, folder: &Path) -> Resul
 fn entry_of(entry: Value, path: &str) -> Result<VariantFile, SweepError> {
     match entry {
         entry @ Value::Object(_) => typed(entry, path),
-        value => Ok(VariantFile { value, adapter: None, adapters: None }),
+        value => Ok(VariantFile { value, adapter: None, adapters: None, training: None }),
     }
 }
 
@@ -117,32 +173,41 @@ fn without_fraction(number: Number) -> Number {
     }
 }
 
-/// The adapters of a variant by task, from its map, from its pattern, or from the pattern of all variants.
+/// The adapters of a variant by task, from its map, from its pattern, or from the pattern of all variants; or how they are
+/// trained.
 fn check_adapters(
     entry: VariantFile,
     value: &VariantValue,
     of_all: Option<&str>,
     path: &str,
     tasks: &[TaskFile],
-) -> Result<BTreeMap<String, String>, SweepError> {
-    let filled = |pattern: &str, path: &str| -> Result<BTreeMap<String, String>, SweepError> {
+) -> Result<Adapters, SweepError> {
+    let filled = |pattern: &str, path: &str| {
         check_pattern(pattern, path, tasks.len())?;
         let of_task = |name: &String| pattern.replace("{value}", &value.to_string()).replace("{task}", name);
-        Ok(tasks.iter().map(|task| (task.name.clone(), of_task(&task.name))).collect())
+        Ok(Adapters::Given(tasks.iter().map(|task| (task.name.clone(), of_task(&task.name))).collect()))
     };
+    if let Some(training) = entry.training {
+        if entry.adapter.is_some() || entry.adapters.is_some() {
+            let problem = "stands beside adapters that are there; use one";
+            return Err(SweepError::invalid(format!("{path}.training"), problem));
+        }
+        let training = TrainingFile::read(training, &format!("{path}.training"))?;
+        return Ok(Adapters::Trained(Box::new(training)));
+    }
     match (entry.adapters, entry.adapter, of_all) {
         (Some(_), Some(_), _) => {
             Err(SweepError::invalid(format!("{path}.adapter"), "stands beside `adapters`; use one"))
         }
         (Some(adapters), None, _) => {
             check_tasks_of(&adapters, path, tasks)?;
-            Ok(adapters)
+            Ok(Adapters::Given(adapters))
         }
         (None, Some(pattern), _) => filled(&pattern, &format!("{path}.adapter")),
         (None, None, Some(pattern)) => filled(pattern, "variants.adapter"),
         (None, None, None) => {
-            let problem =
-                "has no adapters; give `adapters: {TASK: …}`, or a pattern `adapter: …/{task}` here or for all values";
+            let problem = "has no adapters; give `adapters: {TASK: …}`, a pattern `adapter: …/{task}` here or for all values, or \
+                 `training: {…}` for adapters that the sweep trains";
             Err(SweepError::invalid(path, problem))
         }
     }

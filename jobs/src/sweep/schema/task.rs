@@ -44,6 +44,7 @@ pub(super) fn variants() -> Value {
             ("value", value.clone()),
             ("adapter", reference("A pattern of the adapters, with `{task}`.")),
             ("adapters", adapters),
+            ("training", super::referring("training")),
         ],
     );
     object(

@@ -49,6 +49,8 @@ fn the_schema_has_the_keys_that_are_read_and_no_others() {
     let of_value = &sweep["properties"]["variants"]["properties"]["values"]["items"]["anyOf"][1];
     assert_eq!(written(of_value), read_by::<file::VariantFile>());
     assert_eq!(written(&sweep["$defs"]["training"]), read_by::<training::TrainingFile>());
+    let stopping = &sweep["$defs"]["training"]["properties"]["early_stopping"];
+    assert_eq!(written(stopping), read_by::<training::StoppingFile>());
     assert_eq!(written(&sweep["$defs"]["recipe"]), read_by::<RecipeSpec>());
     let of_values = sweep["$defs"]["parameters"]["properties"]["scaling"]["anyOf"].as_array().unwrap();
     let forms = of_values[2..].iter().flat_map(written).collect::<BTreeSet<_>>();

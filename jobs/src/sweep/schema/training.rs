@@ -22,7 +22,7 @@ pub(super) fn training() -> Value {
         "anyOf": [{"enum": ["attention", "mlp", "all-linear"]}, list("Names of modules.", json!({"type": "string"}))],
     });
     let augmentation = json!({
-        "description": "Random changes of images: a word, or a list.",
+        "description": "Random changes of images: a word, or a list of `shift`, `flip`, `random_resized_crop`.",
         "anyOf": [{"type": "string"}, list("Words.", json!({"type": "string"}))],
     });
     let mut schema = object(
@@ -56,10 +56,26 @@ pub(super) fn training() -> Value {
             ("precision", text("`f32`.")),
             ("checkpoint_steps", count("The number of steps after which a job of a sweep stores a checkpoint.", 1)),
             ("augmentation", augmentation),
-            ("early_stopping", json!({"description": "Not supported yet."})),
-            ("class_balanced", truth("Not supported yet.")),
+            ("early_stopping", or_null(early_stopping(), "object")),
+            ("class_balanced", truth("Draws as many examples of each class as of the others.")),
         ],
     );
     super::insert(&mut schema, "type", json!(["object", "null"]));
     schema
+}
+
+/// `early_stopping` of a training.
+fn early_stopping() -> Value {
+    let min_delta =
+        json!({"type": "number", "description": "By how much the metric must exceed the best value.", "minimum": 0});
+    object(
+        "Ends a training that no longer gets better on the selection split, and keeps the best step.",
+        &["every", "patience"],
+        [
+            ("every", count("The number of steps between two evaluations.", 1)),
+            ("patience", count("The number of evaluations in a row that may fail to be better.", 1)),
+            ("metric", words("What is compared; `accuracy` by default.", &["accuracy", "loss"])),
+            ("min_delta", min_delta),
+        ],
+    )
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Finetune, RateSchedule, TrainFamily, TrainLength, TrainTargets, Warmup};
+use crate::{EarlyStopping, Finetune, RateSchedule, StoppingMetric, TrainFamily, TrainLength, TrainTargets, Warmup};
 
 const TRAINED: &str = r#"
 name: small
@@ -49,6 +49,27 @@ fn null_undoes_a_shared_clip() {
     };
     assert_eq!(clip("null"), None);
     assert!(clip("2").is_some_and(|clip| clip > 1.5));
+}
+
+#[test]
+fn early_stopping_and_balanced_classes_are_taken_from_the_file_and_undone_by_a_task() {
+    let settings = |overrides: &[&str]| {
+        let training = trained(overrides).unwrap().task("rte").unwrap().training().unwrap();
+        training.settings(TrainFamily::Images).unwrap()
+    };
+    let left_out = settings(&[]);
+    assert!(left_out.early_stopping.is_none() && !left_out.class_balanced);
+    assert!(!serde_json::to_string(&left_out).unwrap().contains("stopping"), "ids of other trainings stay");
+    assert!(!serde_json::to_string(&left_out).unwrap().contains("balanced"));
+    let shared = ["training.early_stopping={every: 5, patience: 3}", "training.class_balanced=true"];
+    let stopping = EarlyStopping { metric: StoppingMetric::Accuracy, every: 5, patience: 3, min_delta: 0.0 };
+    assert_eq!(settings(&shared).early_stopping, Some(stopping));
+    assert!(settings(&shared).class_balanced);
+    let own = "tasks.rte.adapter.train.early_stopping={every: 7, patience: 1, metric: loss, min_delta: 0.5}";
+    let expected = EarlyStopping { metric: StoppingMetric::Loss, every: 7, patience: 1, min_delta: 0.5 };
+    assert_eq!(settings(&[shared[0], own]).early_stopping, Some(expected));
+    let undone = "tasks.rte.adapter.train.early_stopping=null";
+    assert_eq!(settings(&[shared[0], undone]).early_stopping, None);
 }
 
 #[test]
@@ -177,10 +198,15 @@ fn settings_that_cannot_be_followed_are_refused_by_name() {
         ("training.steps=3", "`training.epochs` stands beside `steps`; use one"),
         ("training.optimizer=sgd", "`training.optimizer` is `sgd`; `adamw` is the only one"),
         ("training.precision=bf16", "`training.precision` is `bf16`; adapters are trained in `f32` only, yet"),
-        ("training.augmentation=random_resized_crop", "`training.augmentation` is `random_resized_crop`; use `none`"),
+        ("training.augmentation=mixup", "`training.augmentation` is `mixup`; use `none`"),
         ("training.augmentation=[flip, flip]", "`training.augmentation` has `flip` twice"),
-        ("training.early_stopping=true", "`training.early_stopping` is not supported yet"),
-        ("training.class_balanced=true", "`training.class_balanced` is not supported yet"),
+        ("training.early_stopping=true", "`training.early_stopping` is `true`; expected a map of keys"),
+        ("training.early_stopping={patience: 3}", "`training.early_stopping.every` is missing: the number of steps"),
+        (
+            "training.early_stopping={every: 0, patience: 3}",
+            "`training.early_stopping.every` is 0, expected at least 1",
+        ),
+        ("training.early_stopping={every: 5, patience: 3, metric: f1}", "`training.early_stopping.metric` is `f1`"),
         ("tasks.rte.adapter.train.dropout=1", "`tasks[1].adapter.train.dropout` is 1, expected a share in [0, 1)"),
         ("tasks.rte.adapter={trained: {}}", "unknown key `tasks[1].adapter.trained`"),
         ("tasks.rte.adapter=7", "`tasks[1].adapter` is the number 7; expected a text or a map of keys"),

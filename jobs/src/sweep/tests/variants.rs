@@ -1,4 +1,4 @@
-use crate::{Sweep, SweepError, VariantValue};
+use crate::{Sweep, SweepError, TrainFamily, VariantValue, Warmup};
 use std::path::Path;
 
 const RANKS: &str = r#"
@@ -119,4 +119,62 @@ fn wrong_variants_are_named_by_their_keys() {
 fn what_is_wrong_beside_the_variants_is_named_as_in_a_sweep_without() {
     assert!(message(&["tasks.mnist.head=null"]).contains("`tasks[0]` needs a `head`"));
     assert!(message(&["name=a/b"]).contains("`name` is `a/b`"));
+}
+
+const TRAINED: [&str; 3] = [
+    "training={rank: 8, steps: 20, warmup: 0.1}",
+    "variants.adapter=null",
+    "variants.values=[{value: 4, training: {rank: 4, warmup_steps: 3}}, {value: 16, training: {rank: 16}}]",
+];
+
+#[test]
+fn a_variant_trains_its_adapters_with_its_own_settings_over_the_shared_ones() {
+    let sweeps = all(&TRAINED).unwrap();
+    let settings = |sweep: &Sweep, task: usize| {
+        let sweep = sweep.clone().with_train_family(TrainFamily::Images);
+        sweep.tasks[task].adapter.training().unwrap().settings().unwrap().unwrap()
+    };
+    assert_eq!([0, 1].map(|n| settings(&sweeps[n], 0).rank), [4, 16]);
+    assert_eq!([0, 1].map(|n| settings(&sweeps[n], 1).warmup), [Warmup::Steps(3), Warmup::Share(0.1)]);
+    assert!(sweeps.iter().all(|sweep| sweep.train_jobs() == 2));
+    // What a task has of its own stays in every variant.
+    let own = all(&[&TRAINED[..], &["tasks.flags.adapter={train: {seed: 5}}"]].concat()).unwrap();
+    assert_eq!([0, 1].map(|n| settings(&own[n], 1).seed), [5, 5]);
+    assert_eq!([0, 1].map(|n| settings(&own[n], 1).rank), [4, 16]);
+    assert_eq!(settings(&own[1], 0).seed, 0);
+    // Adapters that are there may stand beside those that are trained.
+    let mixed = all(&[TRAINED[0], "variants.values=[{value: 4, training: {}}, 16]"]).unwrap();
+    assert_eq!(settings(&mixed[0], 0).rank, 8);
+    assert_eq!(mixed[1].tasks[0].adapter.to_string(), "/sweeps/r16/mnist");
+    for sweep in sweeps.iter().chain(&mixed) {
+        let json = serde_json::to_string(sweep).unwrap();
+        assert_eq!(serde_json::from_str::<Sweep>(&json).unwrap(), *sweep);
+    }
+}
+
+#[test]
+fn trained_variants_that_are_wrong_are_named_by_their_keys() {
+    for (overrides, expected) in [
+        (["variants.values.0.training={ranck: 4}"].as_slice(), "unknown key `variants.values[0].training.ranck`"),
+        (&["variants.values.0.training={rank: 0}"], "`variants.values[0].training.rank` is 0, expected at least 1"),
+        (&["variants.values.0.adapter=a/{task}"], "`variants.values[0].training` stands beside adapters"),
+        (&["variants.values.0.training={rank: 16}"], "`variants.values[1]` has the same adapters as the value `4`"),
+        (
+            &["tasks.mnist.adapter={train: {rank: 2}}"],
+            "`tasks[0].adapter.train.rank` stands beside `variants.values[0].training.rank`; use one",
+        ),
+        (
+            &["tasks.mnist.adapter={train: {warmup: 0.2}}"],
+            "`tasks[0].adapter.train.warmup` stands beside `variants.values[0].training.warmup_steps`; use one",
+        ),
+        (&["tasks.mnist.adapter=a"], "`tasks[0].adapter` stands beside `variants`"),
+        (
+            &["tasks.mnist.adapter={train: {}}", "variants.values.1={value: 16, adapter: \"a/{task}\"}"],
+            "`tasks[0].adapter` stands beside `variants`",
+        ),
+        (&["training={}"], "has neither `steps` nor `epochs`"),
+    ] {
+        let message = message(&[&TRAINED[..], overrides].concat());
+        assert!(message.contains(expected), "{overrides:?}: {message}");
+    }
 }

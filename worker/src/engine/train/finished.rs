@@ -29,7 +29,7 @@ impl Finished<'_> {
         let TrainSpec { task, settings, validation, .. } = self.spec;
         let PerTaskScore { correct, n, .. } = self.score;
         let percent = 100.0 * correct as f64 / n.max(1) as f64;
-        let record = json!({
+        let mut record = json!({
             "version": 1,
             "task": task,
             "settings": settings,
@@ -37,6 +37,10 @@ impl Finished<'_> {
             "after": {"correct": correct, "n": n},
             "steps": self.state.trace,
         });
+        if let Some(stopping) = &settings.early_stopping {
+            record["evaluations"] = json!(self.state.evaluations);
+            record["kept"] = json!(self.state.kept_evaluation(stopping));
+        }
         let modules = self.adapter.modules.iter();
         let output = TrainedOutput {
             modules: modules.map(|module| TrainedFactors { name: &module.name, a: &module.a, b: &module.b }).collect(),
@@ -49,10 +53,26 @@ impl Finished<'_> {
             base_model: None,
             revision: None,
             task: task.clone(),
-            notes: format!("{correct} of {n} right on `{}` ({percent:.1} %).", validation.name),
+            notes: format!("{correct} of {n} right on `{}` ({percent:.1} %).{}", validation.name, self.kept_in_words()),
             record: format!("{record:#}\n"),
         };
         Ok(write_trained(&output, folder.path())?)
+    }
+
+    /// The step that early stopping kept; empty without it.
+    fn kept_in_words(&self) -> String {
+        let TrainSpec { settings, validation, .. } = self.spec;
+        let kept =
+            settings.early_stopping.and_then(|stopping| Some((stopping, self.state.kept_evaluation(&stopping)?)));
+        let Some((stopping, kept)) = kept else { return String::new() };
+        format!(
+            " Early stopping by {} on `{}` kept the adapter after step {} of {} that were made, of {} at most.",
+            stopping.metric.name(),
+            validation.name,
+            kept.steps,
+            self.state.steps(),
+            self.spec.steps()
+        )
     }
 
     /// What the last step found, and the accuracy after it.
@@ -62,6 +82,14 @@ impl Finished<'_> {
             ("correct".to_owned(), self.score.correct as f64),
             ("examples".to_owned(), self.score.n as f64),
         ]);
+        let settings = &self.spec.settings;
+        if let Some(stopping) = &settings.early_stopping
+            && let Some(kept) = self.state.kept_evaluation(stopping)
+        {
+            facts.insert("kept_step".to_owned(), kept.steps as f64);
+            facts.insert("kept_correct".to_owned(), kept.correct as f64);
+            facts.insert("kept_loss".to_owned(), kept.loss);
+        }
         if let Some(last) = self.state.trace.last() {
             facts.insert("loss".to_owned(), last.loss);
             facts.insert("gradient_norm".to_owned(), last.gradient_norm);

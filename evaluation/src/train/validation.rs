@@ -1,0 +1,178 @@
+//! Evaluations between steps, by which early stopping decides.
+
+use super::{StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, Trainer, trainer::check_classes};
+use crate::{Real, Watch, tune};
+use jobs::{EarlyStopping, StoppingMetric};
+use serde::{Deserialize, Serialize};
+
+/// Examples that go through the tower at a time, so that only these are embedded at once.
+const HELD_EXAMPLES: usize = 64;
+
+/// The examples that early stopping looks at.
+pub struct Validation {
+    /// The examples.
+    pub examples: TrainExamples,
+    /// The row of the head of each example's class.
+    pub classes: Vec<usize>,
+}
+
+/// What an adapter in training came to on the validation split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// The steps that were made before it.
+    pub steps: usize,
+    /// Examples that are named rightly.
+    pub correct: usize,
+    /// All examples.
+    pub n: usize,
+    /// The mean cross-entropy, without label smoothing.
+    pub loss: f64,
+}
+
+/// What a run did next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Advance {
+    /// It made a step.
+    Step(TrainStep),
+    /// It evaluated the adapter.
+    Evaluated(Evaluation),
+}
+
+impl Evaluation {
+    /// The value that early stopping compares.
+    pub fn value(&self, metric: StoppingMetric) -> f64 {
+        match metric {
+            StoppingMetric::Accuracy => self.correct as f64 / self.n as f64,
+            StoppingMetric::Loss => self.loss,
+        }
+    }
+}
+
+impl TrainState {
+    /// The evaluation whose adapter is kept, by the rules of early stopping; `None` before the first one.
+    pub fn kept_evaluation(&self, stopping: &EarlyStopping) -> Option<&Evaluation> {
+        self.evaluations.get(stopping.best(&self.values(stopping))?)
+    }
+
+    /// Whether training is over before its last step.
+    pub fn is_stopped(&self, stopping: &EarlyStopping) -> bool {
+        stopping.is_over(&self.values(stopping))
+    }
+
+    fn values(&self, stopping: &EarlyStopping) -> Vec<f64> {
+        self.evaluations.iter().map(|evaluation| evaluation.value(stopping.metric)).collect()
+    }
+}
+
+impl<T: Real> Trainer<T> {
+    /// The same run with the examples that early stopping looks at.
+    ///
+    /// # Errors
+    /// There are none, or a class lies beyond the head or is masked.
+    pub fn validating(mut self, validation: Validation) -> Result<Self, TrainError> {
+        check_classes(&validation.classes, &self.readout)?;
+        self.validation = Some(validation);
+        Ok(self)
+    }
+
+    /// Makes the next step, or the evaluation that is due after the last one; `None` once `end` steps are made, or once training
+    /// was stopped early.
+    ///
+    /// A step and the evaluation after it are two calls, so that a caller that is interrupted in between loses neither.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step); early stopping without [examples](Self::validating).
+    pub fn advance(
+        &mut self,
+        state: &mut TrainState,
+        end: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Advance>, TrainError> {
+        if let Some(stopping) = self.settings.early_stopping {
+            if state.evaluations.len() < stopping.evaluations(state.steps(), self.steps()) {
+                return self.evaluate(state, &stopping, watch).map(|made| Some(Advance::Evaluated(made)));
+            }
+            if state.is_stopped(&stopping) {
+                return Ok(None);
+            }
+        }
+        if state.steps() >= end.min(self.steps()) {
+            return Ok(None);
+        }
+        self.step(state, watch).map(|made| Some(Advance::Step(made)))
+    }
+
+    /// Evaluates the adapter of a state, and keeps it if it is the best one.
+    ///
+    /// # Numerics
+    /// As in a step: on the processor in `T`, and the same whatever the threads. Examples are not augmented.
+    fn evaluate(
+        &mut self,
+        state: &mut TrainState,
+        stopping: &EarlyStopping,
+        watch: &Watch<'_>,
+    ) -> Result<Evaluation, TrainError> {
+        self.check_state(state)?;
+        self.take_values(state);
+        let steps = state.steps();
+        let validation = self.validation.as_ref().ok_or(TrainError::NoExamples)?;
+        let places: Vec<usize> = (0..validation.classes.len()).collect();
+        let mut total = 0.0;
+        let mut correct = 0;
+        for held in places.chunks(HELD_EXAMPLES) {
+            let unchanged = StepAugmentation { kinds: &[], seed: 0, step: 0, first: 0 };
+            let taken = validation.examples.take(held, unchanged)?;
+            let quiet = Watch { progress: None, cancelled: watch.cancelled };
+            let features = self.tower.features(&taken.sequences, &taken.places, &self.scales, &quiet)?;
+            for (logits, example) in self.readout.logits(&features).iter().zip(held) {
+                let class = validation.classes[*example];
+                total += tune::loss(logits, tune::Target::Class(class)).value;
+                correct += usize::from(first_largest(logits) == Some(class));
+            }
+        }
+        let n = places.len();
+        let loss = total / n as f64;
+        if !loss.is_finite() {
+            let rate = self.settings.rate_of(steps.saturating_sub(1), self.steps());
+            return Err(TrainError::NotFinite { what: "the loss on the validation split", step: steps, rate });
+        }
+        let made = Evaluation { steps, correct, n, loss };
+        state.evaluations.push(made);
+        if state.kept_evaluation(stopping) == Some(&made) {
+            state.kept = state.tensors.iter().map(|tensor| tensor.values.clone()).collect();
+        }
+        Ok(made)
+    }
+
+    /// What is wrong with the evaluations of a state, if anything.
+    pub(super) fn evaluation_problem(&self, state: &TrainState) -> Option<String> {
+        let made = &state.evaluations;
+        let Some(stopping) = self.settings.early_stopping else {
+            let has_none = made.is_empty() && state.kept.is_empty();
+            return (!has_none).then(|| "it has evaluations, and the run has no early stopping".to_owned());
+        };
+        let due = (1..=state.steps()).filter(|steps| stopping.is_due(*steps, self.steps()));
+        let are_due = made.iter().map(|evaluation| evaluation.steps).eq(due.take(made.len()));
+        let expected = stopping.evaluations(state.steps(), self.steps());
+        // The last one may be missing, where the caller was interrupted.
+        let is_complete = (expected.saturating_sub(1)..=expected).contains(&made.len());
+        if !are_due || !is_complete {
+            return Some(format!("it has {} evaluations, expected {expected}", made.len()));
+        }
+        let n = self.validation.as_ref().map(|validation| validation.classes.len());
+        if let Some(other) = made.iter().find(|evaluation| Some(evaluation.n) != n || !evaluation.loss.is_finite()) {
+            return Some(format!("its evaluation after step {} is of other examples, or not finite", other.steps));
+        }
+        let lengths = state.tensors.iter().map(|tensor| tensor.values.len());
+        let is_kept = state.kept.iter().map(Vec::len).eq(lengths) && state.kept.iter().flatten().all(|x| x.is_finite());
+        let fits = if made.is_empty() { state.kept.is_empty() } else { is_kept };
+        (!fits).then(|| "the adapter that it keeps does not fit".to_owned())
+    }
+}
+
+/// The class of the largest logit, the first of equal ones.
+fn first_largest(logits: &[f64]) -> Option<usize> {
+    let larger = |best: usize, class: usize| if logits[class] > logits[best] { class } else { best };
+    (0..logits.len()).reduce(larger)
+}
