@@ -57,8 +57,8 @@ pub(super) struct Listener<T> {
     pub(super) topology: Topology,
     pub(super) settings: Arc<RabbitSettings>,
     pub(super) exchange: String,
-    /// Reads the body of a message. Any program may publish to the exchange: an unknown body is ignored.
-    pub(super) read: fn(&str) -> Option<T>,
+    /// Reads the body of a message. Any program may publish to the exchange: an unknown body announces nothing.
+    pub(super) read: fn(&str) -> Vec<T>,
     pub(super) announcements: Arc<Announcements<T>>,
 }
 
@@ -82,9 +82,8 @@ impl<T: Send> Listener<T> {
                 arrival = consumer.next() => match arrival {
                     Some(arrival) => {
                         let data = arrival?.data;
-                        if let Some(announced) = std::str::from_utf8(&data).ok().and_then(self.read) {
-                            self.announcements.put(announced);
-                        }
+                        let announced = std::str::from_utf8(&data).map(self.read).unwrap_or_default();
+                        announced.into_iter().for_each(|announced| self.announcements.put(announced));
                     }
                     None => return Err(Fault::new("the broker ended the consumer of announcements")),
                 },

@@ -114,7 +114,7 @@ impl RabbitConsumer {
                 topology: self.sender.topology.clone(),
                 settings: Arc::clone(&self.sender.settings),
                 exchange: self.sender.topology.sweeps.clone(),
-                read: |name| jobs::is_name(name).then(|| name.to_owned()),
+                read: |name| if jobs::is_name(name) { vec![name.to_owned()] } else { Vec::new() },
                 announcements: Arc::clone(&self.announced_sweeps),
             };
             let closing = self.closing.clone();

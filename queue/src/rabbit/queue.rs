@@ -1,6 +1,6 @@
 use super::{
     announcements::{Announcements, Listener},
-    announcer::{Announcement, Announcer},
+    announcer::{Announcement, Announcer, settled_jobs},
     bursts::Bursts,
     connection::BrokerConnection,
     consumer::RabbitConsumer,
@@ -95,7 +95,7 @@ impl RabbitQueue {
             topology: self.sender.topology.clone(),
             settings: Arc::clone(&self.sender.settings),
             exchange: self.sender.topology.settled.clone(),
-            read: |id| id.parse().ok(),
+            read: settled_jobs,
             announcements: Arc::clone(&self.announcements),
         };
         listener.spawn(settled.run());
