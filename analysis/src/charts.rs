@@ -6,6 +6,7 @@ mod data;
 mod draw;
 mod heat_map;
 mod importance;
+mod learning;
 mod parallel;
 mod parameter;
 mod pareto;

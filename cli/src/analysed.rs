@@ -65,6 +65,7 @@ impl Analysed {
         let kinds = Failures::by_kind(failed.iter().copied());
         let tables = Tables { frame, outcome: &outcome, results: &results, summary: &summary, failures: &kinds, top };
         let tables = tables.all()?;
-        Ok(Self { summary, tables, other_charts: Vec::new(), outcome, results })
+        let other_charts = Chart::learning(&outcome, &results);
+        Ok(Self { summary, tables, other_charts, outcome, results })
     }
 }

@@ -4,7 +4,8 @@ use crate::fixture::{base, head, images as read, json, nli6, root, tensors, valu
 use candle_core::Device;
 use evaluation::{
     DecoderModel, Examples, GradientTower, Head, PairTokenizer, Readout, Real, TextSource, Texts, TrainError,
-    TrainExamples, TrainState, TrainTask, TrainedAdapter, TrainedModule, Trainer, Validation, Watch,
+    TrainExamples, TrainMemory, TrainPlacement, TrainState, TrainTask, TrainedAdapter, TrainedModule, Trainer,
+    Validation, Watch,
 };
 use jobs::{
     DataFiles, EarlyStopping, Precision, RateSchedule, Rows, StoppingMetric, TextSpec, TrainFamily, TrainLength,
@@ -389,4 +390,17 @@ fn steps_with_balanced_classes_have_equal_shares_of_them() {
     for class in &present {
         assert_eq!(drawn.iter().filter(|example| classes[**example] == *class).count(), 40, "class {class}");
     }
+}
+
+#[test]
+fn the_memory_that_is_planned_is_that_of_a_run_on_the_longest_examples() {
+    let trainer = short(short_settings()).unwrap();
+    let base = evaluation::configuration(&root().join("examples/mini8/base")).unwrap();
+    let longest = base.example_tokens().unwrap();
+    for threads in [1, 2, 16] {
+        let place = TrainPlacement { threads, longest, classes: 1 };
+        assert_eq!(TrainMemory::of(base.as_ref(), trainer.settings(), place).unwrap(), trainer.memory(threads));
+    }
+    let tower = GradientTower::<f32>::open_decoder(&nli6("base")).unwrap();
+    assert_eq!(tower.block_shape(), evaluation::configuration(&nli6("base")).unwrap().blocks());
 }

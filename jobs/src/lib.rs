@@ -102,7 +102,9 @@ pub use spec::{JobKind, JobSpec};
 pub use statistics::{
     STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsRow, StatisticsSpec,
 };
-pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use status::{
+    BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, StepsMade, WorkerState, WorkerStatus,
+};
 pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, Finetune, FinetuneTask, LearnedMerge, Lines, Method, Place, Search,

@@ -96,7 +96,7 @@ pub enum WorkerState {
 }
 
 /// A job that a worker computes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobInHand {
     /// The job.
@@ -107,6 +107,25 @@ pub struct JobInHand {
     pub attempt: u32,
     /// Since when: milliseconds since 1970, UTC.
     pub since_ms: u64,
+    /// How far it has come, if it trains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<StepsMade>,
+}
+
+/// How far a leg of a training has come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepsMade {
+    /// The steps that were made before the leg.
+    pub first: usize,
+    /// The steps that are made by now.
+    pub made: usize,
+    /// The steps after the leg.
+    pub end: usize,
+    /// The steps of the whole training.
+    pub of: usize,
+    /// The mean loss of the examples of the last step, before it.
+    pub loss: f64,
 }
 
 /// The cancellation of a sweep: workers drop its jobs when they receive them.

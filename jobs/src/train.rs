@@ -152,7 +152,7 @@ impl TrainSettings {
         self.batch.saturating_mul(self.accumulation)
     }
 
-    /// Examples of a step of a run over so many: a step takes none twice.
+    /// Examples of a step of a run over so many: without balanced classes, a step takes none twice.
     pub fn examples_per_step_of(&self, examples: usize) -> usize {
         self.examples_per_step().min(examples)
     }
@@ -168,11 +168,14 @@ impl TrainSettings {
         }
     }
 
-    /// Checks what depends on the number of examples: that a warm-up ends within the run.
+    /// Checks what depends on the number of examples: that a warm-up ends within the run, and that early stopping evaluates in it.
     ///
     /// # Errors
     /// Names the key.
     pub fn check_steps(&self, examples: usize) -> Result<(), TrainSettingsError> {
+        if let Some(stopping) = &self.early_stopping {
+            stopping.check_steps(self.steps(examples))?;
+        }
         match self.warmup {
             Warmup::Steps(warmup) => {
                 refuse(warmup <= self.steps(examples), "warmup_steps", warmup, "no more than the steps of the run")
@@ -204,6 +207,9 @@ impl TrainSettings {
             keys.remove("warmup");
             let trains_head = keys.remove("trains_head");
             keys.insert("train_head".to_owned(), trains_head.unwrap_or_default());
+            // Settings leave these out where they are the default.
+            keys.insert("class_balanced".to_owned(), self.class_balanced.into());
+            keys.entry("early_stopping").or_insert(Value::Null);
             match self.warmup {
                 Warmup::Share(share) => keys.insert("warmup".to_owned(), share.into()),
                 Warmup::Steps(steps) => keys.insert("warmup_steps".to_owned(), steps.into()),

@@ -1,5 +1,5 @@
 use crate::Checkpoints;
-use jobs::JobResult;
+use jobs::{JobResult, StepsMade};
 use parking_lot::{Mutex, MutexGuard};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -15,8 +15,9 @@ pub struct AttemptContext {
     /// The results of slices of the job that the store had. They save their examples.
     pub slices: Arc<Vec<JobResult>>,
     /// The checkpoint of the leg before, for a job that trains.
-    pub leg_checkpoint: Option<Arc<[u8]>>,
+    pub leg_checkpoint: Option<Arc<Vec<u8>>>,
     load_timer: Arc<Mutex<LoadTimer>>,
+    steps: Arc<Mutex<Option<StepsMade>>>,
 }
 
 /// Measures how long inputs are read.
@@ -56,7 +57,17 @@ impl AttemptContext {
     /// The same context with the checkpoint of the leg before.
     #[must_use]
     pub fn with_leg_checkpoint(self, checkpoint: Option<Vec<u8>>) -> Self {
-        Self { leg_checkpoint: checkpoint.map(Into::into), ..self }
+        Self { leg_checkpoint: checkpoint.map(Arc::new), ..self }
+    }
+
+    /// Says how far a training has come, for heartbeats.
+    pub fn made_steps(&self, steps: StepsMade) {
+        *self.steps.lock() = Some(steps);
+    }
+
+    /// How far a training has come; `None` for other jobs, and before the first step.
+    pub fn steps_made(&self) -> Option<StepsMade> {
+        *self.steps.lock()
     }
 
     /// Marks that inputs are being read. That time does not count as computing.

@@ -1,4 +1,4 @@
-use crate::Machine;
+use crate::{AttemptContext, Machine};
 use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus, now_ms};
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
@@ -11,6 +11,8 @@ use store::{Store, StoreError};
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     status: Mutex<WorkerStatus>,
+    /// The attempt at the job in hand, which knows how far a training has come.
+    attempt: Mutex<Option<AttemptContext>>,
     interval: Option<Duration>,
 }
 
@@ -18,7 +20,7 @@ impl Heartbeat {
     /// The heartbeat of an idle worker. It is stored only [with an interval](Self::with_interval).
     pub(crate) fn new(worker: String, device: String, versions: BTreeMap<String, String>) -> Self {
         let status = WorkerStatus { versions, ..WorkerStatus::fresh(worker, device, now_ms()) };
-        Self { status: Mutex::new(status), interval: None }
+        Self { status: Mutex::new(status), attempt: Mutex::default(), interval: None }
     }
 
     /// The same, of a worker on this machine.
@@ -50,10 +52,30 @@ impl Heartbeat {
     /// The worker starts a job. A job that it only holds for later has not started.
     pub(crate) fn job_started(&self, job: &Job, sweep: &str, attempt: u32) {
         let mut status = self.lock();
-        status.job = Some(JobInHand { job: job.id(), sweep: sweep.to_owned(), attempt, since_ms: now_ms() });
+        let sweep = sweep.to_owned();
+        status.job = Some(JobInHand { job: job.id(), sweep, attempt, since_ms: now_ms(), steps: None });
         if status.state != WorkerState::Draining {
             status.state = WorkerState::Busy;
         }
+    }
+
+    /// An attempt at the job in hand starts to compute.
+    pub(crate) fn attempt_started(&self, context: &AttemptContext) {
+        *self.attempt.lock() = Some(context.clone());
+    }
+
+    /// The computation has ended. A later status names no steps.
+    pub(crate) fn attempt_ended(&self) {
+        *self.attempt.lock() = None;
+    }
+
+    /// The status as it is now.
+    fn now(&self) -> WorkerStatus {
+        let mut status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
+        if let Some(in_hand) = &mut status.job {
+            in_hand.steps = self.attempt.lock().as_ref().and_then(AttemptContext::steps_made);
+        }
+        status
     }
 
     /// The result of a job is stored.
@@ -91,7 +113,7 @@ impl Heartbeat {
         if self.interval.is_none() {
             return Ok(());
         }
-        let status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
+        let status = self.now();
         store.put_worker(&status.worker, &status).await
     }
 
@@ -101,7 +123,7 @@ impl Heartbeat {
         let Some(interval) = self.interval else { return std::future::pending().await };
         let mut is_failure_reported = false;
         loop {
-            let status = WorkerStatus { beat_ms: now_ms(), left: deferred(), ..self.lock().clone() };
+            let status = WorkerStatus { left: deferred(), ..self.now() };
             match store.put_worker(&status.worker, &status).await {
                 Ok(()) => is_failure_reported = false,
                 Err(error) if is_failure_reported => tracing::debug!(%error, "cannot store the heartbeat"),

@@ -184,6 +184,9 @@ struct TrainingPlan {
     /// The same with all that blocks compute kept for the way back.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_bytes: Option<u64>,
+    /// The threads that both are for: those of this machine, unless they are stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_threads: Option<usize>,
 }
 
 /// The adapters that the sweep trains.
@@ -204,6 +207,7 @@ fn training(sweep: &Sweep, memory: &BTreeMap<String, TrainMemory>) -> Vec<Traini
             jobs: training.legs(),
             least_memory_bytes: memory.map(TrainMemory::least),
             memory_bytes: memory.map(TrainMemory::all),
+            memory_threads: memory.map(|memory| memory.threads),
         })
     };
     sweep.tasks.iter().filter_map(of_task).collect()

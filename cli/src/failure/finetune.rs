@@ -21,6 +21,11 @@ pub(crate) enum FinetuneFailure {
     /// A split cannot be read.
     #[error("cannot read the split `{split}` of task `{task}`")]
     Split { task: String, split: String, source: SplitError },
+    /// A split was another one when it was read again.
+    #[error(
+        "the split `{split}` of task `{task}` changed while the training was prepared; start again once its files stay"
+    )]
+    Changed { task: String, split: String },
     /// The head and the labels do not fit together.
     #[error("the examples of task `{task}` do not fit its head")]
     Head { task: String, source: evaluation::ScoreError },
@@ -77,7 +82,10 @@ impl FinetuneFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Device { .. } => code::USAGE,
-            Self::CheckpointFile { .. } | Self::Threads(_) | Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
+            Self::Changed { .. }
+            | Self::CheckpointFile { .. }
+            | Self::Threads(_)
+            | Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
             Self::Interrupted { .. } | Self::InterruptedOutside => code::INTERRUPTED,
             Self::Split { source, .. } => code::of_input(evaluation::may_pass(source)),
             Self::Train { source: TrainError::Model(ModelError::Cancelled), .. } => code::INTERRUPTED,
@@ -112,6 +120,7 @@ impl FinetuneFailure {
             | Self::Prompts { .. }
             | Self::AugmentedTexts { .. }
             | Self::Split { .. }
+            | Self::Changed { .. }
             | Self::Head { .. }
             | Self::Classes { .. }
             | Self::Overlap { .. }

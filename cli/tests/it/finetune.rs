@@ -117,3 +117,18 @@ fn texts_train_with_a_new_head_over_passes_of_accumulated_batches() {
     let config = fs::read_to_string(place.path("own/adapter_config.json")).unwrap();
     assert!(config.contains("SEQ_CLS"), "{config}");
 }
+
+#[test]
+fn early_stopping_does_not_resume_on_another_split_and_says_what_it_kept() {
+    let place = place();
+    let early = ["-o", "training.early_stopping={every: 1, patience: 2, metric: loss}", "-o", "training.steps=6"];
+    train(&place, "own", &[&early[..], &["--stop-after", "2"]].concat()).succeeds();
+    let other = [&early[..], &["-o", "evaluation.select=test", "-o", "evaluation.report=validation"]].concat();
+    train(&place, "own", &other).fails(65, &["own.checkpoint", "of another run"]);
+    let ran = train(&place, "own", &early);
+    assert!(ran.succeeds().stderr.contains("Early stopping kept the adapter after step "), "{}", ran.stderr);
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.path("own/training.json")).unwrap()).unwrap();
+    assert_eq!(record["evaluations"].as_array().unwrap().len(), record["steps"].as_array().unwrap().len());
+    assert!(record["kept"]["steps"].as_u64().unwrap() >= 1);
+}

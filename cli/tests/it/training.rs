@@ -84,6 +84,8 @@ fn a_sweep_goes_from_the_base_to_the_table() {
     assert!(plan.succeeds().stdout.contains(trained_first), "{}", plan.stdout);
     let plan = place.run(&["plan", "train.yaml", "--json"]).succeeds().json();
     assert_eq!(plan["training"][0]["jobs"], 3);
+    let memory = |key: &str| plan["training"][0][key].as_u64().unwrap();
+    assert!(memory("least_memory_bytes") < memory("memory_bytes") && memory("memory_bytes") < 1 << 30, "{plan}");
     let ran = run(&place, &["--json"]);
     let summary = ran.succeeds().json();
     // Three legs, zero-shot, two adapters alone, and two merges.

@@ -50,6 +50,8 @@ pub struct TrainPlacement {
 /// Bytes that a training takes beside the model that is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainMemory {
+    /// Threads of the processor.
+    pub threads: usize,
     /// The copies of the base's matrices.
     pub base: u64,
     /// The trained tensors with their moments, before and after a step, and those that early stopping keeps.
@@ -73,14 +75,15 @@ impl TrainMemory {
 
     /// Estimates the memory of a training of adapters on a base.
     ///
-    /// With r rows (tokens) in a group, g groups held at a time, t of them on threads, p trained numbers and all numbers in `f32`:
-    /// `base = 4 · Σ outputs · inputs`; `trained = 4 · 6 p` (values, means and squares, twice), and p more with early stopping;
-    /// `step = t · r · layers · tape + held` and `recomputed_step = t · r · (layers · width + 2 · tape) + held`, where `tape` is
-    /// what a block keeps of a token, the second one is for the gradients of the block that is on its way back, and
-    /// `held = 4 g (p + r · width) + 8 p` counts gradients, embedded tokens and sums in `f64`.
+    /// All numbers are in `f32`. With p trained numbers, `base = 4 · Σ outputs · inputs` and `trained = 4 · 6 p` (values, means and
+    /// squares, twice), and 4 p more with early stopping. With r rows (tokens) on all threads at a time, g groups whose gradients are held
+    /// and h rows that are embedded, `step = 4 · r · layers · tape + held` and
+    /// `recomputed_step = 4 · r · (layers · width + 2 · tape) + held`, where `tape` is what a block keeps of a token, the second one
+    /// is for the gradients of the block that is on its way back, and `held = 4 (g p + h · width) + 8 p` counts gradients, embedded
+    /// tokens and sums in `f64`. Masks of dropout take a byte for each input of an adapted module beside it.
     ///
-    /// A group has [about 256](TrainSettings::micro_batch) tokens and closes with the example that goes over them, so that r is at
-    /// most 256 and an example, or two examples.
+    /// A group has [about 256](TrainSettings::micro_batch) tokens and closes with the example that goes over them; there are no more rows
+    /// than a step has, whatever the number of threads.
     ///
     /// # Errors
     /// Targets that the model does not have, a rank above that of a matrix.
@@ -91,74 +94,85 @@ impl TrainMemory {
         check_ranks(&targets, settings.rank)?;
         let adapted: usize = targets.iter().map(|target| settings.rank * (target.outputs + target.inputs)).sum();
         let head = if settings.trains_head { place.classes * base.width().0 } else { 0 };
-        let masked = if settings.dropout > 0.0 { targets.iter().map(|target| target.inputs).sum() } else { 0 };
-        let step = Step {
+        let step_examples = settings.examples_per_step();
+        Ok(TrainShape {
             blocks: base.blocks(),
+            matrices: modules.iter().map(|module| module.outputs * module.inputs).sum(),
             trained: adapted + head,
-            masked,
-            rows: rows(settings, place.longest, usize::MAX),
+            masked: targets.iter().map(|target| target.inputs).sum(),
             longest: place.longest,
-            step_examples: settings.examples_per_step(),
+            step_examples,
+            step_rows: step_examples.saturating_mul(place.longest),
             threads: place.threads,
-        };
-        let matrices: usize = modules.iter().map(|module| module.outputs * module.inputs).sum();
-        let copies = if settings.early_stopping.is_some() { 7 } else { 6 };
-        Ok(Self {
-            base: bytes(matrices),
-            trained: bytes(copies * step.trained),
-            step: step.bytes(false),
-            recomputed_step: step.bytes(true),
-        })
+        }
+        .memory(settings))
     }
 }
 
-/// The rows of the largest group that examples of up to `longest` tokens make, if a step has no more than `all` of them.
-pub(super) fn rows(settings: &TrainSettings, longest: usize, all: usize) -> usize {
-    let group = match settings.micro_batch {
-        Some(size) => size.saturating_mul(longest),
-        // A group is closed by the example that goes over its part of the step.
-        None => ROWS.max(longest) + longest,
-    };
-    group.min(all).min(settings.examples_per_step().saturating_mul(longest))
-}
-
-/// What the memory of a step depends on.
+/// What the memory of a training depends on, beside its settings.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct TrainShape {
     pub(super) blocks: BlockShape,
+    /// Numbers of all matrices of the base.
+    pub(super) matrices: usize,
     /// Numbers that are trained.
     pub(super) trained: usize,
-    /// Inputs of all adapted modules, where some of them are zeroed at random.
+    /// Inputs of all adapted modules.
     pub(super) masked: usize,
-    /// Tokens of the largest group.
-    pub(super) rows: usize,
     /// Tokens of the longest example.
     pub(super) longest: usize,
+    /// Examples of a step, and their tokens at most.
     pub(super) step_examples: usize,
+    pub(super) step_rows: usize,
     pub(super) threads: usize,
 }
 
-impl Step {
-    /// Bytes of a step.
-    pub(super) fn bytes(&self, is_recomputed: bool) -> u64 {
-        let Self { blocks, trained, masked, rows, longest, step_examples, threads } = *self;
-        let tape = blocks.tape_width(longest);
-        let groups = HELD_GROUPS.min(step_examples);
-        let layers = blocks.layers.max(1);
-        // A mask takes a byte for each number.
-        let recorded = if is_recomputed {
-            bytes(rows.saturating_mul(layers * blocks.width + 2 * tape)) + (rows * masked.div_ceil(layers)) as u64
-        } else {
-            bytes(rows.saturating_mul(layers * tape)) + (rows * masked) as u64
+impl TrainShape {
+    /// The memory of the training.
+    pub(super) fn memory(&self, settings: &TrainSettings) -> TrainMemory {
+        let copies = if settings.early_stopping.is_some() { 7 } else { 6 };
+        TrainMemory {
+            threads: self.threads,
+            base: bytes(self.matrices as u64),
+            trained: bytes((self.trained as u64).saturating_mul(copies)),
+            step: self.step(settings, false),
+            recomputed_step: self.step(settings, true),
+        }
+    }
+
+    /// The rows of the largest group that the examples can make.
+    fn group_rows(&self, settings: &TrainSettings) -> u64 {
+        let group = match settings.micro_batch {
+            Some(size) => size.saturating_mul(self.longest),
+            // A group is closed by the example that goes over its part of the step.
+            None => ROWS.max(self.longest).saturating_add(self.longest),
         };
-        let held = bytes(groups.saturating_mul(trained + rows.saturating_mul(blocks.width)));
-        let sums = (trained * size_of::<f64>()) as u64;
-        recorded.saturating_mul(threads.clamp(1, HELD_GROUPS) as u64).saturating_add(held).saturating_add(sums)
+        group.min(self.step_rows) as u64
+    }
+
+    fn step(&self, settings: &TrainSettings, is_recomputed: bool) -> u64 {
+        let Self { blocks, trained, masked, longest, step_examples, step_rows, threads, .. } = *self;
+        let tape = blocks.tape_width(longest) as u64;
+        let layers = blocks.layers.max(1) as u64;
+        let width = blocks.width as u64;
+        let masked = if settings.dropout > 0.0 { masked as u64 } else { 0 };
+        let groups = HELD_GROUPS.min(step_examples) as u64;
+        // As many groups as there are threads are on their way, and never more rows than the step has.
+        let most = |groups: u64| self.group_rows(settings).saturating_mul(groups).min(step_rows as u64);
+        let rows = most(groups.min(threads.max(1) as u64));
+        // A mask takes a byte for each number.
+        let [of_row, mask] =
+            if is_recomputed { [layers * width + 2 * tape, masked.div_ceil(layers)] } else { [layers * tape, masked] };
+        let recorded = bytes(rows.saturating_mul(of_row)).saturating_add(rows.saturating_mul(mask));
+        let gradients = groups.saturating_mul(trained as u64);
+        let held = bytes(gradients.saturating_add(most(groups).saturating_mul(width)));
+        let sums = (trained as u64).saturating_mul(size_of::<f64>() as u64);
+        recorded.saturating_add(held).saturating_add(sums)
     }
 }
 
-fn bytes(numbers: usize) -> u64 {
-    (numbers as u64).saturating_mul(size_of::<f32>() as u64)
+fn bytes(numbers: u64) -> u64 {
+    numbers.saturating_mul(size_of::<f32>() as u64)
 }
 
 #[cfg(test)]
@@ -166,7 +180,7 @@ mod tests {
     use super::*;
     use crate::DecoderConfig;
     use jobs::{TrainFamily, TrainLength};
-    use std::{fs, path::Path};
+    use std::fs;
 
     /// The configuration of Llama-3-8B.
     fn llama() -> DecoderConfig {
@@ -190,15 +204,38 @@ mod tests {
     }
 
     #[test]
-    fn llama_3_8b_with_batches_of_8_times_256_tokens_fits_into_48_gb_with_its_base_in_16_bits() {
-        let memory = memory(4);
-        // 32 layers of 218 million numbers, in f32.
-        assert_eq!(memory.base, 4 * 32 * 218_103_808);
+    fn llama_3_8b_with_batches_of_8_times_256_tokens_fits_into_48_gb_with_its_base_in_16_bits_on_any_number_of_threads()
+    {
         // The base that is evaluated: its layers and embeddings as they lie in the file.
         let evaluated = 2 * (32 * 218_103_808 + 128_256 * 4096);
-        assert!(memory.least() + evaluated < 48_000_000_000, "{memory:?}");
+        for threads in [1, 4, 16, 64] {
+            let memory = memory(threads);
+            // 32 layers of 218 million numbers, in f32.
+            assert_eq!(memory.base, 4 * 32 * 218_103_808);
+            assert!(memory.least() + evaluated < 48_000_000_000, "{memory:?}");
+        }
         // Without running blocks again it would not.
-        assert!(memory.base + memory.trained + memory.step + evaluated > 48_000_000_000, "{memory:?}");
+        assert!(memory(4).all() + evaluated > 48_000_000_000);
+    }
+
+    #[test]
+    fn a_step_takes_no_more_than_its_examples_whatever_the_threads() {
+        let step = |batch: usize, threads: usize| {
+            let place = TrainPlacement { threads, longest: 256, classes: 3 };
+            TrainMemory::of(&llama(), &TrainSettings { batch, ..settings() }, place).unwrap().step
+        };
+        assert_eq!(step(1, 1), step(1, 16));
+        assert!(step(64, 1) < step(64, 16));
+        assert_eq!(step(8, 8), step(8, 64));
+    }
+
+    #[test]
+    fn no_setting_that_is_accepted_overflows() {
+        let most = TrainSettings { batch: usize::MAX, accumulation: 3, micro_batch: Some(usize::MAX), ..settings() };
+        most.check().unwrap();
+        let place = TrainPlacement { threads: usize::MAX, longest: 2048, classes: 3 };
+        let memory = TrainMemory::of(&llama(), &most, place).unwrap();
+        assert_eq!((memory.step, memory.all()), (u64::MAX, u64::MAX));
     }
 
     #[test]
@@ -215,18 +252,24 @@ mod tests {
 
     #[test]
     fn a_group_is_bounded_by_its_part_by_the_step_and_by_the_micro_batch() {
-        assert_eq!(rows(&settings(), 100, usize::MAX), 356);
-        assert_eq!(rows(&settings(), 1000, usize::MAX), 2000);
-        assert_eq!(rows(&settings(), 10, usize::MAX), 80);
+        let rows = |settings: &TrainSettings, longest: usize, step_rows: usize| {
+            let blocks = llama().blocks();
+            let shape = TrainShape {
+                blocks,
+                matrices: 0,
+                trained: 0,
+                masked: 0,
+                longest,
+                step_examples: 8,
+                step_rows,
+                threads: 1,
+            };
+            shape.group_rows(settings)
+        };
+        assert_eq!(rows(&settings(), 100, 800), 356);
+        assert_eq!(rows(&settings(), 1000, 8000), 2000);
+        assert_eq!(rows(&settings(), 10, 80), 80);
         assert_eq!(rows(&settings(), 1000, 700), 700);
-        assert_eq!(rows(&TrainSettings { micro_batch: Some(2), ..settings() }, 100, usize::MAX), 200);
-    }
-
-    #[test]
-    fn the_estimate_before_is_that_of_a_run_on_the_longest_examples() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8/base");
-        let base = crate::configuration(&folder).unwrap();
-        let tower = crate::GradientTower::<f32>::open_clip(&folder).unwrap();
-        assert_eq!(tower.block_shape(), base.blocks());
+        assert_eq!(rows(&TrainSettings { micro_batch: Some(2), ..settings() }, 100, 800), 200);
     }
 }

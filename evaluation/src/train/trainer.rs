@@ -1,13 +1,13 @@
 //! A run: what it learns from, and its steps.
 
 use super::{
-    StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, TrainedAdapter, TrainedModule, TrainedTensor,
-    Validation,
+    StepAugmentation, TrainError, TrainExamples, TrainMemory, TrainState, TrainStep, TrainedAdapter, TrainedModule,
+    TrainedTensor, Validation,
     adamw::AdamW,
     balanced::ExamplesByClass,
     groups::{Group, groups},
     initial::Target,
-    memory,
+    memory::TrainShape,
     source::Taken,
     targets,
 };
@@ -143,29 +143,28 @@ impl<T: Real> Trainer<T> {
         Self { is_recomputed, ..self }
     }
 
-    /// Bytes that a step takes, with so many threads: what is recorded and zeroed at random of the largest groups that the
-    /// examples can make, and the gradients. [`TrainMemory`](super::TrainMemory) has the formula.
-    pub fn step_bytes(&self, threads: usize, is_recomputed: bool) -> u64 {
+    /// Bytes that the run takes with so many threads, by its longest examples.
+    pub fn memory(&self, threads: usize) -> TrainMemory {
         let mut tokens: Vec<usize> = (0..self.classes.len()).map(|example| self.examples.tokens(example)).collect();
         tokens.sort_unstable_by(|one, other| other.cmp(one));
         let longest = tokens.first().copied().unwrap_or(0);
         let step_examples = self.settings.examples_per_step_of(tokens.len());
         // With balanced classes, a step may take an example several times.
         let is_balanced = self.settings.class_balanced;
-        let all = if is_balanced { usize::MAX } else { tokens.iter().take(step_examples).sum() };
+        let step_rows = if is_balanced { step_examples * longest } else { tokens.iter().take(step_examples).sum() };
         let shapes = (0..self.initial.modules.len()).map(|module| self.tower.module_shape(module));
-        let masked: usize = if self.settings.dropout > 0.0 { shapes.map(|[_, inputs]| inputs).sum() } else { 0 };
         let trained: usize = self.initial.modules.iter().map(|module| module.a.len() + module.b.len()).sum();
-        let step = memory::Step {
+        let shape = TrainShape {
             blocks: self.tower.block_shape(),
+            matrices: self.tower.linears().map(|(_, [outputs, inputs])| outputs * inputs).sum(),
             trained: trained + self.initial.head.as_ref().map_or(0, Vec::len),
-            masked,
-            rows: memory::rows(&self.settings, longest, all),
+            masked: shapes.map(|[_, inputs]| inputs).sum(),
             longest,
             step_examples,
+            step_rows,
             threads,
         };
-        step.bytes(is_recomputed)
+        shape.memory(&self.settings)
     }
 
     /// The settings.

@@ -1,12 +1,16 @@
 //! Evaluations between steps, by which early stopping decides.
 
-use super::{StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, Trainer, trainer::check_classes};
+use super::{
+    StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, Trainer,
+    groups::ROWS,
+    trainer::{HELD_GROUPS, check_classes},
+};
 use crate::{Real, Watch, tune};
 use jobs::{EarlyStopping, StoppingMetric};
 use serde::{Deserialize, Serialize};
 
-/// Examples that go through the tower at a time, so that only these are embedded at once.
-const HELD_EXAMPLES: usize = 64;
+/// Tokens that are embedded at a time, about: as many as the groups of a step hold.
+const HELD_ROWS: usize = HELD_GROUPS * ROWS;
 
 /// The examples that early stopping looks at.
 pub struct Validation {
@@ -120,7 +124,7 @@ impl<T: Real> Trainer<T> {
         let places: Vec<usize> = (0..validation.classes.len()).collect();
         let mut total = 0.0;
         let mut correct = 0;
-        for held in places.chunks(HELD_EXAMPLES) {
+        for held in parts(&places, |example| validation.examples.tokens(example)) {
             let unchanged = StepAugmentation { kinds: &[], seed: 0, step: 0, first: 0 };
             let taken = validation.examples.take(held, unchanged)?;
             let quiet = Watch { progress: None, cancelled: watch.cancelled };
@@ -152,8 +156,9 @@ impl<T: Real> Trainer<T> {
             let has_none = made.is_empty() && state.kept.is_empty();
             return (!has_none).then(|| "it has evaluations, and the run has no early stopping".to_owned());
         };
-        let due = (1..=state.steps()).filter(|steps| stopping.is_due(*steps, self.steps()));
-        let are_due = made.iter().map(|evaluation| evaluation.steps).eq(due.take(made.len()));
+        // This is checked in every step, and must not look at all steps.
+        let due = |place: usize| (place + 1).saturating_mul(stopping.every).min(self.steps());
+        let are_due = made.iter().enumerate().all(|(place, evaluation)| evaluation.steps == due(place));
         let expected = stopping.evaluations(state.steps(), self.steps());
         // The last one may be missing, where the caller was interrupted.
         let is_complete = (expected.saturating_sub(1)..=expected).contains(&made.len());
@@ -171,8 +176,46 @@ impl<T: Real> Trainer<T> {
     }
 }
 
+/// Divides examples into parts that are embedded at once; the last example of a part goes over its tokens.
+fn parts(places: &[usize], tokens_of: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut tokens = 0;
+    for (place, example) in places.iter().enumerate() {
+        tokens += tokens_of(*example);
+        if tokens >= HELD_ROWS || place + 1 == places.len() {
+            parts.push(&places[start..=place]);
+            start = place + 1;
+            tokens = 0;
+        }
+    }
+    parts
+}
+
 /// The class of the largest logit, the first of equal ones.
 fn first_largest(logits: &[f64]) -> Option<usize> {
     let larger = |best: usize, class: usize| if logits[class] > logits[best] { class } else { best };
     (0..logits.len()).reduce(larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_about_so_many_tokens_and_every_example_once() {
+        let places: Vec<usize> = (0..10).collect();
+        let sizes = |tokens: usize| parts(&places, |_| tokens).iter().map(|part| part.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(HELD_ROWS / 4), [4, 4, 2]);
+        assert_eq!(sizes(HELD_ROWS * 2), [1; 10]);
+        assert_eq!(sizes(1), [10]);
+        assert_eq!(parts(&places, |_| 1000).concat(), places);
+        assert!(parts(&[], |_| 1).is_empty());
+    }
+
+    #[test]
+    fn the_first_of_equal_logits_is_the_answer_and_a_masked_class_is_none() {
+        assert_eq!(first_largest(&[f64::NEG_INFINITY, 2.0, 2.0]), Some(1));
+        assert_eq!(first_largest(&[]), None);
+    }
 }

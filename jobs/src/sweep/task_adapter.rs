@@ -81,7 +81,12 @@ impl TaskTraining {
         if let (Some(keys), Some(settings)) = (keys.as_object_mut(), &self.settings) {
             let of_file = |value: Value| value.as_object().cloned().unwrap_or_default();
             for (key, value) in of_file(settings.as_keys()) {
-                keys.entry(key).or_insert(value);
+                // The file may have a part of it.
+                if key == "early_stopping" {
+                    keys.insert(key, value);
+                } else {
+                    keys.entry(key).or_insert(value);
+                }
             }
             keys.entry("checkpoint_steps").or_insert(self.checkpoint_steps.into());
         }

@@ -301,6 +301,13 @@ impl TrainingKeys {
                 "has neither `steps` nor `epochs`, here or under `training`; no default would fit every data set";
             return Err(SweepError::invalid(path, problem));
         };
+        let stopping = file.early_stopping.as_ref().and_then(Option::as_ref).map(StoppingFile::settings);
+        if let (Some(stopping), TrainLength::Steps(steps)) = (stopping, length)
+            && let Err(error) = stopping.check_steps(steps)
+        {
+            let problem = format!("is {}, expected {}", error.found, error.expected);
+            return Err(SweepError::invalid(format!("{path}.{}", error.key), problem));
+        }
         Ok(Self { path, file, length })
     }
 

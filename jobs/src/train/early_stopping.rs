@@ -77,7 +77,20 @@ impl EarlyStopping {
         refuse(self.every >= 1, "early_stopping.every", self.every, "at least 1")?;
         refuse(self.patience >= 1, "early_stopping.patience", self.patience, "at least 1")?;
         let is_margin = self.min_delta.is_finite() && self.min_delta >= 0.0;
-        refuse(is_margin, "early_stopping.min_delta", self.min_delta, "0 or more")
+        refuse(is_margin, "early_stopping.min_delta", self.min_delta, "0 or more")?;
+        match self.metric {
+            // No accuracy exceeds another one by 1.
+            StoppingMetric::Accuracy => {
+                let expected = "a share below 1: accuracies lie in [0, 1]";
+                refuse(self.min_delta < 1.0, "early_stopping.min_delta", self.min_delta, expected)
+            }
+            StoppingMetric::Loss => Ok(()),
+        }
+    }
+
+    /// Checks that a training of so many steps is evaluated before its end.
+    pub(crate) fn check_steps(&self, steps: usize) -> Result<(), TrainSettingsError> {
+        refuse(self.every <= steps, "early_stopping.every", self.every, "no more than the steps of the run")
     }
 }
 
@@ -141,6 +154,13 @@ mod tests {
         assert_eq!(error, "`early_stopping.patience` is 0, expected at least 1");
         let error = refused(EarlyStopping { min_delta: f64::NAN, ..valid });
         assert_eq!(error, "`early_stopping.min_delta` is NaN, expected 0 or more");
+        let percent = EarlyStopping { min_delta: 1.0, ..stopping(StoppingMetric::Accuracy) };
+        let expected = "a share below 1: accuracies lie in [0, 1]";
+        assert_eq!(refused(percent), format!("`early_stopping.min_delta` is 1, expected {expected}"));
+        assert_eq!(EarlyStopping { min_delta: 1.0, ..valid }.check(), Ok(()), "a loss may fall by more");
+        assert_eq!(valid.check_steps(10), Ok(()));
+        let error = valid.check_steps(9).unwrap_err().to_string();
+        assert_eq!(error, "`early_stopping.every` is 10, expected no more than the steps of the run");
     }
 
     proptest! {

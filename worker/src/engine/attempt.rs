@@ -123,8 +123,13 @@ impl<'a, J> Attempt<'a, J> {
         self.context.checkpoints.clone()
     }
 
+    /// What the attempt shares with the worker.
+    pub(super) fn context(&self) -> &'a AttemptContext {
+        self.context
+    }
+
     /// The checkpoint of the leg before, for a job that trains.
-    pub(super) fn leg_checkpoint(&self) -> Option<Arc<[u8]>> {
+    pub(super) fn leg_checkpoint(&self) -> Option<Arc<Vec<u8>>> {
         self.context.leg_checkpoint.clone()
     }
 

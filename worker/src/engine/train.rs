@@ -7,14 +7,19 @@ use super::{
     family::FamilySession,
     memory::{check_training, check_training_step},
 };
-use crate::{JobError, OutputFiles};
+use crate::{AttemptContext, JobError, OutputFiles};
 use evaluation::{
-    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
-    TrainState, TrainTask, TrainedAdapter, Trainer, Validation, Watch, initial_head,
+    Advance, Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
+    TrainState, TrainStep, TrainTask, TrainedAdapter, Trainer, Validation, Watch, initial_head,
 };
-use finished::Finished;
-use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, TaskInput, TrainSpec};
-use std::{collections::HashMap, fs, sync::Arc};
+use finished::{Finished, facts};
+use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, StepsMade, TaskInput, TrainLeg, TrainSpec};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    sync::Arc,
+};
+use tempfile::TempDir;
 
 /// A leg with the evaluations of its splits, by which their examples are found.
 #[derive(Clone, Copy)]
@@ -55,6 +60,9 @@ impl<F: ModelFamily> FamilySession<F> {
     pub(super) fn train<'a>(&mut self, attempt: &mut Attempt<'a>, job: TrainJob<'a>) -> Result<OutputFiles, JobError> {
         let TrainJob { spec, splits } = job;
         self.check_leg(spec)?;
+        if let Some(state) = stopped_state(attempt, spec)? {
+            return hand_on(spec, &state);
+        }
         let training = self.read_split(attempt, &splits.training)?;
         if spec.leg.first == 0 {
             self.check_apart(attempt, &splits.apart, spec, &training)?;
@@ -65,7 +73,8 @@ impl<F: ModelFamily> FamilySession<F> {
         let classes = self.evaluated_classes(attempt, job, validation.class_count())?;
         attempt.job = EvaluateJob { meaning: &splits.training, places };
         let mut run = self.begin(attempt, job, training, classes)?;
-        let ended = attempt.evaluating(|watch| Ok(run.go_to(spec.leg.end, watch)))?;
+        let context = attempt.context();
+        let ended = attempt.evaluating(|watch| Ok(run.go_to(spec, context, watch)))?;
         ended.map_err(|error| failure(spec, error))?;
         // A leg is measured as it is; the adapter may be one of an earlier step.
         let Run { trainer, state, .. } = &run;
@@ -169,9 +178,9 @@ impl<F: ModelFamily> FamilySession<F> {
             }
             None => trainer,
         };
-        let threads = rayon::current_num_threads();
-        check_training_step(held.saturating_add(trainer.step_bytes(threads, true)), self.free)?;
-        let is_large = self.free.is_some_and(|free| trainer.step_bytes(threads, false) > (free - held) / 2);
+        let memory = trainer.memory(rayon::current_num_threads());
+        check_training_step(memory.least(), self.free)?;
+        let is_large = self.free.is_some_and(|free| memory.step > free.saturating_sub(held) / 2);
         let trainer = trainer.recomputing(is_large);
         let state = start_state(attempt, spec, &trainer)?;
         Ok(Run { trainer, state, head })
@@ -241,42 +250,84 @@ impl<F: ModelFamily> FamilySession<F> {
     }
 
     fn write_leg(&self, finished: &Finished<'_>) -> Result<OutputFiles, JobError> {
-        let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
-        let folder = tempfile::Builder::new().prefix("bowline-train-").tempdir().map_err(scratch)?;
-        if finished.spec.is_last() {
-            let modules = self.base.model().modules();
-            let linears = modules.into_iter().map(|module| module.name).collect();
-            finished.write_adapter(&folder, linears, F::READS == ExampleKind::Texts)?;
-        } else {
-            let run = finished.spec.run().to_string();
-            let bytes = finished.state.to_bytes(&run).map_err(JobError::Checkpoint)?;
-            fs::write(folder.path().join(CHECKPOINT_FILE), bytes).map_err(scratch)?;
+        let Finished { spec, state, ref score, .. } = *finished;
+        let facts = facts(spec, state, score.correct, score.n);
+        if !spec.is_last() {
+            return write_checkpoint(spec, state, facts);
         }
-        OutputFiles::of(folder, finished.facts()).map_err(scratch)
+        let folder = scratch_folder()?;
+        let modules = self.base.model().modules();
+        let linears = modules.into_iter().map(|module| module.name).collect();
+        finished.write_adapter(&folder, linears, F::READS == ExampleKind::Texts)?;
+        OutputFiles::of(folder, facts).map_err(scratch)
     }
 }
 
 impl Run {
-    /// Makes steps until so many are made, or training is stopped early.
-    fn go_to(&mut self, end: usize, watch: &Watch<'_>) -> Result<(), TrainError> {
-        while self.trainer.advance(&mut self.state, end, watch)?.is_some() {}
+    /// Makes the steps of a leg, or those until training is stopped early.
+    fn go_to(&mut self, spec: &TrainSpec, context: &AttemptContext, watch: &Watch<'_>) -> Result<(), TrainError> {
+        let TrainLeg { first, end, .. } = spec.leg;
+        while let Some(advance) = self.trainer.advance(&mut self.state, end, watch)? {
+            if let Advance::Step(TrainStep { loss, .. }) = advance {
+                context.made_steps(StepsMade { first, made: self.state.steps(), end, of: spec.steps(), loss });
+            }
+        }
         Ok(())
     }
 }
 
-/// The state that a leg starts from: the checkpoint of the leg before.
-fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
+/// The state that a leg hands on, if training was stopped early in a leg before. The last leg writes the adapter.
+fn stopped_state(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
+    let Some(stopping) = spec.settings.early_stopping.filter(|_| !spec.is_last()) else { return Ok(None) };
+    let state = checkpoint(attempt, spec)?;
+    Ok(state.filter(|state| state.is_stopped(&stopping) && state.steps() <= spec.leg.first))
+}
+
+/// Writes a state as it is, without reading base or splits. What is measured is what the last evaluation found.
+fn hand_on(spec: &TrainSpec, state: &TrainState) -> Result<OutputFiles, JobError> {
+    let last =
+        state.evaluations.last().ok_or_else(|| JobError::Incomplete("its checkpoint has no evaluation".to_owned()))?;
+    write_checkpoint(spec, state, facts(spec, state, last.correct, last.n))
+}
+
+fn write_checkpoint(
+    spec: &TrainSpec,
+    state: &TrainState,
+    facts: BTreeMap<String, f64>,
+) -> Result<OutputFiles, JobError> {
+    let folder = scratch_folder()?;
+    let bytes = state.to_bytes(&spec.run().to_string()).map_err(JobError::Checkpoint)?;
+    fs::write(folder.path().join(CHECKPOINT_FILE), bytes).map_err(scratch)?;
+    OutputFiles::of(folder, facts).map_err(scratch)
+}
+
+fn scratch_folder() -> Result<TempDir, JobError> {
+    tempfile::Builder::new().prefix("bowline-train-").tempdir().map_err(scratch)
+}
+
+fn scratch(source: io::Error) -> JobError {
+    JobError::Scratch { path: std::env::temp_dir(), source }
+}
+
+/// The checkpoint of the leg before; `None` for the first leg.
+fn checkpoint(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
     let Some(bytes) = attempt.leg_checkpoint() else {
-        return if spec.leg.first == 0 { Ok(trainer.start()) } else { Err(JobError::CheckpointGone(None)) };
+        return if spec.leg.first == 0 { Ok(None) } else { Err(JobError::CheckpointGone(None)) };
     };
     let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
         // The worker deletes it, so that the next run makes the training again.
         StateError::Damaged { .. } | StateError::Version { .. } => JobError::CheckpointGone(Some(Arc::new(error))),
         StateError::OtherRun => JobError::Checkpoint(error),
     })?;
+    Ok(Some(state))
+}
+
+/// The state that a leg starts from: the checkpoint of the leg before.
+fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
+    let Some(state) = checkpoint(attempt, spec)? else { return Ok(trainer.start()) };
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
     let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));
-    // The legs after the one that stopped early hand its state on.
+    // Of legs after the one that stopped early, only the last one comes here.
     if state.steps() != spec.leg.first && !(is_stopped && state.steps() < spec.leg.first) {
         let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
         return Err(failure(spec, TrainError::State { problem }));

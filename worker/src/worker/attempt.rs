@@ -36,6 +36,7 @@ impl Worker {
             selector.job_started(sweep, base);
         }
         let attempted = self.attempt(job, sweep, &state.interrupt).await;
+        self.heartbeat.attempt_ended();
         if let Some(selector) = &self.queue_selector {
             let load_s = attempted.outcome.as_ref().map_or(0.0, |computed| computed.timings.load_s);
             let load = Duration::try_from_secs_f64(load_s).unwrap_or_default();
@@ -55,6 +56,7 @@ impl Worker {
         let context = context.with_leg_checkpoint(leg_checkpoint);
         // A computation runs on in its thread when nobody waits for it any more, and a command on its device.
         let _stops = context.cancellation.clone().drop_guard();
+        self.heartbeat.attempt_started(&context);
         let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {

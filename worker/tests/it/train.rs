@@ -143,6 +143,11 @@ async fn legs_that_stop_early_end_in_the_bits_of_one_leg_and_say_which_step_was_
     let facts = bench.store.artefact_result(&last).await.unwrap().unwrap().artefact.facts;
     assert!(facts["steps"] < 7.0, "it stops before the last leg: {facts:?}");
     assert_eq!(facts["kept_step"] as u64 + 2, facts["steps"] as u64);
+    assert_eq!(facts["measured_step"] as u64, facts["kept_step"] as u64);
+    // A leg that hands on says what the last evaluation found.
+    let handed_on = bench.store.artefact_result(&parts[3].id()).await.unwrap().unwrap().artefact.facts;
+    assert_eq!(handed_on["steps"] as u64, facts["steps"] as u64);
+    assert!(!handed_on.contains_key("measured_step") && handed_on["correct"] <= handed_on["examples"]);
     let record: Value = serde_json::from_slice(&bench.file(&last, TRAINING_FILE).await).unwrap();
     assert_eq!(record["evaluations"].as_array().unwrap().len(), facts["steps"] as usize);
     assert_eq!(record["kept"]["steps"].as_u64().unwrap(), facts["kept_step"] as u64);

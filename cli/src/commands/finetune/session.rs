@@ -60,9 +60,11 @@ impl FamilyVisitor for Session<'_> {
         let split = selection.name;
         let is_cancelled = || self.signals.have_arrived();
         let watch = Watch { progress: None, cancelled: Some(&is_cancelled) };
+        let selected = selection.digest;
         let examples = base.prepare(selection.split, limits.image_bytes, &watch).map_err(outside)?;
-        let Start { trainer, head, run } = self.start(&mut base, training, &settings, examples.class_count())?;
-        let trainer = self.validating(&reader, &base, trainer, &head)?;
+        let evaluated = Evaluated { classes: examples.class_count(), digest: selected };
+        let Start { trainer, head, run } = self.start(&mut base, training, &settings, evaluated)?;
+        let trainer = self.validating(&reader, &base, trainer, &head, selected)?;
         let before = self.score::<F>(base.model(), &examples, &head)?;
         self.base.files_in_use.check()?;
         let (adapter, state) = match self.train(trainer, &run, F::READS)? {
@@ -108,6 +110,14 @@ struct Start {
     run: String,
 }
 
+/// The split that is evaluated.
+#[derive(Clone, Copy)]
+struct Evaluated {
+    /// Its classes, as far as it tells.
+    classes: Option<usize>,
+    digest: Digest,
+}
+
 /// How a call ended.
 enum Trained {
     Whole(TrainedAdapter, TrainState),
@@ -115,24 +125,29 @@ enum Trained {
 }
 
 impl Session<'_> {
-    /// Prepares the examples, the head and the base. The split that is evaluated has so many classes, as far as it tells.
+    /// Prepares the examples, the head and the base.
     fn start<F: ModelFamily>(
         &self,
         base: &mut F,
         training: ReadSplit<F>,
         settings: &TrainSettings,
-        evaluated: Option<usize>,
+        evaluated: Evaluated,
     ) -> Result<Start, Failure> {
         let data = training.digest;
         // Examples are kept as they are, and embedded when a step takes them.
         let examples = base.prepare(training.split, 0, &Watch::default())?;
-        let FoundHead { head, digest } = self.head(base, examples.class_count().max(evaluated), settings)?;
+        let FoundHead { head, digest } = self.head(base, examples.class_count().max(evaluated.classes), settings)?;
         self.go_on()?;
         let readout = examples.readout(&head);
         let classes = self.class_rows(&examples, &head)?;
         let examples = base.train_examples(examples)?;
         let task = TrainTask { examples, readout, classes };
-        let run = Digest::of_json(&(TRAIN_SEMANTICS, EVALUATION_SEMANTICS, self.base.digest, data, digest, settings));
+        let run = (TRAIN_SEMANTICS, EVALUATION_SEMANTICS, self.base.digest, data, digest, settings);
+        // The split that early stopping looks at decides the adapter as well.
+        let run = match settings.early_stopping {
+            Some(_) => Digest::of_json(&(run, evaluated.digest)),
+            None => Digest::of_json(&run),
+        };
         let trainer = Trainer::new(base.gradient_tower()?, task, settings.clone(), None);
         let trainer = Self::within_memory(trainer.map_err(|source| self.train_failure(source))?);
         Ok(Start { trainer, head, run: run.to_string() })
@@ -145,11 +160,15 @@ impl Session<'_> {
         base: &F,
         trainer: Trainer<f32>,
         head: &Head,
+        expected: Digest,
     ) -> Result<Trainer<f32>, Failure> {
         if trainer.settings().early_stopping.is_none() {
             return Ok(trainer);
         }
         let selection: ReadSplit<F> = reader.read(base, &self.file.sweep.select)?;
+        if selection.digest != expected {
+            return Err(FinetuneFailure::Changed { task: self.task.name.clone(), split: selection.name }.into());
+        }
         let examples = base.prepare(selection.split, 0, &Watch::default())?;
         let classes = self.class_rows(&examples, head)?;
         let validation = Validation { examples: base.train_examples(examples)?, classes };
@@ -234,7 +253,7 @@ impl Session<'_> {
 
     /// Runs blocks again on the way back if keeping them might take half of the free memory.
     fn within_memory(trainer: Trainer<f32>) -> Trainer<f32> {
-        let is_large = trainer.step_bytes(rayon::current_num_threads(), false) > free_memory() / 2;
+        let is_large = trainer.memory(rayon::current_num_threads()).step > free_memory() / 2;
         if is_large {
             terminal::note("note: blocks are computed twice in each step, because memory is short");
         }

@@ -30,20 +30,7 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     for line in plan.residency.iter().flat_map(Residency::in_words) {
         terminal::data(format_args!("  {line}"));
     }
-    for TrainingPlan { task, split, steps, jobs, least_memory_bytes, memory_bytes } in &plan.training {
-        let jobs = counted(*jobs, "job", "jobs, one after the other");
-        let memory = match (memory_bytes, least_memory_bytes) {
-            (Some(all), Some(least)) => format!(
-                ", in {} of memory beside the model, or {} where blocks are computed twice",
-                ByteSize(*all),
-                ByteSize(*least)
-            ),
-            (Some(_), None) | (None, Some(_) | None) => String::new(),
-        };
-        terminal::data(format_args!(
-            "  trained first: the adapter of {task}, {steps} steps on `{split}` in {jobs}{memory}"
-        ));
-    }
+    plan.training.iter().for_each(print_training);
     plan.statistics.iter().for_each(|what| terminal::data(format_args!("  measured first: {what}")));
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));
     for line in revised.map(revised::in_lines).unwrap_or_default() {
@@ -55,6 +42,20 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     if !plan.unchecked.is_empty() {
         terminal::data("  not checked:");
         plan.unchecked.iter().for_each(|what| terminal::data(format_args!("    {what}")));
+    }
+}
+
+fn print_training(plan: &TrainingPlan) {
+    let TrainingPlan { task, split, steps, jobs, least_memory_bytes, memory_bytes, memory_threads } = plan;
+    let jobs = counted(*jobs, "job", "jobs, one after the other");
+    terminal::data(format_args!("  trained first: the adapter of {task}, {steps} steps on `{split}` in {jobs}"));
+    if let (Some(all), Some(least), Some(threads)) = (memory_bytes, least_memory_bytes, memory_threads) {
+        terminal::data(format_args!(
+            "    in {} of memory beside the model on {}, or {} where blocks are computed twice",
+            ByteSize(*all),
+            counted(*threads, "thread", "threads"),
+            ByteSize(*least)
+        ));
     }
 }
 

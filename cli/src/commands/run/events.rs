@@ -118,7 +118,9 @@ fn learned(facts: &BTreeMap<String, f64>) -> Option<String> {
     let loss = facts.get("loss")?;
     let correct = facts.get("correct")?;
     let percent = 100.0 * correct / facts.get("examples")?.max(1.0);
-    Some(format!("loss {}, {} % right", fixed(*loss, 4), fixed(percent, 1)))
+    // The loss is of the last step, and the adapter may be of an earlier one.
+    let after = facts.get("measured_step").map(|step| format!(" after step {step}")).unwrap_or_default();
+    Some(format!("loss {}, {} % right{after}", fixed(*loss, 4), fixed(percent, 1)))
 }
 
 #[cfg(test)]

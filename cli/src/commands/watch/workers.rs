@@ -2,7 +2,7 @@
 
 use super::MISSING_AFTER_MS;
 use crate::clock::span;
-use jobs::{WorkerState, WorkerStatus};
+use jobs::{StepsMade, WorkerState, WorkerStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Dated;
@@ -106,7 +106,8 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
             let until_told = status.beat_ms.saturating_sub(in_hand.since_ms);
             let since = span(until_told.saturating_add(worker.heartbeat_age_ms) as f64 / 1e3);
             let draining = if state == WorkerState::Draining { "draining, " } else { "" };
-            format!("{draining}{} of {} for {since}", in_hand.job.short(), in_hand.sweep)
+            let steps = in_hand.steps.as_ref().map(|steps| made(steps, until_told)).unwrap_or_default();
+            format!("{draining}{} of {} for {since}{steps}", in_hand.job.short(), in_hand.sweep)
         }
         (WorkerState::Draining, None) => "draining".to_owned(),
         (_, None) => "idle".to_owned(),
@@ -123,6 +124,15 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
         "    {:<28} {:<18} {:>6} done{failed}  {state}{left}{other_pool}{clock}",
         status.worker, status.device, status.done
     )
+}
+
+/// How far a training has come, with the time that its job takes at this pace; `since_ms` is the time of the job so far, which counts
+/// reading as well.
+fn made(steps: &StepsMade, since_ms: u64) -> String {
+    let StepsMade { first, made, end, of, loss } = *steps;
+    let done = made.saturating_sub(first).max(1) as f64;
+    let left = span(since_ms as f64 / 1e3 / done * end.saturating_sub(made) as f64);
+    format!(", step {made} of {of}, loss {loss:.3}, about {left} until step {end}")
 }
 
 /// The note on a clock that is this far ahead, if it is far enough.
@@ -185,7 +195,20 @@ mod tests {
         let mut busy = seen("w1", None, 3, -7200);
         let job = jobs::JobId::from(jobs::Digest::from_bytes([7; 32]));
         let since_ms = busy.status.beat_ms - 20_000;
-        busy.status.job = Some(JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms });
+        busy.status.job = Some(JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms, steps: None });
         assert!(line(&busy, None).contains("of small for 23 s; clock 2 h 00 min behind"), "{}", line(&busy, None));
+    }
+
+    #[test]
+    fn a_worker_that_trains_shows_its_step_its_loss_and_the_time_that_is_left() {
+        let mut busy = seen("w1", None, 0, 0);
+        let job = jobs::JobId::from(jobs::Digest::from_bytes([7; 32]));
+        let since_ms = busy.status.beat_ms - 20_000;
+        let steps = Some(StepsMade { first: 100, made: 140, end: 200, of: 400, loss: 0.53 });
+        busy.status.job = Some(JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms, steps });
+        let text = line(&busy, None);
+        assert!(text.ends_with("for 20 s, step 140 of 400, loss 0.530, about 30 s until step 200"), "{text}");
+        let json = serde_json::to_string(&busy.status).unwrap();
+        assert_eq!(serde_json::from_str::<WorkerStatus>(&json).unwrap(), busy.status);
     }
 }

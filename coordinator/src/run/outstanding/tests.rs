@@ -26,7 +26,7 @@ fn lost(outstanding: &mut Outstanding, workers: &[WorkerStatus]) -> Vec<JobId> {
 }
 
 fn worker_at(job: JobId) -> WorkerStatus {
-    let job = JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms: 0 };
+    let job = JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms: 0, steps: None };
     WorkerStatus { job: Some(job), ..WorkerStatus::fresh("w", "cpu", 0) }
 }
 

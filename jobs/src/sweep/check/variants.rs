@@ -24,8 +24,24 @@ struct Checked {
 enum Adapters {
     /// They are there, by task.
     Given(BTreeMap<String, String>),
-    /// The sweep trains them: what differs from `training`.
-    Trained(Box<TrainingFile>),
+    /// The sweep trains them.
+    Trained(Box<TrainedVariant>),
+}
+
+/// How a variant trains its adapters.
+#[derive(Debug)]
+struct TrainedVariant {
+    /// What differs from `training`.
+    own: TrainingFile,
+    /// The same over `training`.
+    all: TrainingFile,
+}
+
+impl PartialEq for TrainedVariant {
+    /// Whether both train in the same way, wherever the keys stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.all == other.all
+    }
 }
 
 impl SweepFile {
@@ -37,29 +53,28 @@ impl SweepFile {
         let checked = check_variants(variants, &self, folder)?;
         self.check_own_training(&checked)?;
         let sweep = |Checked { variant, adapters }: Checked| {
-            let file = self.clone().with_adapters(adapters)?;
+            let file = self.clone().with_adapters(adapters);
             Ok(Sweep { name: variant.sweep(), variant: Some(variant), ..file.check(folder)? })
         };
         checked.into_iter().map(sweep).collect()
     }
 
     /// The file with the adapters of a variant, as if it named them alone.
-    fn with_adapters(mut self, adapters: Adapters) -> Result<Self, SweepError> {
+    fn with_adapters(mut self, adapters: Adapters) -> Self {
         match adapters {
             Adapters::Given(adapters) => {
                 for task in &mut self.tasks {
                     task.adapter = adapters.get(&task.name).cloned().map(Value::String);
                 }
             }
-            Adapters::Trained(own) => {
-                let shared = check_training(self.training.take())?;
-                self.training = Some(serde_json::to_value(own.over(&shared)).expect("keys are plain data"));
+            Adapters::Trained(variant) => {
+                self.training = Some(serde_json::to_value(variant.all).expect("keys are plain data"));
                 for task in &mut self.tasks {
                     task.adapter.get_or_insert_with(|| json!({"train": {}}));
                 }
             }
         }
-        Ok(self)
+        self
     }
 
     /// Settings of a task's own stand beside variants only where every variant is trained, and none of them says the same key: a
@@ -73,7 +88,7 @@ impl SweepFile {
                     let problem = "stands beside `variants`, which name the adapters of every task";
                     return Err(SweepError::invalid(format!("tasks[{i}].adapter"), problem));
                 };
-                let stated = serde_json::to_value(training).expect("keys are plain data");
+                let stated = serde_json::to_value(&training.own).expect("keys are plain data");
                 let pairs = own.keys().flat_map(|key| alike(key).into_iter().map(move |other| (key, other)));
                 if let Some((key, other)) = pairs.into_iter().find(|(_, other)| stated.get(*other).is_some()) {
                     let problem = format!("stands beside `variants.values[{place}].training.{other}`; use one");
@@ -125,7 +140,7 @@ fn check_variants(file: VariantsFile, sweep: &SweepFile, folder: &Path) -> Resul
         if checked.iter().any(|earlier| earlier.variant.value.is_same(&value)) {
             return Err(SweepError::invalid(format!("{path}.value"), format!("is `{value}` a second time")));
         }
-        let adapters = check_adapters(entry, &value, pattern.as_deref(), &path, &sweep.tasks)?;
+        let adapters = check_adapters(entry, &value, pattern.as_deref(), &path, sweep)?;
         if let Adapters::Given(adapters) = &adapters {
             for (task, adapter) in adapters {
                 reference(&format!("{path}.adapters.{task}"), adapter, folder, HubKind::Model)?;
@@ -180,8 +195,9 @@ fn check_adapters(
     value: &VariantValue,
     of_all: Option<&str>,
     path: &str,
-    tasks: &[TaskFile],
+    sweep: &SweepFile,
 ) -> Result<Adapters, SweepError> {
+    let tasks = &sweep.tasks;
     let filled = |pattern: &str, path: &str| {
         check_pattern(pattern, path, tasks.len())?;
         let of_task = |name: &String| pattern.replace("{value}", &value.to_string()).replace("{task}", name);
@@ -192,8 +208,9 @@ fn check_adapters(
             let problem = "stands beside adapters that are there; use one";
             return Err(SweepError::invalid(format!("{path}.training"), problem));
         }
-        let training = TrainingFile::read(training, &format!("{path}.training"))?;
-        return Ok(Adapters::Trained(Box::new(training)));
+        let own = TrainingFile::read(training, &format!("{path}.training"))?;
+        let all = own.clone().over(&check_training(sweep.training.clone())?);
+        return Ok(Adapters::Trained(Box::new(TrainedVariant { own, all })));
     }
     match (entry.adapters, entry.adapter, of_all) {
         (Some(_), Some(_), _) => {

@@ -66,8 +66,7 @@ pub(super) fn training() -> Value {
 
 /// `early_stopping` of a training.
 fn early_stopping() -> Value {
-    let min_delta =
-        json!({"type": "number", "description": "By how much the metric must exceed the best value.", "minimum": 0});
+    let min_delta = json!({"type": "number", "description": "By how much the metric must exceed the best value; of accuracies a share.", "minimum": 0});
     object(
         "Ends a training that no longer gets better on the selection split, and keeps the best step.",
         &["every", "patience"],

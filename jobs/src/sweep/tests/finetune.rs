@@ -51,6 +51,11 @@ fn null_undoes_a_shared_clip() {
     assert!(clip("2").is_some_and(|clip| clip > 1.5));
 }
 
+fn refused_training(overrides: &[&str]) -> String {
+    let finetune = trained(overrides).unwrap();
+    crate::error_chain(&finetune.task("rte").unwrap().training().unwrap_err())
+}
+
 #[test]
 fn early_stopping_and_balanced_classes_are_taken_from_the_file_and_undone_by_a_task() {
     let settings = |overrides: &[&str]| {
@@ -70,6 +75,8 @@ fn early_stopping_and_balanced_classes_are_taken_from_the_file_and_undone_by_a_t
     assert_eq!(settings(&[shared[0], own]).early_stopping, Some(expected));
     let undone = "tasks.rte.adapter.train.early_stopping=null";
     assert_eq!(settings(&[shared[0], undone]).early_stopping, None);
+    let late = refused_training(&["tasks.rte.adapter.train.early_stopping={every: 41, patience: 3}"]);
+    assert!(late.contains("`tasks[1].adapter.train.early_stopping.every` is 41, expected no more than"), "{late}");
 }
 
 #[test]
@@ -132,6 +139,12 @@ fn a_stored_sweep_keeps_the_settings_that_were_the_defaults_when_it_was_made() {
     assert_eq!([&keys(&made)["batch"], &keys(&back)["batch"]], [128, 7], "a revision names what has changed");
     assert_eq!(keys(&made)["rank"], 8);
     assert_eq!(keys(&made)["warmup_steps"], 5);
+    // Defaults that a file states change nothing.
+    let stated = |overrides: &[&str]| keys(&sweep(overrides).unwrap().with_train_family(TrainFamily::Images));
+    let stopping = "training.early_stopping={every: 5, patience: 3}";
+    let whole = "training.early_stopping={every: 5, patience: 3, metric: accuracy, min_delta: 0}";
+    assert_eq!(stated(&[stopping]), stated(&[whole]));
+    assert_eq!(stated(&["training.class_balanced=false", "training.early_stopping=null"]), stated(&[]));
     assert!(keys(&made).get("warmup").is_none_or(|warmup| warmup.as_f64() == Some(0.1)));
 }
 

@@ -160,6 +160,10 @@ fn trained_variants_that_are_wrong_are_named_by_their_keys() {
         (&["variants.values.0.adapter=a/{task}"], "`variants.values[0].training` stands beside adapters"),
         (&["variants.values.0.training={rank: 16}"], "`variants.values[1]` has the same adapters as the value `4`"),
         (
+            &["training.rank=16", "variants.values.0.training={}", "variants.values.1.training={rank: 16}"],
+            "`variants.values[1]` has the same adapters as the value `4`",
+        ),
+        (
             &["tasks.mnist.adapter={train: {rank: 2}}"],
             "`tasks[0].adapter.train.rank` stands beside `variants.values[0].training.rank`; use one",
         ),

@@ -74,27 +74,29 @@ impl Finished<'_> {
             self.spec.steps()
         )
     }
+}
 
-    /// What the last step found, and the accuracy after it.
-    pub(super) fn facts(&self) -> BTreeMap<String, f64> {
-        let mut facts = BTreeMap::from([
-            ("steps".to_owned(), self.state.steps() as f64),
-            ("correct".to_owned(), self.score.correct as f64),
-            ("examples".to_owned(), self.score.n as f64),
-        ]);
-        let settings = &self.spec.settings;
-        if let Some(stopping) = &settings.early_stopping
-            && let Some(kept) = self.state.kept_evaluation(stopping)
-        {
-            facts.insert("kept_step".to_owned(), kept.steps as f64);
-            facts.insert("kept_correct".to_owned(), kept.correct as f64);
-            facts.insert("kept_loss".to_owned(), kept.loss);
+/// What the last step found, and the examples that are named rightly. They are those of the adapter after the last step, but after
+/// the last leg of a training that stops early, which writes the adapter of the step that was kept: `measured_step` says which.
+pub(super) fn facts(spec: &TrainSpec, state: &TrainState, correct: usize, n: usize) -> BTreeMap<String, f64> {
+    let mut facts = BTreeMap::from([
+        ("steps".to_owned(), state.steps() as f64),
+        ("correct".to_owned(), correct as f64),
+        ("examples".to_owned(), n as f64),
+    ]);
+    let stopping = spec.settings.early_stopping;
+    if let Some(kept) = stopping.as_ref().and_then(|stopping| state.kept_evaluation(stopping)) {
+        facts.insert("kept_step".to_owned(), kept.steps as f64);
+        facts.insert("kept_correct".to_owned(), kept.correct as f64);
+        facts.insert("kept_loss".to_owned(), kept.loss);
+        if spec.is_last() {
+            facts.insert("measured_step".to_owned(), kept.steps as f64);
         }
-        if let Some(last) = self.state.trace.last() {
-            facts.insert("loss".to_owned(), last.loss);
-            facts.insert("gradient_norm".to_owned(), last.gradient_norm);
-            facts.insert("rate".to_owned(), last.rate);
-        }
-        facts
     }
+    if let Some(last) = state.trace.last() {
+        facts.insert("loss".to_owned(), last.loss);
+        facts.insert("gradient_norm".to_owned(), last.gradient_norm);
+        facts.insert("rate".to_owned(), last.rate);
+    }
+    facts
 }

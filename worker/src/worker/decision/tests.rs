@@ -64,7 +64,7 @@ fn worker(name: &str, machine: &str) -> WorkerSeen {
 }
 
 fn computing(worker: WorkerSeen) -> WorkerSeen {
-    let in_hand = JobInHand { job: job(), sweep: "s".to_owned(), attempt: 1, since_ms: 0 };
+    let in_hand = JobInHand { job: job(), sweep: "s".to_owned(), attempt: 1, since_ms: 0, steps: None };
     WorkerSeen { status: WorkerStatus { job: Some(in_hand), ..worker.status }, ..worker }
 }
 

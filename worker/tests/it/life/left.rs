@@ -100,7 +100,7 @@ async fn a_worker_beside_its_coordinator_computes_jobs_of_sweeps_that_no_store_h
 async fn a_job_that_another_live_worker_computes_is_not_dead_lettered() {
     let bench = bench([]);
     let status = |beat_ms| {
-        let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0 };
+        let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0, steps: None };
         WorkerStatus { state: WorkerState::Busy, job: Some(in_hand), beat_ms, ..WorkerStatus::fresh("w2", "fake", 0) }
     };
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
