@@ -122,8 +122,9 @@ fn experiment_id(runs: &SweepRuns) -> String {
     (u64::from_be_bytes(bytes) % 900_000_000_000_000_000 + 100_000_000_000_000_000).to_string()
 }
 
+/// JSON is YAML, and breaks no line wherever the folder lies.
 fn yaml(meta: &impl Serialize) -> String {
-    serde_saphyr::to_string(meta).expect("numbers and texts under plain names")
+    format!("{}\n", serde_json::to_string_pretty(meta).expect("numbers and texts under plain names"))
 }
 
 /// A path in a URL.
