@@ -33,7 +33,8 @@ struct RunMeta<'a> {
     /// 4: a local program.
     source_type: u32,
     source_version: &'static str,
-    start_time: Option<u64>,
+    /// MLflow refuses a run without.
+    start_time: u64,
     status: u32,
     tags: [u8; 0],
     user_id: &'static str,
@@ -84,7 +85,7 @@ fn write_run(runs: &SweepRuns, run: &Run, place: &Place, folder: &Path) -> Resul
         source_name: "",
         source_type: 4,
         source_version: "",
-        start_time: run.started_ms(),
+        start_time: runs.start_ms(run),
         status: status(run.state),
         tags: [],
         user_id: "bowline",

@@ -147,6 +147,11 @@ impl SweepRuns {
         run.finished_ms.or_else(newest).unwrap_or_default()
     }
 
+    /// The same for the beginning of a run.
+    pub(super) fn start_ms(&self, run: &Run) -> u64 {
+        run.started_ms().unwrap_or_else(|| self.end_ms(run))
+    }
+
     /// What a run is to the sweep.
     pub(super) fn labels(&self, run: &Run) -> Vec<Entry> {
         let text = |name: &str, text: &str| Entry::new(name, Value::Text(text.to_owned()));
