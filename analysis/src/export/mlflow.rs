@@ -33,7 +33,8 @@ struct RunMeta<'a> {
     /// 4: a local program.
     source_type: u32,
     source_version: &'static str,
-    start_time: Option<u64>,
+    /// MLflow refuses a run without.
+    start_time: u64,
     status: u32,
     tags: [u8; 0],
     user_id: &'static str,
@@ -84,7 +85,7 @@ fn write_run(runs: &SweepRuns, run: &Run, place: &Place, folder: &Path) -> Resul
         source_name: "",
         source_type: 4,
         source_version: "",
-        start_time: run.started_ms(),
+        start_time: runs.start_ms(run),
         status: status(run.state),
         tags: [],
         user_id: "bowline",
@@ -122,8 +123,9 @@ fn experiment_id(runs: &SweepRuns) -> String {
     (u64::from_be_bytes(bytes) % 900_000_000_000_000_000 + 100_000_000_000_000_000).to_string()
 }
 
+/// JSON is YAML, and breaks no line wherever the folder lies.
 fn yaml(meta: &impl Serialize) -> String {
-    serde_saphyr::to_string(meta).expect("numbers and texts under plain names")
+    format!("{}\n", serde_json::to_string_pretty(meta).expect("numbers and texts under plain names"))
 }
 
 /// A path in a URL.

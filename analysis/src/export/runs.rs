@@ -141,6 +141,17 @@ impl SweepRuns {
         Digest::of_json(&("bowline run", &self.sweep, self.revision, run.job)).to_string()[..32].to_owned()
     }
 
+    /// When a run ended, for tools that ask for a time: where that is not known, the end of the newest run.
+    pub(super) fn end_ms(&self, run: &Run) -> u64 {
+        let newest = || self.runs.iter().filter_map(|run| run.finished_ms).max();
+        run.finished_ms.or_else(newest).unwrap_or_default()
+    }
+
+    /// The same for the beginning of a run.
+    pub(super) fn start_ms(&self, run: &Run) -> u64 {
+        run.started_ms().unwrap_or_else(|| self.end_ms(run))
+    }
+
     /// What a run is to the sweep.
     pub(super) fn labels(&self, run: &Run) -> Vec<Entry> {
         let text = |name: &str, text: &str| Entry::new(name, Value::Text(text.to_owned()));

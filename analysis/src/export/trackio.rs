@@ -27,7 +27,7 @@ fn line(runs: &SweepRuns, run: &Run) -> serde_json::Value {
         "project": runs.sweep,
         "run": run.name(),
         "run_id": runs.run_id(run),
-        "timestamp": UtcTime::of_ms(run.finished_ms.unwrap_or_default()).iso(),
+        "timestamp": UtcTime::of_ms(runs.end_ms(run)).iso(),
         "config": config,
         "metrics": object(&run.metrics),
     })

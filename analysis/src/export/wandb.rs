@@ -28,7 +28,7 @@ pub(super) fn write(runs: &SweepRuns, folder: &Path) -> Result<(), ExportError> 
     folder_name("the sweep", &runs.sweep)?;
     for run in &runs.runs {
         let id = runs.run_id(run);
-        let began = UtcTime::of_ms(run.started_ms().unwrap_or_default());
+        let began = UtcTime::of_ms(runs.start_ms(run));
         let name = format!("offline-run-{}-{id}", began.compact());
         let log = log_of(runs, run, &id);
         write_file(&folder.join("wandb").join(name).join(format!("run-{id}.wandb")), &log)?;
@@ -78,7 +78,7 @@ impl Records {
 fn run_record(runs: &SweepRuns, run: &Run, id: &str) -> Message {
     let mut config = runs.labels(run);
     config.extend(run.parameters.iter().chain(&run.facts).cloned());
-    let began = run.started_ms().unwrap_or_default();
+    let began = runs.start_ms(run);
     let start = Message::default().whole(1, began / 1000).whole(2, (began % 1000) * 1_000_000);
     let mut record = Message::default()
         .text(1, id)
