@@ -18,17 +18,17 @@ const PROGRAM: &str = "evaluate.py";
 const TEXT: &str = include_str!("command/evaluate.py");
 
 /// Why a program evaluates a language model that Bowline evaluates as a classifier.
-pub(super) const GENERATES: &str = "The adapters bring no heads, so that they generate text: Bowline merges them, and your program evaluates the \
-    merges. If they are classifiers, name their heads with `--head`.";
+pub(super) const GENERATES: &str = "The adapters bring no heads, so that they generate text: Bowline merges them, and your \
+    program evaluates the merges. If they are classifiers, name their heads with `--head`.";
 
 /// The key `evaluation` of the sweep file.
 pub(super) fn evaluation() -> String {
     let mut text = comment(
         "",
         &format!(
-            "Your program evaluates each model: {PROGRAM} beside this file, in which you say what the examples are and how one is scored. It gets a merge as a \
-             PEFT adapter, and answers which examples are right. The search sees the split `validation` alone. What it chooses is evaluated \
-             once on `test`, and no choice depends on that."
+            "Your program evaluates each model: {PROGRAM} beside this file, in which you say what the examples are and how one \
+             is scored. It gets a merge as a PEFT adapter, and answers which examples are right. The search sees the split \
+             `validation` alone. What it chooses is evaluated once on `test`, and no choice depends on that."
         ),
     );
     text.push_str("evaluation:\n");
