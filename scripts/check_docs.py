@@ -1,7 +1,7 @@
 """Runs the snippets of the documentation that are marked `<!-- run: check-docs -->`.
 
 The snippets of one document share their variables, and all documents share a folder. What a document shows of a command's output
-is held against the output, as far as it is a row with an interval (`±`): times and paths differ between machines.
+is held against the output, as far as it is a row with an interval (`±`) or a choice: times and paths differ between machines.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import pathlib
 import re
 import subprocess
 import time
+import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MARK = "<!-- run: check-docs -->"
@@ -62,7 +63,9 @@ def run_console(text):
     """Runs the commands after `$`, and looks for the rows that the document shows."""
     commands = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
     output = {words(line) for line in run_shell("\n".join(commands)).splitlines()}
-    shown = [line for line in text.splitlines() if "±" in line]
+    shown = [line for line in text.splitlines() if "±" in line or " chose " in line]
+    if not shown:
+        raise SystemExit(f"nothing of this output can be held against that of the command:\n{text}")
     for line in shown:
         if words(line) not in output:
             raise SystemExit(f"the output has no such row:\n{line}\nit has\n" + "\n".join(sorted(output)))
@@ -104,6 +107,11 @@ def main():
     unordered = marked.difference(ORDER)
     if unordered:
         raise SystemExit(f"`ORDER` in scripts/check_docs.py lacks {', '.join(sorted(unordered))}")
+    unknown = set(arguments.documents).difference(ORDER)
+    if unknown:
+        raise SystemExit(f"{', '.join(sorted(unknown))}: no document with snippets to run; there are {', '.join(ORDER)}")
+    # PEFT goes on without the weights that it does not find.
+    warnings.filterwarnings("error", message=".*missing adapter keys.*")
     begun = time.monotonic()
     # These two make the results that the others read.
     makers = ("README.md", "docs/how-to/pandas.md")

@@ -159,21 +159,32 @@ pub(crate) fn free_memory() -> u64 {
     system.available_memory().min(group)
 }
 
-/// Puts the first GPU, or else the processor, in the place of `--device auto`, and says which it is.
-pub(crate) fn choose_device(compute: &mut ComputeArgs) {
+/// The device that `--device auto` is: what this program was built for decides it, and no GPU that fails at the moment. Else a run
+/// that resumes could compute on another device than before, in other numbers.
+fn automatic_device() -> &'static str {
+    if evaluation::has_cuda() { "cuda:0" } else { "cpu" }
+}
+
+/// Puts a device in the place of `--device auto`, and says which it is where this process computes.
+pub(crate) fn choose_device(compute: &mut ComputeArgs, computes_here: bool) {
     if compute.device != "auto" {
         return;
     }
-    match evaluation::open_device(DeviceChoice::Cuda(0)) {
-        Ok(_) => {
-            compute.device = "cuda:0".to_owned();
-            terminal::note("note: `--device auto` is `cuda:0`");
-        }
-        Err(error) => {
-            compute.device = "cpu".to_owned();
-            let why = jobs::error_chain(&error);
-            terminal::note(format_args!("note: `--device auto` is `cpu`: {why}"));
-        }
+    compute.device = automatic_device().to_owned();
+    if computes_here {
+        let built = if evaluation::has_cuda() { "with" } else { "without" };
+        terminal::note(format_args!(
+            "note: `--device auto` is `{}`: this program is built {built} CUDA",
+            compute.device
+        ));
+    }
+}
+
+/// Puts the processor in the place of `--device auto` for a training, which runs nowhere else.
+pub(crate) fn train_on_processor(compute: &mut ComputeArgs) {
+    if compute.device == "auto" {
+        compute.device = "cpu".to_owned();
+        terminal::note("note: `--device auto` is `cpu`: adapters are trained on the processor");
     }
 }
 

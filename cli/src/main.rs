@@ -30,7 +30,7 @@ mod watching;
 use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
-use local::choose_device;
+use local::{choose_device, train_on_processor};
 use std::{panic, process::ExitCode};
 use terminal::Role;
 
@@ -104,12 +104,12 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => commands::init::run(&args),
         Command::Run(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, args.publish.queue.is_none());
             commands::run::run(&args)
         }
         Command::Plan(args) => commands::plan::run(&args),
         Command::Worker(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, true);
             commands::worker::run(&args)
         }
         Command::Status(args) => commands::status::run(&args),
@@ -119,24 +119,27 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Finish(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, true);
             commands::finish::run(&args)
         }
         Command::Failures(args) => commands::failures::run(&args),
-        Command::Finetune(args) => commands::finetune::run(&args),
+        Command::Finetune(mut args) => {
+            train_on_processor(&mut args.compute);
+            commands::finetune::run(&args)
+        }
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, true);
             commands::evaluate::run(&args)
         }
         Command::Check(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, true);
             commands::check::run(&args)
         }
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Doctor(mut args) => {
-            choose_device(&mut args.compute);
+            choose_device(&mut args.compute, true);
             commands::doctor::run(&args)
         }
         Command::Export(args) => commands::export::run(&args),

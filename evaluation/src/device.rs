@@ -19,6 +19,11 @@ pub enum DeviceChoice {
     Cuda(usize),
 }
 
+/// Whether this build can use GPUs.
+pub fn has_cuda() -> bool {
+    candle_core::utils::cuda_is_available()
+}
+
 /// Opens a device: the only place that knows of the `cuda` feature.
 ///
 /// # Errors

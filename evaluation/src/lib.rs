@@ -51,7 +51,7 @@ pub use decoder::{
     Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, PlacedTexts, RopeScaling, SlidingWindow,
     TextStates,
 };
-pub use device::{DeviceChoice, TransferCounts, open_device};
+pub use device::{DeviceChoice, TransferCounts, has_cuda, open_device};
 pub use family::{
     ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, HostBytes,
     ImageResidency, InputSite, LONGEST_TEXT, MemoryNeed, Model, ModelFamily, Placement, SplitError, SplitMemory,

@@ -129,7 +129,7 @@ impl fmt::Debug for Secret {
 /// The device, and the memory for data.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ComputeArgs {
-    /// `cpu`; `cuda:N` in a build with the `cuda` feature; or `auto`, the first GPU if this build and machine have one, else `cpu`
+    /// `cpu`; `cuda:N` in a build with the `cuda` feature; or `auto`, which is `cuda:0` in such a build, else `cpu`
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
     /// The number of CPU threads [default: all physical cores]

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &args::Finetune) -> Result<(), Failure> {
         known: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
     })?;
     let training = task.training().map_err(|error| file.wrong(error))?;
-    if !["cpu", "auto"].contains(&args.compute.device.as_str()) {
+    if args.compute.device != "cpu" {
         return Err(FinetuneFailure::Device { device: args.compute.device.clone() }.into());
     }
     // Before the training, which may take hours, and not after it.

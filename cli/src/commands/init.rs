@@ -26,7 +26,7 @@ use crate::{
 };
 use answers::{Answers, Ask, Folders, Translation};
 use base::{Base, Evaluated, LookedAdapter};
-use evaluation::Configuration;
+use evaluation::{Configuration, ExampleKind};
 use file::{check_free, write_new};
 use from::{Translated, translate};
 use inputs::Inputs;
@@ -101,6 +101,10 @@ fn draft_inputs(
     terminal::notes(adapter_notes(&base, &adapters));
     let folder = answers.folders.draft.clone();
     let (evaluator, tasks) = match &base.evaluated {
+        Evaluated::Yes(configuration) if generates(args, configuration.as_ref(), &adapters) => {
+            let description = command::GENERATES.to_owned();
+            (EvaluatorDraft::Command { description }, command::tasks(adapters, &answers))
+        }
         Evaluated::Yes(configuration) => {
             let drafting = Drafting { inputs: &inputs, answers: &answers, configuration: configuration.as_ref() };
             let tasks = adapters.into_iter().map(|adapter| drafting.task(adapter, ask)).collect::<Result<_, _>>()?;
@@ -134,6 +138,13 @@ fn draft_inputs(
         schema: SCHEMA,
     };
     write_sweep(&inputs, &folder, draft)
+}
+
+/// Whether the adapters of a language model generate text: those of a classifier bring heads, or the command line names them.
+fn generates(args: &args::Init, configuration: &dyn Configuration, adapters: &[LookedAdapter]) -> bool {
+    let reads_texts = configuration.kind().reads() == ExampleKind::Texts;
+    let has_heads = !args.heads.is_empty() || adapters.iter().any(|adapter| adapter.has_head);
+    reads_texts && !has_heads && !args.data.is_empty()
 }
 
 /// Whether what is given says more than what a merge needs.

@@ -146,6 +146,53 @@ fn a_base_that_is_not_evaluated_gets_a_recipe_that_merges() {
     assert!(place.path("merged/adapter_model.safetensors").is_file());
 }
 
+/// Checks that Python can read a program, where there is Python.
+fn compiles(place: &Place, program: &str) {
+    let path = place.path(program);
+    let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
+    match std::process::Command::new("python3").arg("-c").arg(check).arg(path).output() {
+        Ok(ran) => assert!(ran.status.success(), "{ran:?}"),
+        Err(error) => println!("skipped: there is no python3 ({error})"),
+    }
+}
+
+#[test]
+fn adapters_of_a_language_model_without_heads_get_a_program_unless_heads_are_named() {
+    let place = empty();
+    let named = ["rte", "sick"].map(|task| {
+        for (file, content) in headless(task) {
+            place.write(&format!("adapters/{task}/{file}"), content);
+        }
+        format!("{task}=adapters/{task}")
+    });
+    place.write("chat.jsonl", "{}\n");
+    let base = nli6().join("base").display().to_string();
+    let [rte, sick] = &named;
+    let args = ["init", "--base", &base, "--adapter", rte, "--adapter", sick, "--data", "rte=chat.jsonl"];
+    let ran = place.run(&args);
+    assert!(ran.succeeds().stderr.contains("The adapters bring no heads, so that they generate text"), "{ran:?}");
+    assert!(read(&place, "sweep.yaml").contains("command: [python3, evaluate.py]"));
+    let head = format!("rte={}", nli6().join("heads/rte.safetensors").display());
+    let data = format!("rte={}", nli6().join("data/rte").display());
+    let args = ["init", "--base", &base, "--adapter", rte, "--data", &data, "--head", &head, "--out", "other.yaml"];
+    place.run(&args).succeeds();
+    assert!(!read(&place, "other.yaml").contains("command:"));
+}
+
+/// The files of an adapter of nli6 without its head.
+fn headless(task: &str) -> [(&'static str, Vec<u8>); 2] {
+    let folder = nli6().join("adapters").join(task);
+    let config = fs::read_to_string(folder.join("adapter_config.json")).expect("the example has it");
+    let mut config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
+    config["modules_to_save"] = serde_json::Value::Null;
+    config["task_type"] = "CAUSAL_LM".into();
+    let weights = fs::read(folder.join("adapter_model.safetensors")).expect("the example has it");
+    let tensors = safetensors::SafeTensors::deserialize(&weights).expect("it is a file of tensors");
+    let factors = tensors.tensors().into_iter().filter(|(name, _)| name.contains(".lora_"));
+    let weights = safetensors::serialize(factors, None).expect("they are tensors");
+    [("adapter_config.json", config.to_string().into_bytes()), ("adapter_model.safetensors", weights)]
+}
+
 #[test]
 fn a_base_that_is_not_evaluated_gets_a_sweep_with_a_program_where_there_are_data() {
     let place = empty();
@@ -157,7 +204,7 @@ fn a_base_that_is_not_evaluated_gets_a_sweep_with_a_program_where_there_are_data
     let [mnist, flags] = ["mnist", "flags"].map(named);
     let args = ["init", "--base", "base", "--adapter", &mnist, "--adapter", &flags, "--data", "mnist=chat.jsonl"];
     let ran = place.run(&args);
-    assert!(ran.succeeds().stderr.contains("wrote evaluate.py: say there how an example is scored"), "{ran:?}");
+    assert!(ran.succeeds().stderr.contains("wrote evaluate.py: say there what the examples are"), "{ran:?}");
     assert!(ran.stderr.contains("bowline run sweep.yaml --allow-commands"), "{ran:?}");
     let draft = read(&place, "sweep.yaml");
     for words in
@@ -167,6 +214,7 @@ fn a_base_that_is_not_evaluated_gets_a_sweep_with_a_program_where_there_are_data
     }
     let plan = place.run(&["plan", "sweep.yaml", "--json"]).succeeds().json();
     assert_eq!(plan["problems"], serde_json::json!([]));
+    compiles(&place, "evaluate.py");
     // A program that is there is the user's own.
     place.write("evaluate.py", "mine");
     let again = place.run(&[&args[..], &["--out", "other.yaml"]].concat());

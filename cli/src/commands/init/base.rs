@@ -56,6 +56,8 @@ pub(super) struct LookedAdapter {
     pub(super) summary: String,
     /// Classes of the head that it brings, if that is one matrix.
     pub(super) head_classes: Option<usize>,
+    /// Whether it brings a head of any form.
+    pub(super) has_head: bool,
     pub(super) origin: merging::Origin,
 }
 
@@ -72,6 +74,7 @@ impl LookedAdapter {
         let words = if ranks.len() == 1 { "rank" } else { "ranks" };
         let summary = format!("LoRA of {words} {} on {} matrices", ranks.join(", "), adapter.modules.len());
         let head_classes = adapter.head.as_ref().map(|head| head.shape()[0]);
-        Ok(Self { task, written, summary, head_classes, origin: adapter.origin() })
+        let has_head = adapter.head.is_some() || !adapter.saved.is_empty();
+        Ok(Self { task, written, summary, head_classes, has_head, origin: adapter.origin() })
     }
 }

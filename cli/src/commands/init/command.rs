@@ -14,17 +14,21 @@ use std::path::Path;
 /// The file of the program, beside the draft.
 const PROGRAM: &str = "evaluate.py";
 
-/// What is in it: all but how an example is scored.
+/// What is in it: all but what the examples are, and how one is scored.
 const TEXT: &str = include_str!("command/evaluate.py");
+
+/// Why a program evaluates a language model that Bowline evaluates as a classifier.
+pub(super) const GENERATES: &str = "The adapters bring no heads, so that they generate text: Bowline merges them, and your \
+    program evaluates the merges. If they are classifiers, name their heads with `--head`.";
 
 /// The key `evaluation` of the sweep file.
 pub(super) fn evaluation() -> String {
     let mut text = comment(
         "",
         &format!(
-            "Your program evaluates each model: {PROGRAM} beside this file, in which you say how an example is scored. It gets a merge as a \
-             PEFT adapter, and answers which examples are right. The search sees the split `validation` alone. What it chooses is evaluated \
-             once on `test`, and no choice depends on that."
+            "Your program evaluates each model: {PROGRAM} beside this file, in which you say what the examples are and how one \
+             is scored. It gets a merge as a PEFT adapter, and answers which examples are right. The search sees the split \
+             `validation` alone. What it chooses is evaluated once on `test`, and no choice depends on that."
         ),
     );
     text.push_str("evaluation:\n");
@@ -56,7 +60,10 @@ pub(super) fn write_program(out: &Path) -> Result<(), Failure> {
     let path = out.with_file_name(PROGRAM);
     if check_free(&path).is_ok() {
         write_new(&path, TEXT)?;
-        terminal::note(format_args!("wrote {}: say there how an example is scored, before you run", path.display()));
+        terminal::note(format_args!(
+            "wrote {}: say there what the examples are and how one is scored, before you run",
+            path.display()
+        ));
     } else {
         terminal::note(format_args!("note: {} is there already, and evaluates the models", path.display()));
     }
