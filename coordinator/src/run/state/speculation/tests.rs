@@ -30,8 +30,13 @@ fn now() -> Now {
 /// Live workers, of which the first ones hold these jobs.
 fn workers(count: usize, in_hand: &[JobId]) -> WorkerStatuses {
     let status = |number: usize| {
-        let in_hand =
-            in_hand.get(number).map(|job| JobInHand { job: *job, sweep: "any".to_owned(), attempt: 1, since_ms: 0 });
+        let in_hand = in_hand.get(number).map(|job| JobInHand {
+            job: *job,
+            sweep: "any".to_owned(),
+            attempt: 1,
+            since_ms: 0,
+            steps: None,
+        });
         let content = WorkerStatus { job: in_hand, ..WorkerStatus::fresh(number.to_string(), "cpu", 0) };
         (number.to_string(), Ok(Dated { content, written: None }))
     };
