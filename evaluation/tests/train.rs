@@ -211,7 +211,7 @@ fn texts_train_as_peft_trains_them_with_clipping() {
 }
 
 /// The examples of one task at these places of its training split.
-fn flags(places: std::ops::Range<usize>) -> TrainTask {
+fn flags(places: std::ops::Range<u64>) -> TrainTask {
     let model = base();
     let images = model.embed(&read("flags", "train", &Rows::Indices(places.collect())), u64::MAX, &Watch::default());
     let images = images.unwrap();
