@@ -363,7 +363,9 @@ fn a_state_with_evaluations_that_its_run_cannot_have_made_is_refused() {
     advance_to_the_end(&mut trainer, &mut state);
     assert!(trainer.check_state(&state).is_ok());
     let changes: [fn(&mut TrainState); 5] = [
-        |state| drop(state.evaluations.remove(0)),
+        |state| {
+            state.evaluations.remove(0);
+        },
         |state| state.evaluations[0].n += 1,
         |state| state.evaluations[0].loss = f64::NAN,
         |state| state.kept.clear(),

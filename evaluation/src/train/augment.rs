@@ -140,7 +140,9 @@ mod tests {
             let change = two.change(place, 32);
             assert_eq!(Change { crop: None, ..all.change(place, 32) }, change);
             let mut hasher = blake3::Hasher::new_derive_key("bowline evaluation 2026-11 augmentation");
-            [1u64, 3, place as u64].iter().for_each(|number| drop(hasher.update(&number.to_le_bytes())));
+            for number in [1u64, 3, place as u64] {
+                hasher.update(&number.to_le_bytes());
+            }
             let hash = hasher.finalize();
             let down = (u128::from(u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap())) * 5) >> 64;
             assert_eq!(change.shift[0], down as isize - 2);
