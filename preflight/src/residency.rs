@@ -181,9 +181,9 @@ mod tests {
         assert_eq!(
             data().within(2200).in_words(),
             [
-                "on a GPU with 0 MiB for data: base 1 MiB and adapted matrices 2 MiB beside it",
-                "  `validation`: 10 images stay as tokens, 0 MiB; 20 images stay as pixels, 0 MiB",
-                "  `test`: 30 images stay as pixels, 0 MiB",
+                "on a GPU with 1 MiB for data: base 1 MiB and adapted matrices 2 MiB beside it",
+                "  `validation`: 10 images stay as tokens, 1 MiB; 20 images stay as pixels, 1 MiB",
+                "  `test`: 30 images stay as pixels, 1 MiB",
                 "  `validation` makes room for what comes after it, as far as needed",
             ]
         );
