@@ -14,7 +14,7 @@ use candle_core::{
     },
 };
 use half::{bf16, f16};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 const SOURCE: &str = include_str!("kernels.cu");
 
@@ -212,6 +212,16 @@ fn shares_in<T: Stored>(logits: Operand<'_>, scale: f32) -> Result<(CudaStorage,
 fn kernel<T: Stored>(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
     let name = format!("{name}_{}", T::SUFFIX);
     Ok(device.get_or_load_custom_func(&name, MODULE, compiled()?)?.into_cuda_function())
+}
+
+/// Whether NVRTC could compile the kernels; a machine may lack it or its built-in headers. Says so once if not.
+pub(super) fn is_compiled() -> bool {
+    static SAID: Once = Once::new();
+    let compiled = compiled();
+    if let Err(error) = &compiled {
+        SAID.call_once(|| tracing::warn!(%error, "the fused kernels are not used; images are evaluated more slowly"));
+    }
+    compiled.is_ok()
 }
 
 /// The kernels as PTX, which the driver turns into the card's own code.
