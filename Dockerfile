@@ -38,7 +38,9 @@ RUN --mount=type=cache,id=bowline-registry,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin bowline --features cuda \
     && install -d /image/lib /cache \
     && strip --strip-debug -o /image/bowline /target/release/bowline \
-    && ldd /image/bowline | grep -oE '/[^ ]*/lib(cublas|cublasLt|cudart|curand|nvrtc)\.so[^ ]*' | xargs cp --dereference --target-directory /image/lib
+    && ldd /image/bowline | grep -oE '/[^ ]*/lib(cublas|cublasLt|cudart|curand|nvrtc)\.so[^ ]*' | xargs cp --dereference --target-directory /image/lib \
+    # NVRTC opens this one by its name when it compiles the fused kernels; `ldd` does not see it.
+    && cp --dereference --target-directory /image/lib /usr/local/cuda/lib64/libnvrtc-builtins.so.*
 
 FROM docker.io/nvidia/cuda:${CUDA_VERSION}-base-ubuntu22.04 AS cuda
 ARG REVISION=unknown

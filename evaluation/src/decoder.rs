@@ -57,6 +57,9 @@ pub struct DecoderModel {
     model: Model,
 }
 
+/// The most bytes that a placed text takes for each of its tokens, masks included: those of texts up to some 200 tokens.
+const MOST_PLACED: u64 = 32;
+
 /// What all models patched from one base share, and are recognised by.
 struct Base {
     config: DecoderConfig,
@@ -202,13 +205,15 @@ impl DecoderModel {
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
     }
 
-    /// Bytes that [`place`](Self::place) takes on the device; 0 on the plain slices of the processor, which read texts where they are.
+    /// Bytes that [`place`](Self::place) takes on the device; 0 where it places nothing: on the plain slices of the processor, which read
+    /// texts where they are, and of long texts, whose masks would take many times as much as their ids.
     pub fn placed_bytes(&self, texts: &Texts) -> u64 {
         let read = || texts.up_to(|ids| self.base.config.pooled(ids));
-        match &self.model {
+        let bytes = match &self.model {
             Model::Host(_) => 0,
             Model::Composed(_) => composed::PlacedTexts::bytes_of(&read(), &self.base.config),
-        }
+        };
+        if bytes <= MOST_PLACED * texts.tokens() as u64 { bytes } else { 0 }
     }
 
     /// Copies the ids of texts to the device, where all models of this base find them; `None` where there is nothing to copy, or it takes
@@ -220,17 +225,17 @@ impl DecoderModel {
         let Model::Composed(model) = &self.model else { return Ok(None) };
         batches::check(texts, &self.base.config)?;
         let bytes = self.placed_bytes(texts);
-        if bytes > budget_bytes {
+        if bytes == 0 || bytes > budget_bytes {
             return Ok(None);
         }
         let placed = model.place(&texts.up_to(|ids| self.base.config.pooled(ids)))?;
         Ok(Some(PlacedTexts { base: Arc::clone(&self.base), placed, texts: texts.len(), bytes }))
     }
 
-    /// The same as [`features`](Self::features), of the texts that were placed, for which nothing is copied to the device.
+    /// The same as [`features`](Self::features), of the texts that were placed, for which nothing is copied to the device. They have to be the same.
     ///
     /// # Errors
-    /// [`ModelError::ForeignEmbedding`] if another base placed the texts, or they are not those; the device fails, or the caller cancels.
+    /// [`ModelError::ForeignEmbedding`] if another base placed the texts, or another number of them; the device fails, or the caller cancels.
     pub fn features_of_placed(
         &self,
         texts: &Texts,

@@ -63,8 +63,10 @@ pub struct Residency {
 }
 
 impl DeviceData {
-    /// What stays with so much memory for data, as a worker decides it: a job goes through all tasks of one split, keeps each as tokens
-    /// or else as pixels if it fits beside what it has kept, and drops another split for it, but nothing of its own.
+    /// What stays with so much memory for data once jobs of all tasks have run: such a job goes through all tasks of one split, keeps each
+    /// as tokens or else as pixels if it fits beside what it has kept, and drops another split for it, but nothing of its own.
+    ///
+    /// Jobs of single adapters that ran before may have left other forms, and splits for tuning, statistics and training come on top.
     pub fn within(&self, data_memory_bytes: u64) -> Residency {
         let mut splits: Vec<HeldSplit> = Vec::new();
         let mut dropped = Vec::new();
@@ -73,7 +75,7 @@ impl DeviceData {
             let before = held;
             let mut own = 0;
             for SplitSize { task, split, examples } in self.splits.iter().filter(|size| size.split == name) {
-                let fits = |bytes: u64| own + bytes <= data_memory_bytes;
+                let fits = |bytes: u64| u64::saturating_add(own, bytes) <= data_memory_bytes;
                 let tokens = examples.saturating_mul(self.model.tokens);
                 let pixels = examples.saturating_mul(self.model.pixels);
                 let (held_as, bytes) = if fits(tokens) {
@@ -86,7 +88,7 @@ impl DeviceData {
                 own += bytes;
                 splits.push(HeldSplit { task: task.clone(), split: split.clone(), images: *examples, held_as, bytes });
             }
-            held += own;
+            held = u64::saturating_add(held, own);
             if held > data_memory_bytes && before > 0 {
                 dropped.extend(splits.iter().map(|held| held.split.clone()).filter(|split| *split != name));
                 held = own;
@@ -114,8 +116,9 @@ impl Residency {
         let memory = ByteSize(self.data_memory_bytes);
         let base = ByteSize(self.base_bytes);
         let adapted = ByteSize(self.adapted_bytes);
-        let mut lines =
-            vec![format!("on a GPU with {memory} for data: base {base} and adapted matrices {adapted} beside it")];
+        let mut lines = vec![format!(
+            "on a GPU with {memory} for data: base {base} and adapted matrices {adapted} beside it (about, for merges of all tasks)"
+        )];
         let mut names: Vec<&str> = self.splits.iter().map(|split| split.split.as_str()).collect();
         names.dedup();
         for name in names {
@@ -181,9 +184,9 @@ mod tests {
         assert_eq!(
             data().within(2200).in_words(),
             [
-                "on a GPU with 0 MiB for data: base 1 MiB and adapted matrices 2 MiB beside it",
-                "  `validation`: 10 images stay as tokens, 0 MiB; 20 images stay as pixels, 0 MiB",
-                "  `test`: 30 images stay as pixels, 0 MiB",
+                "on a GPU with 1 MiB for data: base 1 MiB and adapted matrices 2 MiB beside it (about, for merges of all tasks)",
+                "  `validation`: 10 images stay as tokens, 1 MiB; 20 images stay as pixels, 1 MiB",
+                "  `test`: 30 images stay as pixels, 1 MiB",
                 "  `validation` makes room for what comes after it, as far as needed",
             ]
         );

@@ -135,10 +135,10 @@ pub(crate) struct ComputeArgs {
     /// The number of CPU threads [default: all physical cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Memory for preprocessed images that are kept between jobs, in MiB; larger splits need `--example-cache`
+    /// Memory for preprocessed images that are kept between jobs, in MiB, for all bases together; larger splits need `--example-cache`
     #[arg(long, alias = "picture-memory", value_name = "MIB", default_value_t = 4096)]
     pub(crate) image_memory: u64,
-    /// Memory of the GPU for data that is kept between jobs, in MiB, for each base that is kept [default: that of `--image-memory`]
+    /// Memory of the GPU for data that is kept between jobs, in MiB, for all bases together [default: that of `--image-memory`]
     #[arg(long, value_name = "MIB")]
     pub(crate) device_memory: Option<u64>,
     /// Keep preprocessed images and tokenised texts in this folder, for large data sets

@@ -38,6 +38,30 @@ fn a_plan_with_auto_states_the_memory_of_what_each_device_would_take() {
 }
 
 #[test]
+fn a_plan_says_what_stays_on_a_gpu_with_so_much_memory() {
+    let place = Place::new();
+    let plan = |memory: &str| place.run(&["plan", "sweep.yaml", "--json", "--device-memory", memory]).json();
+    let residency = plan("1000")["residency"].clone();
+    assert!(residency["base_bytes"].as_u64() > residency["adapted_bytes"].as_u64(), "{residency}");
+    let splits = residency["splits"].as_array().unwrap();
+    assert_eq!(splits.len(), 2, "{residency}");
+    for split in splits {
+        assert_eq!(split["held_as"], "tokens");
+        assert_eq!(split["bytes"].as_u64(), split["images"].as_u64().map(|images| images * 17 * 192 * 4));
+    }
+    let none = plan("0")["residency"].clone();
+    assert_eq!(none["splits"][0]["held_as"], "nothing", "{none}");
+    let words = place.run(&["plan", "sweep.yaml", "--device-memory", "1000"]);
+    let words = &words.succeeds().stdout;
+    assert!(words.contains("on a GPU with 1000 MiB for data") && words.contains("images stay as tokens"), "{words}");
+
+    let texts = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/nli6/task-arithmetic.yaml");
+    let plan = place.run(&["plan", texts, "--json", "--device-memory", "1000"]).json();
+    assert_eq!(plan["residency"], serde_json::Value::Null);
+    assert!(plan["notes"].to_string().contains("data of texts count by their tokens"), "{plan}");
+}
+
+#[test]
 fn a_run_without_avx512_has_the_same_answers() {
     let answers = |value: &str| {
         let place = Place::new();

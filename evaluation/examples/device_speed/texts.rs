@@ -92,6 +92,12 @@ impl Differences {
         let found = features.matmul(&head.to_dtype(DType::F32)?.t()?)?.to_vec2::<f32>()?;
         let expected = golden.get(&format!("{task}.logits_padded")).ok_or("no `logits_padded`")?;
         let expected = expected.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        if found.len() != expected.len() || found.iter().zip(&expected).any(|(a, b)| a.len() != b.len()) {
+            return Err(format!("`{task}`: the reference has another number of texts or classes").into());
+        }
+        if found.iter().flatten().any(|x| !x.is_finite()) {
+            return Err(format!("`{task}`: a logit is no finite number").into());
+        }
         for (found, expected) in found.iter().zip(&expected) {
             self.texts += 1;
             self.other_answers += usize::from(largest(found) != largest(expected));

@@ -1,11 +1,12 @@
 //! The passes between the products of an encoder block, each of them one read and one write of its numbers.
 //!
 //! Candle's own operations make three to five passes of each. The pass itself lies in `fused/plain.rs`, for the processor, and in
-//! `fused/kernels.cu`, for CUDA. **Not measured on a GPU.**
+//! `fused/kernels.cu`, for CUDA. Where NVRTC cannot compile that, candle's operations take its place. **Not measured on a GPU.**
 
 #[cfg(feature = "cuda")]
 mod cuda;
 mod plain;
+mod steps;
 
 use crate::Activation;
 use candle_core::{
@@ -16,11 +17,17 @@ use plain::Number;
 /// Adds a bias `[columns]` in `f32` to a product `[rows, columns]`, sends the sum through an activation, and rounds it to the
 /// product's format.
 pub(crate) fn finish(product: &Tensor, bias: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
+    if !is_compiled(product) {
+        return steps::finish(product, bias, activation);
+    }
     product.apply_op2_no_bwd(bias, &Finish { activation })
 }
 
 /// The sum of a product `[rows, columns]` with its bias `[columns]` and a stream `[rows, columns]`, the last two and the sum in `f32`.
 pub(crate) fn add(product: &Tensor, bias: &Tensor, stream: &Tensor) -> Result<Tensor> {
+    if !is_compiled(product) {
+        return steps::add(product, bias, stream);
+    }
     product.apply_op3_no_bwd(bias, stream, &Add)
 }
 
@@ -29,12 +36,30 @@ pub(crate) fn add(product: &Tensor, bias: &Tensor, stream: &Tensor) -> Result<Te
 /// # Numerics
 /// The variance is that of the distances from the mean, in a second look at the row.
 pub(crate) fn norm(rows: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, format: DType) -> Result<Tensor> {
+    if !is_compiled(rows) {
+        return steps::norm(rows, weight, bias, eps, format);
+    }
     rows.apply_op3_no_bwd(weight, bias, &Norm { eps, format })
 }
 
 /// The softmax over the last dimension of `scale` times logits in `f32`, rounded to `format`.
 pub(crate) fn shares(logits: &Tensor, scale: f32, format: DType) -> Result<Tensor> {
+    if !is_compiled(logits) {
+        return steps::shares(logits, scale, format);
+    }
     logits.apply_op1_no_bwd(&Shares { scale, format })
+}
+
+/// Whether the passes are there for the tensor's device: always on the processor; on CUDA if NVRTC could compile them.
+#[cfg(feature = "cuda")]
+fn is_compiled(tensor: &Tensor) -> bool {
+    !tensor.device().is_cuda() || cuda::is_compiled()
+}
+
+/// Whether the passes are there for the tensor's device: always on the processor.
+#[cfg(not(feature = "cuda"))]
+fn is_compiled(_tensor: &Tensor) -> bool {
+    true
 }
 
 struct Finish {

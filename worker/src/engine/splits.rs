@@ -75,9 +75,13 @@ impl<F: ModelFamily> Splits<F> {
             SplitBudget { host_bytes, device_bytes: None } => (host_bytes, read_bytes),
             SplitBudget { device_bytes: Some(device_bytes), .. } => (device_bytes, 0),
         };
-        let needed = prepared_bytes.saturating_add(beside);
         let own = own_splits(attempt);
         let is_own = |data: &Digest| own.contains(data);
+        // Nothing makes room for a form that does not fit beside the job's own splits. As pixels a split takes what it took when it was
+        // read.
+        let left_at_most = budget.saturating_sub(self.held.own_bytes(is_own)).saturating_sub(beside);
+        let form_bytes = if prepared_bytes <= left_at_most { prepared_bytes } else { read_bytes };
+        let needed = if form_bytes <= left_at_most { form_bytes.saturating_add(beside) } else { 0 };
         while self.held.bytes().saturating_add(needed) > budget && self.held.drop_oldest_but(is_own) {}
         while self.held.len() >= F::KEPT_SPLITS && self.held.drop_oldest_here_but(is_own) {}
         let left = budget.saturating_sub(self.held.bytes()).saturating_sub(beside);

@@ -14,7 +14,7 @@ use candle_core::{
     },
 };
 use half::{bf16, f16};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 const SOURCE: &str = include_str!("kernels.cu");
 
@@ -104,6 +104,7 @@ pub(super) fn finish(
     in_format!(product.storage.dtype(), finish_in(product, bias, activation))
 }
 
+#[expect(unsafe_code, reason = "a kernel is started by its address")]
 fn finish_in<T: Stored>(
     product: Operand<'_>,
     bias: Operand<'_>,
@@ -124,7 +125,6 @@ fn finish_in<T: Stored>(
     let stream = device.cuda_stream();
     let mut launch = stream.launch_builder(&kernel);
     launch.arg(&from).arg(&bias).arg(&to).arg(&count).arg(&columns).arg(&activation);
-    #[expect(unsafe_code, reason = "a kernel is started by its address")]
     // SAFETY: the arguments are those of the kernel, which writes `count` numbers and reads `columns` of the bias.
     unsafe { launch.launch(by_number(count)) }.w()?;
     Ok(product.made(to))
@@ -138,6 +138,7 @@ pub(super) fn add(product: Operand<'_>, bias: Operand<'_>, before: Operand<'_>) 
     in_format!(product.storage.dtype(), add_in(product, bias, before))
 }
 
+#[expect(unsafe_code, reason = "a kernel is started by its address")]
 fn add_in<T: Stored>(product: Operand<'_>, bias: Operand<'_>, before: Operand<'_>) -> Result<(CudaStorage, Shape)> {
     let device = product.storage.device();
     let kernel = kernel::<T>(device, "add")?;
@@ -150,7 +151,6 @@ fn add_in<T: Stored>(product: Operand<'_>, bias: Operand<'_>, before: Operand<'_
     let stream = device.cuda_stream();
     let mut launch = stream.launch_builder(&kernel);
     launch.arg(&from).arg(&bias).arg(&old).arg(&to).arg(&count).arg(&columns);
-    #[expect(unsafe_code, reason = "a kernel is started by its address")]
     // SAFETY: as in `finish_in`; the stream has `count` numbers too.
     unsafe { launch.launch(by_number(count)) }.w()?;
     Ok(before.made(to))
@@ -166,6 +166,7 @@ pub(super) fn norm(
     in_format!(format, norm_in(rows, [weight, bias], eps))
 }
 
+#[expect(unsafe_code, reason = "a kernel is started by its address")]
 fn norm_in<T: Stored>(rows: Operand<'_>, [weight, bias]: [Operand<'_>; 2], eps: f32) -> Result<(CudaStorage, Shape)> {
     let device = rows.storage.device();
     let kernel = kernel::<T>(device, "norm")?;
@@ -180,7 +181,6 @@ fn norm_in<T: Stored>(rows: Operand<'_>, [weight, bias]: [Operand<'_>; 2], eps: 
     let stream = device.cuda_stream();
     let mut launch = stream.launch_builder(&kernel);
     launch.arg(&from).arg(&weight).arg(&bias).arg(&to).arg(&columns).arg(&eps);
-    #[expect(unsafe_code, reason = "a kernel is started by its address")]
     // SAFETY: a block for each row reads and writes `columns` numbers of it; the vectors have as many.
     unsafe { launch.launch(grid) }.w()?;
     Ok(rows.made(to))
@@ -190,6 +190,7 @@ pub(super) fn shares(logits: Operand<'_>, scale: f32, format: DType) -> Result<(
     in_format!(format, shares_in(logits, scale))
 }
 
+#[expect(unsafe_code, reason = "a kernel is started by its address")]
 fn shares_in<T: Stored>(logits: Operand<'_>, scale: f32) -> Result<(CudaStorage, Shape)> {
     let device = logits.storage.device();
     let kernel = kernel::<T>(device, "shares")?;
@@ -202,7 +203,6 @@ fn shares_in<T: Stored>(logits: Operand<'_>, scale: f32) -> Result<(CudaStorage,
     let stream = device.cuda_stream();
     let mut launch = stream.launch_builder(&kernel);
     launch.arg(&from).arg(&to).arg(&columns).arg(&scale);
-    #[expect(unsafe_code, reason = "a kernel is started by its address")]
     // SAFETY: a block for each row reads and writes `columns` numbers of it.
     unsafe { launch.launch(grid) }.w()?;
     Ok(logits.made(to))
@@ -212,6 +212,16 @@ fn shares_in<T: Stored>(logits: Operand<'_>, scale: f32) -> Result<(CudaStorage,
 fn kernel<T: Stored>(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
     let name = format!("{name}_{}", T::SUFFIX);
     Ok(device.get_or_load_custom_func(&name, MODULE, compiled()?)?.into_cuda_function())
+}
+
+/// Whether NVRTC could compile the kernels; a machine may lack it or its built-in headers. Says so once if not.
+pub(super) fn is_compiled() -> bool {
+    static SAID: Once = Once::new();
+    let compiled = compiled();
+    if let Err(error) = &compiled {
+        SAID.call_once(|| tracing::warn!(%error, "the fused kernels are not used; images are evaluated more slowly"));
+    }
+    compiled.is_ok()
 }
 
 /// The kernels as PTX, which the driver turns into the card's own code.
@@ -225,15 +235,13 @@ fn compiled() -> Result<&'static str> {
 }
 
 /// Memory for numbers that a kernel writes, all of them.
+#[expect(unsafe_code, reason = "memory that is written before it is read need not be cleared")]
 fn empty<T: Stored>(device: &CudaDevice, count: usize) -> Result<CudaSlice<T>> {
     if count == 0 {
         bail!("fused passes take tensors with numbers");
     }
-    #[expect(unsafe_code, reason = "memory that is written before it is read need not be cleared")]
     // SAFETY: each caller starts a kernel that writes every number.
-    unsafe {
-        device.alloc::<T>(count)
-    }
+    unsafe { device.alloc::<T>(count) }
 }
 
 /// Blocks for numbers one by one.

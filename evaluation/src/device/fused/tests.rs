@@ -1,9 +1,8 @@
 //! The passes on the processor against candle's own operations, one after the other, as `fused/kernels.cu` would be compared.
 
-use super::{add, finish, norm, shares};
+use super::{add, finish, norm, shares, steps};
 use crate::Activation;
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
 
 const ROWS: usize = 7;
 const COLUMNS: usize = 50;
@@ -31,21 +30,12 @@ fn is_near(found: &Tensor, expected: &Tensor, within: f32) {
     assert!(most <= within, "{most} apart, {within} may be");
 }
 
-fn activated(x: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
-    match activation {
-        None => Ok(x.clone()),
-        Some(Activation::QuickGelu) => x * sigmoid(&(x * 1.702)?)?,
-        Some(Activation::Gelu) => x.gelu_erf(),
-    }
-}
-
 #[test]
 fn a_finished_product_is_what_its_steps_make() {
     for (format, within) in FORMATS {
         let product = numbers((ROWS, COLUMNS), 0.3).to_dtype(format).unwrap();
-        let sum = product.to_dtype(DType::F32).unwrap().broadcast_add(&vector(1.0)).unwrap();
         for activation in [None, Some(Activation::QuickGelu), Some(Activation::Gelu)] {
-            let expected = activated(&sum, activation).unwrap().to_dtype(format).unwrap();
+            let expected = steps::finish(&product, &vector(1.0), activation).unwrap();
             is_near(&finish(&product, &vector(1.0), activation).unwrap(), &expected, within);
         }
     }
@@ -56,8 +46,8 @@ fn an_added_product_is_what_its_steps_make() {
     for (format, _) in FORMATS {
         let product = numbers((ROWS, COLUMNS), 0.3).to_dtype(format).unwrap();
         let stream = numbers((ROWS, COLUMNS), 2.0);
-        let sum = product.to_dtype(DType::F32).unwrap().broadcast_add(&vector(1.0)).unwrap();
-        is_near(&add(&product, &vector(1.0), &stream).unwrap(), &(&stream + sum).unwrap(), 0.0);
+        let expected = steps::add(&product, &vector(1.0), &stream).unwrap();
+        is_near(&add(&product, &vector(1.0), &stream).unwrap(), &expected, 0.0);
     }
 }
 
@@ -65,7 +55,7 @@ fn an_added_product_is_what_its_steps_make() {
 fn a_norm_is_what_its_steps_make() {
     let rows = (numbers((ROWS, COLUMNS), 0.3) + 3.0).unwrap();
     for (format, within) in FORMATS {
-        let expected = layer_norm(&rows, &vector(1.0), &vector(2.0), 1e-5).unwrap().to_dtype(format).unwrap();
+        let expected = steps::norm(&rows, &vector(1.0), &vector(2.0), 1e-5, format).unwrap();
         is_near(&norm(&rows, &vector(1.0), &vector(2.0), 1e-5, format).unwrap(), &expected, within.max(1e-5));
     }
 }
@@ -74,7 +64,7 @@ fn a_norm_is_what_its_steps_make() {
 fn shares_are_what_their_steps_make() {
     let logits = (numbers((ROWS, COLUMNS), 0.3) * 20.0).unwrap().reshape((1, ROWS, COLUMNS)).unwrap();
     for (format, within) in FORMATS {
-        let expected = softmax_last_dim(&(&logits * 0.125).unwrap()).unwrap().to_dtype(format).unwrap();
+        let expected = steps::shares(&logits, 0.125, format).unwrap();
         is_near(&shares(&logits, 0.125, format).unwrap(), &expected, within);
     }
 }

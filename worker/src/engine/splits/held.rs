@@ -51,8 +51,8 @@ impl fmt::Debug for HeldSplits {
 
 impl State {
     /// Drops the split that was not used for the longest time, among those that `may_go`. Returns `false` if there is none.
-    fn drop_oldest(&mut self, may_go: impl Fn(&Key) -> bool) -> bool {
-        let oldest = self.splits.iter().rev().map(|(key, _)| *key).find(|key| may_go(key));
+    fn drop_oldest(&mut self, may_go: impl Fn(&Key, u64) -> bool) -> bool {
+        let oldest = self.splits.iter().rev().find(|(key, held)| may_go(key, held.bytes)).map(|(key, _)| *key);
         let dropped = oldest.and_then(|key| self.splits.pop(&key));
         self.bytes -= dropped.as_ref().map_or(0, |held| held.bytes);
         dropped.is_some()
@@ -87,19 +87,27 @@ impl<E: Send + Sync + 'static> SessionSplits<E> {
         state.bytes = state.bytes + bytes - before.map_or(0, |held| held.bytes);
     }
 
-    /// Drops the split of any session that was not used for the longest time. Returns `false` if there is none.
+    /// Bytes of this session's splits that are in `own`.
+    pub(super) fn own_bytes(&self, is_own: impl Fn(&Digest) -> bool) -> u64 {
+        let state = self.all.state.lock();
+        let own = state.splits.iter().filter(|(key, _)| key.session == self.session && is_own(&key.data));
+        own.map(|(_, held)| held.bytes).sum()
+    }
+
+    /// Makes room: drops the split of any session that was not used for the longest time, among those that take any. Returns `false` if
+    /// there is none.
     pub(super) fn drop_oldest(&self) -> bool {
-        self.all.state.lock().drop_oldest(|_| true)
+        self.all.state.lock().drop_oldest(|_, bytes| bytes > 0)
     }
 
     /// The same, but keeps the splits of this session that are in `own`.
     pub(super) fn drop_oldest_but(&self, is_own: impl Fn(&Digest) -> bool) -> bool {
-        self.all.state.lock().drop_oldest(|key| key.session != self.session || !is_own(&key.data))
+        self.all.state.lock().drop_oldest(|key, bytes| bytes > 0 && (key.session != self.session || !is_own(&key.data)))
     }
 
     /// Drops one of this session's splits that are not in `own`.
     pub(super) fn drop_oldest_here_but(&self, is_own: impl Fn(&Digest) -> bool) -> bool {
-        self.all.state.lock().drop_oldest(|key| key.session == self.session && !is_own(&key.data))
+        self.all.state.lock().drop_oldest(|key, _| key.session == self.session && !is_own(&key.data))
     }
 
     fn key(&self, data: Digest) -> Key {
@@ -110,7 +118,7 @@ impl<E: Send + Sync + 'static> SessionSplits<E> {
 impl<E> Drop for SessionSplits<E> {
     fn drop(&mut self) {
         let mut state = self.all.state.lock();
-        while state.drop_oldest(|key| key.session == self.session) {}
+        while state.drop_oldest(|key, _| key.session == self.session) {}
     }
 }
 
@@ -144,6 +152,20 @@ mod tests {
         assert!(!second.drop_oldest_but(|_| true) && !first.drop_oldest_here_but(|_| false));
         assert!(second.drop_oldest());
         assert_eq!(second.bytes(), 0);
+    }
+
+    #[test]
+    fn what_takes_no_memory_is_not_dropped_to_make_room() {
+        let all = HeldSplits::default();
+        let texts: SessionSplits<u32> = SessionSplits::new(all.clone(), digest("texts"));
+        let images: SessionSplits<u32> = SessionSplits::new(all, digest("images"));
+        texts.put(digest("a"), &Arc::new(1), 0);
+        images.put(digest("b"), &Arc::new(2), 10);
+        assert_eq!(images.own_bytes(|data| *data == digest("b")), 10);
+        assert!(!images.drop_oldest_but(|data| *data == digest("b")), "texts would make none");
+        assert!(images.drop_oldest() && !images.drop_oldest());
+        assert_eq!(texts.get(digest("a")).as_deref(), Some(&1));
+        assert!(texts.drop_oldest_here_but(|_| false), "their number is bounded all the same");
     }
 
     #[test]

@@ -1,0 +1,27 @@
+//! The fused passes as candle's own operations, one after the other: where a device has no compiled kernels, and for tests.
+
+use crate::Activation;
+use candle_core::{DType, Result, Tensor};
+use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
+
+pub(super) fn finish(product: &Tensor, bias: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
+    let sum = product.to_dtype(DType::F32)?.broadcast_add(bias)?;
+    let activated = match activation {
+        None => sum,
+        Some(Activation::QuickGelu) => (&sum * sigmoid(&(&sum * 1.702)?)?)?,
+        Some(Activation::Gelu) => sum.gelu_erf()?,
+    };
+    activated.to_dtype(product.dtype())
+}
+
+pub(super) fn add(product: &Tensor, bias: &Tensor, stream: &Tensor) -> Result<Tensor> {
+    stream + product.to_dtype(DType::F32)?.broadcast_add(bias)?
+}
+
+pub(super) fn norm(rows: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, format: DType) -> Result<Tensor> {
+    layer_norm(rows, weight, bias, eps)?.to_dtype(format)
+}
+
+pub(super) fn shares(logits: &Tensor, scale: f32, format: DType) -> Result<Tensor> {
+    softmax_last_dim(&(logits * f64::from(scale))?)?.to_dtype(format)
+}
