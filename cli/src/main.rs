@@ -119,7 +119,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Finish(mut args) => {
-            choose_device(&mut args.compute, true);
+            choose_device(&mut args.compute, args.publish.queue.is_none());
             commands::finish::run(&args)
         }
         Command::Failures(args) => commands::failures::run(&args),
