@@ -10,13 +10,18 @@ function sections() {
   const views = report.charts.map((chart) => new ChartView(chart, chart.data.kind === "parallel" ? brush : null));
   const isParallel = (view) => view.chart.data.kind === "parallel";
   const [parallel, others] = [views.filter(isParallel), views.filter((view) => !isParallel(view))];
-  const tables = report.tables.filter((table) => table.rows.length > 0).map((table) => new DataTable(table).element);
+  const tables = report.tables.filter(saysSomething).map((table) => new DataTable(table).element);
   const made = [summary()];
   if (others.length) made.push(section("charts", "Charts", element("div", { class: "gallery" }, others.map((view) => view.element))));
   if (tables.length) made.push(section("tables", "Tables", tables));
   if (runs) made.push(section("runs", "Runs", parallel.map((view) => view.element), runs.element));
   made.push(provenance());
   return made;
+}
+
+/** Whether a table has a value beside the names of its rows: of a sweep that has just begun, many have none. */
+function saysSomething({ columns, rows }) {
+  return rows.some((row) => row.cells.some((cell, at) => (at > 0 || columns.length === 1) && valueOf(cell) !== null));
 }
 
 function runTable() {

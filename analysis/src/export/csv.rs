@@ -46,7 +46,7 @@ pub(super) fn runs(runs: &SweepRuns) -> String {
 }
 
 /// The names of a group, in the order in which runs have them: a name stands behind those that precede it in any run.
-fn names<'a>(runs: &'a SweepRuns, group: fn(&super::Run) -> &[Entry]) -> Vec<&'a str> {
+fn names(runs: &SweepRuns, group: fn(&super::Run) -> &[Entry]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();

@@ -34,8 +34,11 @@ pub(super) async fn export(args: &args::Export, store: &Store, sweep: &Analysed)
     let text = if has_adapter { read(&folder.join(CARD))? } else { String::new() };
     let text = if has_adapter { text } else { format!("# Merge by {}\n", outcome.sweep) };
     write(&folder.join(CARD), &card::with_measured(&text, &model))?;
-    let recipe = serde_json::to_string_pretty(&RecipeSpec::from(recipe)).expect("a recipe is plain data");
-    write(&folder.join("recipe.json"), &format!("{recipe}\n"))?;
+    // A worker wrote that of an adapter.
+    if !has_adapter {
+        let recipe = serde_json::to_string_pretty(&RecipeSpec::from(recipe)).expect("a recipe is plain data");
+        write(&folder.join("recipe.json"), &format!("{recipe}\n"))?;
+    }
     for file in &results {
         let place = folder.join(".eval_results");
         fs::create_dir_all(&place).map_err(|source| wrong(&place, source))?;
