@@ -135,7 +135,7 @@ def main():
     parser.add_argument("--sweep", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--racing", type=int, metavar="SLICE", help="Bowline's points race, with a first slice of this size")
+    parser.add_argument("--racing", type=int, metavar="SLICE", help="Bowline's points race, from slices of this size on")
     arguments = parser.parse_args()
     rounds = []
     for index in range(arguments.rounds):

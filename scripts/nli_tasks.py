@@ -1,7 +1,7 @@
 """Classification of sentence pairs with PyTorch and transformers: the model, the tasks of examples/nli6, the accuracy.
 
-`pytorch_search.py` uses it for sweeps over texts. As with images, nothing is cached on purpose: every evaluation reads and
-tokenises its texts anew.
+`pytorch_search.py` uses it for sweeps over texts. As with images, nothing is cached on purpose: every evaluation reads
+and tokenises its texts anew.
 """
 
 import json
@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import LlamaForSequenceClassification
 
-# The conventions of docs/sweep-file.md: columns, labels by raw label, masked classes, splits as (start, end, seed of the shuffle).
+# The conventions of docs/sweep-file.md: columns, labels by raw label, masked classes, and splits as (start, end, seed
+# of the shuffle).
 CONVENTIONS = {
     "snli": {"columns": ("premise", "hypothesis")},
     "mnli": {"columns": ("text1", "text2"), "splits": {"validation": (0.8, 1.0, None), "test": (0.0, 0.8, None)}},
@@ -69,7 +70,8 @@ class Texts:
 
     def __init__(self, base, batch_size):
         self.batch_size = batch_size
-        self.model = LlamaForSequenceClassification.from_pretrained(base, num_labels=CLASSES, dtype=torch.float32).eval()
+        classifier = LlamaForSequenceClassification
+        self.model = classifier.from_pretrained(base, num_labels=CLASSES, dtype=torch.float32).eval()
         self.padding = self.model.config.pad_token_id
         self.tokenizer = Tokenizer.from_file(str(Path(base) / "tokenizer.json"))
 
@@ -88,7 +90,8 @@ class Texts:
     def count(self, model, task, split):
         """Reads, tokenises and classifies every pair, in batches that are padded to their longest one."""
         pairs, labels = read_pairs(task, split)
-        head = next(tensor for name, tensor in load_file(task["adapter"] / "adapter_model.safetensors").items() if name.endswith("score.weight"))
+        tensors = load_file(task["adapter"] / "adapter_model.safetensors")
+        head = next(tensor for name, tensor in tensors.items() if name.endswith("score.weight"))
         masked = CONVENTIONS[task["convention"]].get("masked", [])
         correct = 0
         for start in range(0, len(pairs), self.batch_size):

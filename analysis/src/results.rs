@@ -18,6 +18,8 @@ pub struct Results {
     pub legs: BTreeMap<String, Vec<ArtefactResult>>,
     /// What slices of the examples took, by which races of the sweep were decided.
     pub slices: Vec<SliceCost>,
+    /// How many more slices the outcome names that are not in the store, or cannot be read.
+    pub missing_slices: u64,
     /// What was not, or cannot be read.
     pub problems: Vec<Problem>,
 }

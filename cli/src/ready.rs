@@ -60,6 +60,8 @@ fn ready_after(
 ) -> Result<Frozen, Failure> {
     let is_here = checked.is_here();
     let mut frozen = coordinator::freeze(checked.completed(sweep), inputs)?;
+    // The second check sees the sweep without them.
+    let left_out = std::mem::take(&mut checked.left_out_presets);
     if !is_here {
         checked = check(frozen.sweep(), file, inputs, compute)?.passed()?;
         // How many examples a split has may be known only now.
@@ -68,6 +70,8 @@ fn ready_after(
             frozen = coordinator::freeze(sweep, inputs)?;
         }
     }
+    let notes = left_out.into_iter().filter(|note| !is_here && !checked.notes.contains(note)).collect::<Vec<_>>();
+    terminal::notes(notes);
     terminal::notes(checked.notes);
     checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));
     Ok(frozen)

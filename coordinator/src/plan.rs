@@ -317,18 +317,19 @@ impl SweepPlan {
         })
     }
 
-    /// Jobs that linear searches may ask for next, the most likely first, for workers that would be idle.
+    /// Jobs that linear searches may ask for next, the most likely first, for workers that would be idle: of each search those of its
+    /// next `limit` points.
     ///
     /// The plan does not issue them, and reads no result of theirs before it has asked for it. Whether they are computed therefore
     /// changes no choice, and no table.
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub(crate) fn ahead(&mut self) -> Result<Vec<PlannedJob>, CoordinatorError> {
+    pub(crate) fn ahead(&mut self, limit: usize) -> Result<Vec<PlannedJob>, CoordinatorError> {
         if self.searches.have_chosen() || !self.has(Phase::Search.needs())? {
             return Ok(Vec::new());
         }
-        let mut jobs = self.searches.ahead(&self.known);
+        let mut jobs = self.searches.ahead(&self.known, limit);
         jobs.retain(|job| !self.issued.contains(&job.id));
         Ok(jobs)
     }

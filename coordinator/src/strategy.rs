@@ -144,11 +144,11 @@ impl SearchState {
         self.linear().is_some()
     }
 
-    /// Points that the search may request next, the most likely first, for workers that would be idle. To evaluate them changes
+    /// The at most `limit` points that the search may request next, the most likely first, for workers that would be idle. To evaluate them changes
     /// nothing: the search reads the results of points that it has requested, and no others. Only a linear search has such points,
     /// since the others request many at once.
-    pub fn ahead(&self, known: &impl PointResults) -> Vec<Candidate> {
-        self.linear().map(|state| state.ahead(known)).unwrap_or_default()
+    pub fn ahead(&self, known: &impl PointResults, limit: usize) -> Vec<Candidate> {
+        self.linear().map(|state| state.ahead(known, limit)).unwrap_or_default()
     }
 
     /// The points that [`ahead`](Self::ahead) may have returned at any time and that the search has not read.

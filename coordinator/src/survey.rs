@@ -61,7 +61,9 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     ended.extend(read.resume.uncompacted);
     ended.extend(read.resume.failed_jobs);
     let passed_over = read.plan.passed_over();
-    ended.extend(stored_ahead(store, &passed_over).await?);
+    let may_be_stored = |id: &&JobId| read.resume.listing.may_hold(&JobRef { id: **id, kind: JobKind::Evaluate });
+    let listed: Vec<JobId> = passed_over.iter().filter(may_be_stored).copied().collect();
+    ended.extend(stored_ahead(store, &listed).await?);
     let mut raced = read.plan.raced_points();
     if !raced.is_empty() {
         raced.extend(passed_over);

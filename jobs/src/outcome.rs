@@ -69,15 +69,34 @@ pub struct Row {
     pub replicates: Option<RowReplicates>,
 }
 
+impl Outcome {
+    /// Adds the slices of the same points in another outcome of the sweep.
+    pub fn add_slices_of(&mut self, other: &Self) {
+        let points = other.rows.iter().flat_map(Row::points);
+        let slices: BTreeMap<JobId, &Vec<JobId>> = points.map(|point| (point.job, &point.slices)).collect();
+        for row in &mut self.rows {
+            let RowKind::Search { points, .. } = &mut row.kind else { continue };
+            for point in points {
+                point.slices.extend(slices.get(&point.job).into_iter().copied().flatten());
+                point.slices.sort_unstable();
+                point.slices.dedup();
+            }
+        }
+    }
+}
+
 impl Row {
+    /// The listed points of the row's search.
+    pub fn points(&self) -> &[Point] {
+        match &self.kind {
+            RowKind::Search { points, .. } => points,
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => &[],
+        }
+    }
+
     /// Whether points of the row's search were decided about by races.
     pub fn is_raced(&self) -> bool {
-        match &self.kind {
-            RowKind::Search { points, .. } => {
-                points.iter().any(|point| point.raced.is_some() || !point.slices.is_empty())
-            }
-            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
-        }
+        self.points().iter().any(|point| point.raced.is_some() || !point.slices.is_empty())
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Checked {
     /// The examples of the task that has the fewest in the split that recipes are measured on, if there are too few for a preset that
     /// a portfolio then does not try.
     pub examples_to_measure: Option<u64>,
+    /// Which presets are left out of portfolios for that, for people; `notes` has the same.
+    pub left_out_presets: Vec<String>,
     /// Notes for people. Jobs do not fail because of them.
     pub notes: Vec<String>,
     /// What a run fetches.
@@ -221,11 +223,13 @@ impl<'a> Check<'a> {
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {
         let (downloads, unchecked) = self.sources.finish();
         let mut notes = self.notes;
-        if let Some(TooFewExamples { task, rows }) = &self.too_few {
-            notes.extend(self.sweep.presets_without_examples(task, *rows));
-        }
+        let of_presets =
+            |TooFewExamples { task, rows }: &TooFewExamples| self.sweep.presets_without_examples(task, *rows);
+        let left_out_presets = self.too_few.as_ref().map(of_presets).unwrap_or_default();
+        notes.extend(left_out_presets.iter().cloned());
         Checked {
             examples_to_measure: self.too_few.map(|too_few| too_few.rows),
+            left_out_presets,
             matrices,
             memory,
             device_data: None,

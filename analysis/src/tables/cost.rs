@@ -79,7 +79,8 @@ fn notes(are_shared: bool, has_slices: bool) -> Vec<String> {
     ];
     if has_slices {
         notes.push(
-            "slices: evaluations on a part of the examples, by which races are decided; their seconds are in those of their method"
+            "slices: evaluations on a part of the examples, by which races are decided; their seconds are in those of their method; \
+             slices that only an interrupted run needed may be missing"
                 .to_owned(),
         );
     }

@@ -3,7 +3,7 @@ mod tests;
 
 use super::{Table, cost::cost, merges::Merges};
 use crate::{Frame, FrameError, Results, Summary};
-use jobs::{FailureKind, Outcome};
+use jobs::{FailureKind, Outcome, RowKind};
 
 /// What the tables of one sweep are made of.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +60,28 @@ impl Tables<'_> {
         }
         tables.extend(Table::training(outcome, results));
         tables.extend(Table::learning(outcome, results));
-        let cost = cost(self.frame, &outcome.sweep, &results.slices)?;
+        let mut cost = cost(self.frame, &outcome.sweep, &results.slices)?;
+        cost.notes.extend(uncounted_slices(outcome, results));
         tables.extend([merges.importance()?, cost, Table::failures(self.failures)]);
         Ok(tables)
     }
+}
+
+/// Which slices of races the costs leave out.
+fn uncounted_slices(outcome: &Outcome, results: &Results) -> Vec<String> {
+    let mut notes = Vec::new();
+    if results.missing_slices > 0 {
+        notes.push(format!("{} slices cannot be read, and are not counted", results.missing_slices));
+    }
+    for row in outcome.rows.iter().filter(|row| row.is_raced()) {
+        let RowKind::Search { left_out, .. } = &row.kind else { continue };
+        if left_out.points > 0 {
+            let name = &row.name;
+            notes.push(format!(
+                "slices of the {} points of `{name}` that are not listed are not counted",
+                left_out.points
+            ));
+        }
+    }
+    notes
 }

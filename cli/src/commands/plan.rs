@@ -130,6 +130,7 @@ impl Planned {
             problems,
             train_family: _,
             examples_to_measure: _,
+            left_out_presets: _,
         } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
         notes.extend(is_open.then(|| PRECISION_NOTE.to_owned()));

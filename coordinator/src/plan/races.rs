@@ -183,7 +183,9 @@ impl Races {
             let slice = State::first_slice(candidate.id, rules)?;
             Some(known.wanted(candidate, Some(slice)))
         });
-        following.chain(first).collect()
+        let all = following.chain(first);
+        all.filter(|job| job.meaning.slice.as_ref().is_some_and(|slice| !known.has_answers(&job.candidate, slice)))
+            .collect()
     }
 
     /// The evaluation of a candidate on all examples.

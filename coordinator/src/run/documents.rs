@@ -117,10 +117,21 @@ impl SweepRun<'_> {
             self.check_kept().await?;
             self.compaction.finish().await;
             self.check_newest().await?;
+            self.keep_slices(&mut outcome).await;
             self.services.store.put_document(&outcome.sweep, Outcome::DOCUMENT, &outcome).await?;
             self.drop_leftover_messages().await;
         }
         Ok(Ended::Finished(outcome))
+    }
+
+    /// Adds the slices that the stored outcome of this revision names: a run that knows evaluations on all examples needs none of theirs,
+    /// and they were computed all the same.
+    async fn keep_slices(&self, outcome: &mut Outcome) {
+        match self.services.store.document::<Outcome>(self.sweep(), Outcome::DOCUMENT).await {
+            Ok(Some(earlier)) if earlier.revision == outcome.revision => outcome.add_slices_of(&earlier),
+            // An outcome that cannot be read is replaced. The tables say that slices of earlier runs may be missing.
+            Ok(_) | Err(_) => {}
+        }
     }
 
     /// Makes workers acknowledge what a finished sweep has left in its queue, such as messages that were duplicated

@@ -48,7 +48,7 @@ struct LeftOutPreset {
 
 impl Sweep {
     /// The sweep whose portfolios try no preset that is measured on more than `rows` examples of a task. A portfolio whose file lists
-    /// its presets stays as it is, so that such a preset is refused.
+    /// other presets than all that fit stays as it is, and so does one of which nothing would be left: such presets are then refused.
     #[must_use]
     pub fn with_examples_to_measure(mut self, rows: u64) -> Self {
         for index in 0..self.searches.len() {
@@ -57,7 +57,9 @@ impl Sweep {
                 left_out.iter().all(|left_out| value.as_str() != Some(left_out.preset.name()))
             };
             for Parameter { values, .. } in &mut self.searches[index].parameters {
-                if let Values::List(values) = values {
+                if let Values::List(values) = values
+                    && values.iter().any(stays)
+                {
                     values.retain(stays);
                 }
             }

@@ -13,12 +13,13 @@ use jobs::{JobId, Meaning, RecipeSpec, Subject};
 use std::collections::VecDeque;
 
 impl Searches {
-    /// The jobs that the searches may need next. The next point of each search comes before the second next of any.
-    pub(in crate::plan) fn ahead(&self, known: &Known) -> Vec<PlannedJob> {
+    /// The jobs that the searches may need next, of each those of at most `limit` points. The next point of each search comes before the second next of any.
+    pub(in crate::plan) fn ahead(&self, known: &Known, limit: usize) -> Vec<PlannedJob> {
         if self.ends_early {
             return Vec::new();
         }
-        let mut of_searches: Vec<VecDeque<PlannedJob>> = self.all.iter().map(|search| search.ahead(known)).collect();
+        let mut of_searches: Vec<VecDeque<PlannedJob>> =
+            self.all.iter().map(|search| search.ahead(known, limit)).collect();
         let mut jobs = Vec::new();
         while of_searches.iter().any(|of_search| !of_search.is_empty()) {
             jobs.extend(of_searches.iter_mut().filter_map(VecDeque::pop_front));
@@ -33,11 +34,11 @@ impl Searches {
 }
 
 impl ActiveSearch {
-    fn ahead(&self, known: &Known) -> VecDeque<PlannedJob> {
+    fn ahead(&self, known: &Known, limit: usize) -> VecDeque<PlannedJob> {
         if self.choice.is_some() {
             return VecDeque::new();
         }
-        let candidates = self.state.ahead(&self.results(known, Groups::new()));
+        let candidates = self.state.ahead(&self.results(known, Groups::new()), limit);
         let planned = |meaning: Meaning, spec: &RecipeSpec| self.planned_ahead(meaning, spec, known);
         let Some(races) = &self.races else {
             let of_candidate = |candidate: &Candidate| -> Vec<PlannedJob> {

@@ -94,15 +94,12 @@ impl RunState {
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
-        // That the incumbent of a race answers more examples says nothing of the points that are held against it.
-        if result.meaning.slice.as_ref().is_none_or(|slice| slice.sequence_of.is_none()) {
-            self.breaker.succeeded(origin);
-        }
         // A slice is a part of the evaluation of a point, and counts as no job of its own. It is not compacted either: parts are
         // read in brief, without the single answers that make up a slice.
         if result.meaning.slice.is_some() {
             return Ok(());
         }
+        self.breaker.succeeded(origin);
         if is_reused {
             self.progress.counts.reused += 1;
         } else {

@@ -39,6 +39,11 @@ impl Speculation {
         self.jobs.get(id) == Some(&Ahead::Open)
     }
 
+    /// The number of jobs that the plan has not asked for.
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// The number of published jobs that have not ended.
     pub(super) fn open(&self) -> usize {
         self.open
@@ -97,7 +102,8 @@ impl RunState {
         if idle == 0 {
             return Ok(Vec::new());
         }
-        let mut jobs = self.plan.ahead()?;
+        // Those that were planned ahead before come first again.
+        let mut jobs = self.plan.ahead(idle + self.speculation.len())?;
         jobs.retain(|job| !self.speculation.contains(&job.id));
         jobs.truncate(idle);
         Ok(jobs)
@@ -160,6 +166,8 @@ impl RunState {
                 found @ (Found::Result(_) | Found::Artefact(_) | Found::Failed(_)),
             ) => {
                 self.outstanding.remove(&job.id);
+                // Whoever counts jobs counts their beginnings and their ends.
+                self.announce(&job);
                 self.complete(job, found, false)?;
                 Ok(None)
             }

@@ -8,13 +8,13 @@ use crate::strategy::{
 use jobs::RecipeSpec;
 
 impl Linear {
-    /// The points behind the requested one in the current scan: what the search asks for next, one by one, as long as no point is
-    /// worse than the best of the scan.
-    pub(in crate::strategy) fn ahead(&self, known: &impl PointResults) -> Vec<Candidate> {
+    /// The at most `limit` points behind the requested one in the current scan: what the search asks for next, one by one, as long as no
+    /// point is worse than the best of the scan.
+    pub(in crate::strategy) fn ahead(&self, known: &impl PointResults, limit: usize) -> Vec<Candidate> {
         if self.is_stuck || self.is_scan_over {
             return Vec::new();
         }
-        self.unread(&self.spec, self.parameter, self.value + 1, known)
+        self.unread(&self.spec, self.parameter, self.value + 1, known).take(limit).collect()
     }
 
     /// The points of the scans that have begun which the search did not read. Each may have been evaluated ahead.
@@ -25,16 +25,22 @@ impl Linear {
 
     /// The points that give a parameter of `spec` its values from place `from` on, without those that were read. Values that describe
     /// no merge there are left out: the search reports them if it comes to them.
-    fn unread(&self, spec: &RecipeSpec, parameter: usize, from: usize, known: &impl PointResults) -> Vec<Candidate> {
-        let Some(scanned) = self.parameters.get(parameter) else { return Vec::new() };
-        let point = |value| {
+    fn unread<'a>(
+        &'a self,
+        spec: &'a RecipeSpec,
+        parameter: usize,
+        from: usize,
+        known: &'a impl PointResults,
+    ) -> impl Iterator<Item = Candidate> + 'a {
+        let scanned = self.parameters.get(parameter);
+        let values = scanned.into_iter().flat_map(|scanned| scanned.values.iter().map(|value| (&scanned.key, value)));
+        let points = values.skip(from).filter_map(move |(key, value)| {
             let mut spec = spec.clone();
-            spec.set(&scanned.key, value).ok()?;
+            spec.set(key, value).ok()?;
             let recipe = resolve(&self.search, &spec).ok()?;
             let id = known.id(&recipe);
             Some(Candidate { spec, recipe, id })
-        };
-        let points = scanned.values.iter().skip(from).filter_map(point);
-        points.filter(|point| !self.visited.contains_key(&point.id)).collect()
+        });
+        points.filter(|point| !self.visited.contains_key(&point.id))
     }
 }

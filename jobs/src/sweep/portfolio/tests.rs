@@ -68,3 +68,11 @@ fn a_recipe_with_fewer_examples_keeps_its_presets() {
     let fewer = sweep(&["evaluation.statistics=train", "recipe={examples: 64}"]);
     assert_eq!(fewer.clone().with_examples_to_measure(64), fewer);
 }
+
+#[test]
+fn a_portfolio_of_which_nothing_would_be_left_stays_as_it_is() {
+    let measured = sweep(&["evaluation.statistics=train", "recipe={examples: 512}"]);
+    assert!(presets(&measured).iter().all(|name| MEASURED.contains(name)), "{:?}", presets(&measured));
+    assert_eq!(measured.clone().with_examples_to_measure(300), measured);
+    assert_eq!(measured.measured_examples(), 512, "the check of the data refuses it");
+}
