@@ -256,6 +256,16 @@ fn slices_count_as_no_jobs_of_their_own() {
     assert_eq!(plan(&[GRID, FINE, RACING]), plan(&[GRID, FINE]));
 }
 
+/// The outcome without the slices that its points were evaluated on.
+fn without_slices(mut outcome: Outcome) -> Outcome {
+    for row in &mut outcome.rows {
+        if let RowKind::Search { points, .. } = &mut row.kind {
+            points.iter_mut().for_each(|point| point.slices.clear());
+        }
+    }
+    outcome
+}
+
 /// What a run leaves in the store.
 fn stored(run: &Run) -> BTreeMap<JobId, JobResult> {
     run.issued.iter().map(|job| (job.id, answered(&job.job))).collect()
@@ -322,7 +332,8 @@ proptest! {
                 NextJobs::Finished(outcome) => break *outcome,
             }
         };
-        prop_assert_eq!(outcome, ordered.outcome);
+        // A plan that knows evaluations on all examples asks for no slices of theirs: a run keeps those of the stored outcome.
+        prop_assert_eq!(without_slices(outcome), without_slices(ordered.outcome));
     }
 
     /// Whatever part of the results an interrupted run has left.
