@@ -75,7 +75,8 @@ fn a_run_without_avx512_has_the_same_answers() {
     assert!(!narrow.is_empty());
     assert_eq!(narrow, answers("0"));
 
-    let mut command = Place::new().command(&["schema"]);
+    let place = Place::new();
+    let mut command = place.command(&["schema"]);
     command.env("BOWLINE_WITHOUT_AVX512", "yes");
     Place::ran(command).fails(2, &["`BOWLINE_WITHOUT_AVX512` is `yes`", "is not `1` or `0`"]);
 }
