@@ -209,15 +209,18 @@ fn a_sweep_on_a_cluster_is_counted_and_its_jobs_are_traced_from_end_to_end() {
     let examples: u64 = results.iter().flat_map(|result| &result.as_ref().unwrap().scores).map(|score| score.n).sum();
     let counted: Vec<Metrics> = workers.iter().map(Shown::metrics).collect();
     let all = |name: &str| counted.iter().map(|metrics| metrics.get(name)).sum::<f64>();
+    // One worker may be quick enough for all jobs. Each that evaluates loads the model once.
+    let evaluated = "bowline_job_phase_seconds_count{phase=\"evaluate\"}";
+    let evaluating = counted.iter().filter(|metrics| metrics.get(evaluated) > 0.5).count();
     let settled = counted.iter().map(|metrics| metrics.sum("bowline_jobs_settled_total")).sum::<f64>();
     for (what, found, expected) in [
         ("done", all("bowline_jobs_settled_total{outcome=\"done\"}"), run_jobs),
         ("jobs timed", all("bowline_job_seconds_count"), run_jobs),
         ("stored", all("bowline_job_phase_seconds_count{phase=\"store\"}"), run_jobs),
-        ("evaluated", all("bowline_job_phase_seconds_count{phase=\"evaluate\"}"), evaluations),
+        ("evaluated", all(evaluated), evaluations),
         ("examples", all("bowline_examples_total{kind=\"image\"}"), examples as f64),
         ("waits", all("bowline_queue_wait_seconds_count"), settled),
-        ("models", all("bowline_cache_lookups_total{cache=\"model\",outcome=\"miss\"}"), 2.0),
+        ("models", all("bowline_cache_lookups_total{cache=\"model\",outcome=\"miss\"}"), evaluating as f64),
     ] {
         assert!((found - expected).abs() < 0.5, "{what}: {found} is shown, {expected} is right\n{counted:#?}");
     }
