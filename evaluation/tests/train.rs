@@ -334,7 +334,9 @@ fn training_stops_early_and_keeps_the_step_with_the_best_value() {
     assert_eq!(until_kept.steps(), kept.steps);
     assert_eq!(trainer.adapter(&state), shorter.last_adapter(&until_kept));
     assert_ne!(trainer.adapter(&state), trainer.last_adapter(&state));
-    let none = short(trainer.settings().clone()).unwrap().advance(&mut state.clone(), 1, &Watch::default());
+    let mut without = short(trainer.settings().clone()).unwrap();
+    let mut begun = without.start();
+    let none = without.advance(&mut begun, 1, &Watch::default());
     assert!(none.is_err(), "without examples it cannot be decided");
 }
 

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_training_is_planned_with_the_settings_of_its_task_and_the_longest_text_that_it_may_have() {
         let text = "name: small\nbase: base\ntraining: {steps: 10}\ntasks:\n  - {name: one, adapter: {train: {}}, data: {source: d, text_columns: \
-                    [text]}}\n  - {name: two, adapter: {train: {rank: 64}}, data: {source: d, text_columns: [text], max_length: 32}}\n  - {name: \
+                    [text]}}\n  - {name: two, adapter: {train: {rank: 32}}, data: {source: d, text_columns: [text], max_length: 32}}\n  - {name: \
                     three, adapter: a, data: {source: d, text_columns: [text]}}\nevaluation: {}\nbaselines: [{preset: ties}]";
         let sweep = Sweep::from_yaml(text, Path::new("/sweeps"), &[]).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/nli6/base");

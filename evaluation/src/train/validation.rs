@@ -94,6 +94,10 @@ impl<T: Real> Trainer<T> {
         watch: &Watch<'_>,
     ) -> Result<Option<Advance>, TrainError> {
         if let Some(stopping) = self.settings.early_stopping {
+            // Said before a step is made, and not after it.
+            if self.validation.is_none() {
+                return Err(TrainError::NoExamples);
+            }
             if state.evaluations.len() < stopping.evaluations(state.steps(), self.steps()) {
                 return self.evaluate(state, &stopping, watch).map(|made| Some(Advance::Evaluated(made)));
             }
