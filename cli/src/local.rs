@@ -79,7 +79,6 @@ fn inputs_settings(s3: &S3Args) -> inputs::Settings {
 }
 
 /// Keeps this process from AVX-512 if the environment says so, to see what a processor without it computes.
-#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
 pub(crate) fn choose_instructions() -> Result<(), Failure> {
     match env::var_os("BOWLINE_WITHOUT_AVX512").unwrap_or_default().to_string_lossy().as_ref() {
         "" | "0" => Ok(()),

@@ -69,7 +69,7 @@ impl SweepRun<'_> {
         // A request that cannot be read now is read at the next tick.
         match self.services.store.document::<Finish>(self.sweep(), Finish::DOCUMENT).await {
             Ok(Some(request)) if request.revision == self.state.revision() => {}
-            _ => return,
+            Ok(_) | Err(_) => return,
         }
         tracing::info!("the searches end now, as requested");
         self.state.end_searches();
@@ -126,7 +126,7 @@ impl SweepRun<'_> {
 
     /// Adds the slices that the stored outcome of this revision names: a run that knows evaluations on all examples needs none of theirs,
     /// and they were computed all the same.
-    async fn keep_slices(&self, outcome: &mut Outcome) {
+    async fn keep_slices(&mut self, outcome: &mut Outcome) {
         match self.services.store.document::<Outcome>(self.sweep(), Outcome::DOCUMENT).await {
             Ok(Some(earlier)) if earlier.revision == outcome.revision => outcome.add_slices_of(&earlier),
             // An outcome that cannot be read is replaced. The tables say that slices of earlier runs may be missing.
