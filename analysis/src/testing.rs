@@ -1,11 +1,13 @@
 //! A sweep over a few tasks with numbers that one can check by hand.
 
-use crate::{Results, Summary};
+use crate::{Frame, Results, Summary, Sweep};
 use jobs::{
     AdapterInput, BenchmarkInput, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome, Point, Precision,
     RecipeSpec, Row, RowKind, RunFacts, Subject, SubsetJob, TaskInput, TaskScore, Timings, Variant, VariantValue,
 };
 use std::collections::BTreeMap;
+use store::Store;
+use tempfile::TempDir;
 
 /// An outcome under construction, with its results.
 pub(crate) struct Made {
@@ -16,6 +18,16 @@ pub(crate) struct Made {
 pub(crate) const SPLITS: [&str; 2] = ["validation", "test"];
 
 impl Made {
+    /// The frame of the results, read from a store.
+    pub(crate) async fn frame(&self) -> Frame {
+        let folder = TempDir::new().expect("a folder");
+        let store = Store::folder(folder.path()).expect("a store");
+        for result in self.results.found.values() {
+            assert_eq!(store.put_result(result).await.expect("written"), store::Put::Created);
+        }
+        Frame::of_sweeps(&store, &[Sweep::of(&self.outcome)]).await.expect("a frame")
+    }
+
     /// No rows yet.
     pub(crate) fn new(tasks: &[&str]) -> Self {
         let outcome = Outcome {

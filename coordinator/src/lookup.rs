@@ -36,6 +36,14 @@ impl JobRef {
     pub(crate) fn new(id: JobId, job: &Job) -> Self {
         Self { id, kind: job.spec().kind() }
     }
+
+    /// Whether the job comes to a result; all others come to artefacts.
+    fn is_evaluation(&self) -> bool {
+        match self.kind {
+            JobKind::Evaluate => true,
+            JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => false,
+        }
+    }
 }
 
 /// A permanent failure of a job.
@@ -92,17 +100,12 @@ pub(crate) async fn look_up_where(
     jobs: &[JobRef],
     may_have_failed: impl Fn(&JobId) -> bool + Send + Sync,
 ) -> Result<Vec<Found>, StoreError> {
-    let evaluations: Vec<JobId> = jobs.iter().filter(|job| job.kind == JobKind::Evaluate).map(|job| job.id).collect();
+    let evaluations: Vec<JobId> = jobs.iter().filter(|job| job.is_evaluation()).map(|job| job.id).collect();
+    // Many results are read by one call. Artefacts are few.
     let mut results = store.results_of(&evaluations).await.into_iter();
-    let mut read = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let result = match job.kind {
-            JobKind::Evaluate => results.next(),
-            JobKind::Write | JobKind::Statistics | JobKind::Tune | JobKind::Train => None,
-        };
-        read.push((*job, result));
-    }
-    let one = |(JobRef { id, .. }, result): (JobRef, Option<Result<Option<JobResult>, StoreError>>)| {
+    let of_job = |job: &JobRef| Reading { id: job.id, result: if job.is_evaluation() { results.next() } else { None } };
+    let readings: Vec<Reading> = jobs.iter().map(of_job).collect();
+    let one = |Reading { id, result }: Reading| {
         let may_have_failed = may_have_failed(&id);
         async move {
             let found = match result {
@@ -115,7 +118,13 @@ pub(crate) async fn look_up_where(
             }
         }
     };
-    stream::iter(read.into_iter().map(one)).buffered(CONCURRENT).try_collect().await
+    stream::iter(readings.into_iter().map(one)).buffered(CONCURRENT).try_collect().await
+}
+
+/// A job, and what was read under the key of its result if it is an evaluation.
+struct Reading {
+    id: JobId,
+    result: Option<Result<Option<JobResult>, StoreError>>,
 }
 
 /// The artefact of a job. An artefact without its files is corrupt.

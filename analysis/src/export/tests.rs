@@ -1,8 +1,7 @@
 use super::*;
-use crate::{Frame, Summary, Sweep, testing::Made};
+use crate::{Summary, testing::Made};
 use jobs::{FailureRecord, Raced, RowKind};
 use std::collections::BTreeMap;
-use store::Store;
 use tempfile::TempDir;
 
 /// The small sweep: of the three points of its search the first one was raced out and the second one failed.
@@ -21,12 +20,7 @@ async fn runs_of(change: impl FnOnce(&mut Made)) -> SweepRuns {
         made.results.found.remove(&point.job);
     }
     change(&mut made);
-    let folder = TempDir::new().unwrap();
-    let store = Store::folder(folder.path()).unwrap();
-    for result in made.results.found.values() {
-        assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
-    }
-    let frame = Frame::of_sweeps(&store, &[Sweep::of(&made.outcome)]).await.unwrap();
+    let frame = made.frame().await;
     let summary = Summary::build(&made.outcome, &made.results, None);
     let RowKind::Search { points, .. } = &made.outcome.rows.last().unwrap().kind else { panic!("it is a search") };
     let failed = FailureRecord {

@@ -1,8 +1,6 @@
 use super::*;
-use crate::{Cell, Comparison, Failures, Side, SliceCost, Style, Sweep, testing::Made, wrap::WIDTH};
+use crate::{Cell, Comparison, Failures, Side, SliceCost, Style, testing::Made, wrap::WIDTH};
 use jobs::{Bitmap, FailureKind, JobId, Metric, Point, RecipeSpec, Row, RowKind, Subject};
-use store::Store;
-use tempfile::TempDir;
 
 /// A sweep with its tables.
 struct Of {
@@ -12,12 +10,7 @@ struct Of {
 }
 
 async fn of(made: Made) -> Of {
-    let folder = TempDir::new().unwrap();
-    let store = Store::folder(folder.path()).unwrap();
-    for result in made.results.found.values() {
-        assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
-    }
-    let frame = Frame::of_sweeps(&store, &[Sweep::of(&made.outcome)]).await.unwrap();
+    let frame = made.frame().await;
     let summary = Summary::build(&made.outcome, &made.results, None);
     let failures = [FailureKind { errors: vec!["a".to_owned(), "b | c".to_owned()], jobs: 3, example: example() }];
     let of = Tables {
@@ -261,6 +254,11 @@ async fn failures_of_a_kind_are_counted_together() {
     assert!(Failures::by_kind([]).is_empty());
 }
 
+/// A point of which `correct` of 100 examples are right.
+fn measured(spec: RecipeSpec, result: &jobs::JobResult, correct: u64) -> Point {
+    Point { spec, job: result.job, value: Some(correct as f64 / 100.0), raced: None, slices: Vec::new() }
+}
+
 #[tokio::test]
 async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
     let mut made = Made::new(&["mnist"]);
@@ -277,13 +275,7 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
         let spec = of_seed(scaling, seed);
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point {
-            spec,
-            job: result.job,
-            value: Some(correct as f64 / 100.0),
-            raced: None,
-            slices: Vec::new(),
-        });
+        points.push(measured(spec, &result, correct));
         made.results.found.insert(result.job, result);
     }
     let spec = of_seed(0.5, 1);
@@ -318,13 +310,7 @@ async fn a_method_with_replicates_is_ranked_by_its_mean_and_not_by_its_luckiest_
         let spec = RecipeSpec { preset, seed: Some(seed), scaling: Some(scaling), ..RecipeSpec::default() };
         let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
-        points.push(Point {
-            spec,
-            job: result.job,
-            value: Some(correct as f64 / 100.0),
-            raced: None,
-            slices: Vec::new(),
-        });
+        points.push(measured(spec, &result, correct));
         made.results.found.insert(result.job, result);
     }
     let on_validation = |job| [("validation".to_owned(), job)].into();
