@@ -24,10 +24,10 @@ impl Racing {
     /// The largest number of points that race at the same time.
     pub const MOST_POINTS: u32 = 1000;
 
-    /// The first slice of a split with so many examples: a twentieth, from 32 to 256, unless a number is given. A small slice is soon
+    /// The first slice of a split with so many examples: a tenth, from 32 to 256, unless a number is given. A small slice is soon
     /// looked at, and a large one takes fewer jobs.
     pub fn slice_of(&self, examples: u64) -> u64 {
-        self.slice.unwrap_or((examples / 20).clamp(32, 256))
+        self.slice.unwrap_or((examples / 10).clamp(32, 256))
     }
 }
 
