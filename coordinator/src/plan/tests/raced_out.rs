@@ -146,7 +146,7 @@ fn a_search_of_more_than_ten_thousand_points_races() {
         "method=grid",
         "recipe={preset: task_arithmetic}",
         "parameters={scaling: {min: 0.3, max: 1.3, step: 0.0001}}",
-        "racing={slice: 100, round: 500}",
+        "racing={slice: 500, round: 500}",
         "baselines=[]",
     ];
     let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
