@@ -116,7 +116,7 @@ fn text_task(task: &str, init: &TrainedAdapter) -> TrainTask {
 
 /// A golden run, ready.
 struct Golden {
-    trainer: Trainer<f32>,
+    trainer: Trainer,
     batches: Vec<Vec<usize>>,
     modules: Vec<String>,
     folder: PathBuf,
@@ -222,7 +222,7 @@ fn flags(places: std::ops::Range<u64>) -> TrainTask {
 }
 
 /// A short run on a few images of one task.
-fn short(settings: TrainSettings) -> Result<Trainer<f32>, TrainError> {
+fn short(settings: TrainSettings) -> Result<Trainer, TrainError> {
     let tower = GradientTower::open_clip(&root().join("examples/mini8/base")).unwrap();
     Trainer::new(tower, flags(0..40), settings, None)
 }
@@ -237,7 +237,7 @@ fn short_settings() -> TrainSettings {
     }
 }
 
-fn run_to_the_end(trainer: &mut Trainer<f32>, mut state: TrainState) -> TrainState {
+fn run_to_the_end(trainer: &mut Trainer, mut state: TrainState) -> TrainState {
     while state.steps() < trainer.steps() {
         trainer.step(&mut state, &Watch::default()).unwrap();
     }
@@ -300,7 +300,7 @@ fn settings_that_do_not_fit_the_model_are_refused_by_name() {
 }
 
 /// A run whose rate is so high that it soon gets worse on the validation split.
-fn early(stopping: EarlyStopping) -> Trainer<f32> {
+fn early(stopping: EarlyStopping) -> Trainer {
     let settings = TrainSettings {
         rate: 0.05,
         schedule: RateSchedule::Constant,
@@ -311,7 +311,7 @@ fn early(stopping: EarlyStopping) -> Trainer<f32> {
     short(settings).unwrap().validating(Validation { examples, classes }).unwrap()
 }
 
-fn advance_to_the_end(trainer: &mut Trainer<f32>, state: &mut TrainState) {
+fn advance_to_the_end(trainer: &mut Trainer, state: &mut TrainState) {
     while trainer.advance(state, usize::MAX, &Watch::default()).unwrap().is_some() {}
 }
 

@@ -5,7 +5,7 @@ use super::{
     groups::ROWS,
     trainer::{HELD_GROUPS, check_classes},
 };
-use crate::{Real, Watch, tune};
+use crate::{Watch, tune};
 use jobs::{EarlyStopping, StoppingMetric};
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,7 @@ impl TrainState {
     }
 }
 
-impl<T: Real> Trainer<T> {
+impl Trainer {
     /// The same run with the examples that early stopping looks at.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl<T: Real> Trainer<T> {
     /// Evaluates the adapter of a state, and keeps it if it is the best one.
     ///
     /// # Numerics
-    /// As in a step: on the processor in `T`, and the same whatever the threads. Examples are not augmented.
+    /// As in a step: on the processor in `f32`, and the same whatever the threads. Examples are not augmented.
     fn evaluate(
         &mut self,
         state: &mut TrainState,
