@@ -67,7 +67,7 @@ impl AttemptContext {
 
     /// How far a training has come; `None` for other jobs, and before the first step.
     pub fn steps_made(&self) -> Option<StepsMade> {
-        *self.steps.lock()
+        self.steps.lock().clone()
     }
 
     /// Marks that inputs are being read. That time does not count as computing.

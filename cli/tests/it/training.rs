@@ -109,6 +109,32 @@ fn a_sweep_goes_from_the_base_to_the_table() {
 }
 
 #[test]
+fn a_run_says_how_far_a_training_has_come_while_its_leg_goes_on() {
+    let place = place();
+    let long = ["-o", "training.steps=100000", "-o", "training.checkpoint_steps=100000"];
+    let mut process = Process::start(place.command(&[&RUN[..], &long].concat()));
+    let line = process.says("optdigits: step ");
+    process.signal("KILL");
+    process.ends();
+    for word in [" of 100000, loss ", ", rate ", " until step 100000"] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_eq!(records(&place), 0, "no leg has ended");
+}
+
+#[test]
+fn a_quiet_run_does_not_say_how_far_a_training_has_come() {
+    let place = place();
+    // A leg of many looks at the worker.
+    let long = ["-o", "training.steps=1200", "-o", "training.checkpoint_steps=600"];
+    let mut process = Process::start(place.command(&[&["-q"], &RUN[..], &long].concat()));
+    assert!(process.runs_until("a leg is stored", || records(&place) >= 1), "{}", process.said());
+    process.signal("KILL");
+    process.ends();
+    assert_eq!(process.said(), "");
+}
+
+#[test]
 fn training_that_is_killed_at_any_time_ends_in_the_same_adapter() {
     let undisturbed = place();
     run(&undisturbed, &[]).succeeds();

@@ -18,6 +18,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
     sync::Arc,
+    time::Instant,
 };
 use tempfile::TempDir;
 
@@ -48,7 +49,7 @@ impl TrainSplits {
 
 /// Where a leg stands: what is trained, and the head that examples are scored with unless it is trained as well.
 struct Run {
-    trainer: Trainer<f32>,
+    trainer: Trainer,
     state: TrainState,
     head: Arc<Head>,
 }
@@ -267,9 +268,19 @@ impl Run {
     /// Makes the steps of a leg, or those until training is stopped early.
     fn go_to(&mut self, spec: &TrainSpec, context: &AttemptContext, watch: &Watch<'_>) -> Result<(), TrainError> {
         let TrainLeg { first, end, .. } = spec.leg;
+        let began = Instant::now();
         while let Some(advance) = self.trainer.advance(&mut self.state, end, watch)? {
-            if let Advance::Step(TrainStep { loss, .. }) = advance {
-                context.made_steps(StepsMade { first, made: self.state.steps(), end, of: spec.steps(), loss });
+            if let Advance::Step(TrainStep { loss, rate, .. }) = advance {
+                context.made_steps(StepsMade {
+                    task: spec.task.clone(),
+                    first,
+                    made: self.state.steps(),
+                    end,
+                    of: spec.steps(),
+                    loss,
+                    rate,
+                    took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+                });
             }
         }
         Ok(())
@@ -323,7 +334,7 @@ fn checkpoint(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainSta
 }
 
 /// The state that a leg starts from: the checkpoint of the leg before.
-fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
+fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
     let Some(state) = checkpoint(attempt, spec)? else { return Ok(trainer.start()) };
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
     let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));
