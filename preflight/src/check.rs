@@ -164,8 +164,8 @@ pub fn check_inputs(
     check.notes.extend(notes::of(&adapters, &sweep.base));
     let outline = base.and_then(|base| base.outline);
     let threads = if let Computing::Here { threads } = computing { threads } else { None };
-    let training =
-        outline.as_ref().map(|outline| training_memory(sweep, outline.as_ref(), threads)).unwrap_or_default();
+    let training = outline.as_ref().map(|outline| training_memory(sweep, outline.as_ref(), threads, &check.sizes));
+    let training = training.unwrap_or_default();
     let train_family = outline.map(|outline| outline.train_family());
     Ok(Checked { train_family, training, device_data, ..check.finish(matrices, memory) })
 }

@@ -166,6 +166,7 @@ impl Trainer {
             step_examples,
             step_rows,
             threads,
+            validation: self.validation.as_ref().map_or(0, |validation| validation.bytes),
         };
         shape.memory(&self.settings)
     }
@@ -193,7 +194,7 @@ impl Trainer {
             let shape = [self.readout.classes(), self.readout.width()];
             tensors.push(TrainedTensor::new(HEAD.to_owned(), shape, head.clone()));
         }
-        TrainState { tensors, trace: Vec::new(), evaluations: Vec::new(), kept: Vec::new() }
+        TrainState { tensors, trace: Vec::new(), evaluations: Vec::new(), kept: Vec::new(), begun: None }
     }
 
     /// The adapter that a state has come to: with early stopping that of the best evaluation, once there is one, else that of the
@@ -277,6 +278,8 @@ impl Trainer {
             return Err(not_finite("a trained number"));
         }
         state.tensors = moved;
+        // What was begun was of the adapter before.
+        state.begun = None;
         let made = TrainStep { loss, gradient_norm, rate };
         state.trace.push(made);
         Ok(made)

@@ -8,7 +8,7 @@ use super::{
     loss::{Target, loss, shares},
     order::batch,
 };
-use crate::{GradientTower, ModuleGradient, Scales, Sequences, Watch};
+use crate::{GradientTower, ModuleGradient, Real, Scales, Sequences, Watch};
 use jobs::{TuneObjective, TuneSettings};
 use rayon::prelude::*;
 

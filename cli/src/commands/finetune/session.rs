@@ -169,9 +169,10 @@ impl Session<'_> {
         if selection.digest != expected {
             return Err(FinetuneFailure::Changed { task: self.task.name.clone(), split: selection.name }.into());
         }
+        let bytes = base.split_memory(&selection.split).read_bytes;
         let examples = base.prepare(selection.split, 0, &Watch::default())?;
         let classes = self.class_rows(&examples, head)?;
-        let validation = Validation { examples: base.train_examples(examples)?, classes };
+        let validation = Validation { examples: base.train_examples(examples)?, classes, bytes };
         trainer.validating(validation).map_err(|source| self.train_failure(source))
     }
 
@@ -282,6 +283,7 @@ impl Session<'_> {
             match trainer.advance(&mut state, last, &watch) {
                 Ok(None) => break,
                 Ok(Some(Advance::Step(made))) => progress.step(state.steps(), &made),
+                Ok(Some(Advance::Begun(_))) => {}
                 Ok(Some(Advance::Evaluated(made))) => progress.evaluated(&made),
                 Err(error) => {
                     let kept = self.checkpoint.keep(run, &state);
