@@ -1,7 +1,7 @@
 //! How much memory a sweep over a language model takes, computed from headers.
 
 use crate::{CheckError, residency::SplitSize};
-use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainMemory, TrainPlacement, gram_memory};
+use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainError, TrainMemory, TrainPlacement, gram_memory};
 use jobs::{ByteSize, DeviceKind, Parameter, Precision, RecipeSpec, Search, StatisticsKind, Sweep};
 use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
@@ -80,8 +80,8 @@ pub(crate) fn memory_needs(
     }))
 }
 
-/// What the training of each adapter takes beside the model that is evaluated, by task. What cannot be trained is found where
-/// the settings are checked, and has no memory here.
+/// What the training of each adapter takes beside the model that is evaluated, by task, or why the base has no such adapter. Settings that
+/// are wrong by themselves are found where these are checked, and are left out here.
 ///
 /// A new head is counted with [`MANY_CLASSES`]: how many it has is known only once the labels are read. The images that early stopping
 /// looks at are counted where their number is in `sizes`; texts take little.
@@ -90,7 +90,7 @@ pub(crate) fn training_memory(
     base: &dyn Configuration,
     threads: Option<usize>,
     sizes: &[SplitSize],
-) -> BTreeMap<String, TrainMemory> {
+) -> BTreeMap<String, Result<TrainMemory, TrainError>> {
     let sweep = sweep.clone().with_train_family(base.train_family());
     let threads = threads.unwrap_or_else(num_cpus::get_physical);
     let positions = base.text_limits().map_or(usize::MAX, |limits| limits.positions);
@@ -103,7 +103,7 @@ pub(crate) fn training_memory(
         let is_own = |size: &&SplitSize| size.task == task.name && size.split == *select;
         let validation = sizes.iter().find(is_own).map_or(0, |size| size.examples.saturating_mul(image));
         let place = TrainPlacement { threads, longest, classes: MANY_CLASSES, validation };
-        Some((task.name.clone(), TrainMemory::of(base, &settings, place).ok()?))
+        Some((task.name.clone(), TrainMemory::of(base, &settings, place)))
     };
     sweep.tasks.iter().filter_map(of_task).collect()
 }
@@ -230,6 +230,8 @@ mod tests {
         let base = evaluation::configuration(&path).unwrap();
         let memory = training_memory(&sweep, base.as_ref(), Some(2), &[]);
         assert_eq!(memory.keys().collect::<Vec<_>>(), ["one", "two"]);
+        let memory: BTreeMap<String, TrainMemory> =
+            memory.into_iter().map(|(task, memory)| (task, memory.unwrap())).collect();
         assert_eq!(memory["one"].base, memory["two"].base);
         assert!(memory["one"].trained < memory["two"].trained && memory["one"].step > memory["two"].step);
         assert!(memory.values().all(|memory| memory.recomputed_step < memory.step));
@@ -250,7 +252,8 @@ mod tests {
         let sizes = [size("two", "dev", 7), size("one", "test", 5), size("one", "dev", 100)];
         let memory = training_memory(&sweep, base.as_ref(), Some(1), &sizes);
         // Images of 32 × 32 pixels in three colours.
-        assert_eq!((memory["one"].validation, memory["two"].validation), (100 * 3072, 0));
+        let validation = |task: &str| memory[task].as_ref().unwrap().validation;
+        assert_eq!([validation("one"), validation("two")], [100 * 3072, 0]);
     }
 
     #[test]

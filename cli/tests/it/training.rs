@@ -160,6 +160,11 @@ fn a_sweep_whose_training_fails_names_the_task_and_the_reason() {
     let data = format!("{}/data/optdigits", mini8().display());
     let split = format!("tasks.optdigits.data={{source: {data}, splits: {{train: {{from: validation}}}}}}");
     run(&place(), &["-o", &split]).fails(65, &["300 of 300 examples of the split `validation`", "overlap: allow"]);
+    let targets =
+        ["line 6, `tasks[0].adapter`", "the adapter of `optdigits` cannot be trained", "`targets` has `o_proj`"];
+    run(&place(), &["-o", "training.targets=[o_proj]"]).fails(65, &targets);
+    let rank = "`rank` is 500, above the rank of `vision_model.encoder.layers.0.self_attn.q_proj`, which is 192 × 192";
+    place().run(&["plan", "train.yaml", "-o", "training.rank=500"]).fails(65, &[rank]);
     run(&place(), &["-o", "training.split=validation"]).fails(65, &["which is evaluated as well"]);
     run(&place(), &["-o", "training.train_head=true"]).fails(65, &["`tasks[0].adapter.train.train_head` is true"]);
 }
