@@ -126,7 +126,7 @@ fn a_run_says_how_far_a_training_has_come_while_its_leg_goes_on() {
 fn a_quiet_run_does_not_say_how_far_a_training_has_come() {
     let place = place();
     // A leg of many looks at the worker.
-    let long = ["-o", "training.steps=1200", "-o", "training.checkpoint_steps=600"];
+    let long = ["-o", "training.steps=160", "-o", "training.checkpoint_steps=80"];
     let mut process = Process::start(place.command(&[&["-q"], &RUN[..], &long].concat()));
     assert!(process.runs_until("a leg is stored", || records(&place) >= 1), "{}", process.said());
     process.signal("KILL");
