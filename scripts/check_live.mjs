@@ -72,7 +72,7 @@ async function done(page, known) {
 /** Keeps pages from loading themselves again while they are looked at. Tells after how many seconds each would. */
 async function holds(page) {
   const again = new Map();
-  await page.route("http://**", async (route) => {
+  await page.route(/^http:/, async (route) => {
     const answer = await route.fetch({ timeout: PATIENCE.timeout });
     assert.equal(answer.status(), 200);
     const { refresh, ...headers } = answer.headers();
