@@ -7,12 +7,15 @@ pub(super) use results::RacedResults;
 
 use super::known::Known;
 use crate::{
-    race::DuelRules,
-    strategy::{Candidate, PointResult, PointResults},
+    race::{DuelRules, DuelTerms},
+    strategy::{Candidate, PointResult, PointResults, Scan},
 };
 use jobs::{JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 /// The races of a search, as far as the known results decide them. It can be rebuilt: see [`crate::race`].
 ///
@@ -24,8 +27,8 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Races {
     racing: Racing,
     follows_leaders: bool,
-    /// The part of the error rate that each duel has.
-    error_rate: f64,
+    /// The evidence at which a duel is decided.
+    limit: f64,
     rules: Option<DuelRules>,
     racers: HashMap<JobId, Racer>,
     /// The candidates of the current round, in order.
@@ -59,10 +62,10 @@ pub(super) struct WantedJob {
 impl Races {
     /// The races of a search of at most `bound` candidates.
     pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
-        // The first candidate has no duel.
-        let duels = bound.saturating_sub(1).max(1) as f64;
+        // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
+        let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
         Self {
-            error_rate: racing.error_rate / duels,
+            limit: duels as f64 / racing.error_rate,
             racing,
             follows_leaders,
             rules: None,
@@ -81,32 +84,36 @@ impl Races {
         self.round.len() < most
     }
 
-    /// Takes a candidate into the round.
-    pub(super) fn enter(&mut self, candidate: Candidate, known: &Known) {
+    /// Takes a candidate into the round: one of a scan, if the search has scans.
+    pub(super) fn enter(&mut self, candidate: Candidate, scan: Option<Scan>, known: &Known) {
         if self.rules.is_none() {
             self.rules = known.task_shares().map(|tasks| self.rules_for(tasks, known));
         }
         let id = candidate.id;
+        let terms = self.terms(id, scan, known);
         let state = match (&self.rules, self.incumbent) {
             (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
-            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, rules),
-            (Some(rules), None) if self.follows_leaders => State::first(id, rules),
+            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
+            (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
         };
         self.racers.insert(id, Racer::new(candidate, state));
         self.round.push(id);
     }
 
+    /// The terms of the duels of a candidate. The points of a scan share a sequence, which belongs to the base; others have their own.
+    fn terms(&self, candidate: JobId, scan: Option<Scan>, known: &Known) -> DuelTerms {
+        let seed = self.racing.seed.wrapping_add(scan.map_or(0, |scan| scan.0));
+        let sequence_of = if scan.is_some() { known.id_of(Subject::Base, &known.select) } else { candidate };
+        DuelTerms { seed, sequence_of, limit: self.limit }
+    }
+
     fn rules_for(&self, tasks: Vec<jobs::TaskShare>, known: &Known) -> DuelRules {
-        let sides = if self.follows_leaders { 2.0 } else { 1.0 };
-        let limit = sides / self.error_rate;
         DuelRules {
-            seed: self.racing.seed,
-            slice: self.racing.slice,
+            slice: self.racing.slice_of(tasks.iter().map(|task| task.examples).sum()),
             tasks,
             goal: known.frozen.sweep().objective.goal,
-            to_eliminate: limit,
-            to_win: self.follows_leaders.then_some(limit),
+            follows_winners: self.follows_leaders,
             indifference: self.racing.indifference,
         }
     }
@@ -141,6 +148,9 @@ impl Races {
         let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
+        // As in a scan, where an equal value is the one that the next is compared with: see `crate::race`.
+        let follows_leaders = self.follows_leaders;
+        let stays = |ordering: Ordering| if follows_leaders { ordering.is_lt() } else { ordering.is_le() };
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
             match verdict {
                 Verdict::Eliminated => {}
@@ -148,7 +158,7 @@ impl Races {
                 Verdict::Whole => match (known.of(id), incumbent) {
                     (Some(PointResult::Value(_)), None) => incumbent = Some(*id),
                     (Some(PointResult::Value(value)), Some(old)) => match known.of(&old) {
-                        Some(PointResult::Value(old)) if known.compare(value, old).is_le() => {}
+                        Some(PointResult::Value(old)) if stays(known.compare(value, old)) => {}
                         Some(_) => incumbent = Some(*id),
                         None => {
                             self.complete(old);
@@ -174,13 +184,13 @@ impl Races {
     }
 
     /// The jobs that the races may need next: the following slices of duels, and the first slices of the points that may enter next,
-    /// which are `candidates`. No race reads their results before it wants them.
-    pub(super) fn ahead(&self, candidates: &[Candidate], known: &Known) -> Vec<WantedJob> {
+    /// which are `candidates` of the scan. No race reads their results before it wants them.
+    pub(super) fn ahead(&self, candidates: &[Candidate], scan: Option<Scan>, known: &Known) -> Vec<WantedJob> {
         let Some(rules) = &self.rules else { return Vec::new() };
         let open = self.round.iter().filter_map(|id| self.racers.get(id));
         let following = open.flat_map(|racer| racer.ahead(known, rules, &self.racers));
         let first = candidates.iter().filter_map(|candidate| {
-            let slice = State::first_slice(candidate.id, rules)?;
+            let slice = State::first_slice(candidate.id, self.terms(candidate.id, scan, known), rules)?;
             Some(known.wanted(candidate, Some(slice)))
         });
         let all = following.chain(first);

@@ -211,7 +211,7 @@ impl ActiveSearch {
                 break;
             }
             match self.state.next(&RacedResults { results: read, races: Some(&races) })? {
-                NextPoint::Evaluate(candidate) => races.enter(*candidate, known),
+                NextPoint::Evaluate(candidate) => races.enter(*candidate, self.state.scan(), known),
                 NextPoint::Complete(candidate) => races.complete(candidate.id),
                 NextPoint::Wait => break,
                 NextPoint::Done(choice) => self.choice = Some(*choice),
