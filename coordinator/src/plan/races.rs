@@ -25,6 +25,8 @@ use std::{
 /// all examples, and the incumbent is the one with the best value.
 #[derive(Debug)]
 pub(super) struct Races {
+    /// The index of the search.
+    search: usize,
     racing: Racing,
     follows_leaders: bool,
     /// The evidence at which a duel is decided.
@@ -38,16 +40,20 @@ pub(super) struct Races {
     completing: Vec<JobId>,
     /// Candidates that lost their duels. Of these no more than the id is kept.
     eliminated: HashSet<JobId>,
-    /// Those whose answers may be forgotten, since the last call of [`take_losers`](Self::take_losers).
-    losers: Vec<Loser>,
+    /// Those whose answers may be forgotten, since the last call of [`take_settled`](Self::take_settled).
+    settled: Vec<Settled>,
 }
 
-/// A candidate that lost its duel.
+/// A duel of a grid or random search that is over, or a candidate whose answers the search needs no more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Loser {
+pub(super) struct Settled {
+    /// The index of the search.
+    pub(super) search: usize,
     pub(super) id: JobId,
-    /// The incumbent that it lost against.
-    pub(super) by: JobId,
+    /// The incumbent that it had a duel with; `None` if it was the incumbent, or had none.
+    pub(super) by: Option<JobId>,
+    /// It was eliminated; else it has a value.
+    pub(super) is_lost: bool,
 }
 
 /// A job that a race needs.
@@ -60,11 +66,12 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of a search of at most `bound` candidates.
-    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
+    /// The races of the search with this index, which has at most `bound` candidates.
+    pub(super) fn new(search: usize, racing: Racing, follows_leaders: bool, bound: u64) -> Self {
         // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
         let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
         Self {
+            search,
             limit: duels as f64 / racing.error_rate,
             racing,
             follows_leaders,
@@ -74,7 +81,7 @@ impl Races {
             incumbent: None,
             completing: Vec::new(),
             eliminated: HashSet::new(),
-            losers: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -92,7 +99,10 @@ impl Races {
         let id = candidate.id;
         let terms = self.terms(id, scan, known);
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
+            (Some(_), Some(incumbent)) if known.is_raced_out(self.search, &id, &incumbent) => {
+                State::Decided(Verdict::Eliminated)
+            }
+            (Some(_), Some(incumbent)) if known.is_whole(self.search, &id, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
             (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
@@ -132,7 +142,8 @@ impl Races {
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                self.losers.extend(self.incumbent.map(|by| Loser { id: *id, by }));
+                let lost = Settled { search: self.search, id: *id, by: self.incumbent, is_lost: true };
+                self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
             } else {
                 self.racers.insert(*id, racer);
             }
@@ -169,9 +180,28 @@ impl Races {
                 },
             }
         }
+        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
+        // answers: it has few points, and its leaders have no values.
+        if !self.follows_leaders {
+            let whole = |id: JobId, by| Settled { search: self.search, id, by, is_lost: false };
+            let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
+            self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
+            self.settled.extend(self.incumbent.filter(|old| incumbent != Some(*old)).map(|old| whole(old, None)));
+        }
         self.incumbent = incumbent;
         self.round.clear();
         true
+    }
+
+    /// Whether a race of now needs the answers of a candidate.
+    pub(super) fn needs_answers(&self, id: &JobId) -> bool {
+        self.incumbent == Some(*id) || (self.round.contains(id) && !self.eliminated.contains(id))
+    }
+
+    /// Whether a candidate that would enter now needs answers that are forgotten.
+    pub(super) fn lacks_answers(&self, id: &JobId, known: &Known) -> bool {
+        let is_decided = self.incumbent.is_some_and(|incumbent| known.is_raced_out(self.search, id, &incumbent));
+        !is_decided && known.has_forgotten(id)
     }
 
     /// The jobs that the races need now, of which some may have been issued.
@@ -208,9 +238,9 @@ impl Races {
         self.racers.keys().chain(&self.eliminated).copied()
     }
 
-    /// The candidates that have lost since the last call.
-    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
-        std::mem::take(&mut self.losers)
+    /// The candidates whose answers the search needs no more, since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
     }
 
     /// The candidate of a job that the races want.
