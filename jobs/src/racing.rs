@@ -42,3 +42,18 @@ impl Default for Racing {
         Self { error_rate: 0.05, slice: None, indifference: 0.0, round: 8, seed: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_slice_goes_by_the_size_of_the_split_unless_it_is_given() {
+        let by_split = Racing::default();
+        assert_eq!([100, 1441, 26_190].map(|examples| by_split.slice_of(examples)), [32, 144, 256]);
+        assert_eq!(by_split.first_slice(), "a tenth of the split, from 32 to 256");
+        let given = Racing { slice: Some(8), ..by_split };
+        assert_eq!(given.slice_of(26_190), 8);
+        assert_eq!(given.first_slice(), "8");
+    }
+}
