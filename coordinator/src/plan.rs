@@ -271,9 +271,17 @@ impl SweepPlan {
             let mut lost = Vec::new();
             let issued = &mut self.issued;
             self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
-            let losers = self.searches.take_losers();
-            losers.into_iter().for_each(|loser| self.known.forget_answers(loser.id, loser.by));
-            if lost.is_empty() {
+            for settled in self.searches.take_settled() {
+                self.known.note_settled(settled);
+                if self.searches.may_forget(&settled) {
+                    self.known.forget_answers(settled);
+                }
+            }
+            let returning = self.searches.returning();
+            for point in &returning {
+                self.known.recall(point).iter().for_each(|slice| self.issued.forget(slice));
+            }
+            if lost.is_empty() && returning.is_empty() {
                 return Ok(());
             }
             lost.into_iter().for_each(|(id, status)| self.known.set_status(id, status));

@@ -70,7 +70,7 @@ fn weights(s: Shape) -> HashMap<String, Tensor> {
 }
 
 /// The folder has to stay while the model is used: weights may be read from it.
-fn prepare(s: Shape, composed: bool) -> (DecoderModel, tempfile::TempDir) {
+fn prepare(s: Shape, composed: bool, precision: Precision) -> (DecoderModel, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = serde_json::json!({
         "model_type": "llama", "hidden_size": s.width, "intermediate_size": s.mlp, "num_hidden_layers": s.layers,
@@ -80,7 +80,7 @@ fn prepare(s: Shape, composed: bool) -> (DecoderModel, tempfile::TempDir) {
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     candle_core::safetensors::save(&weights(s), folder.path().join("model.safetensors")).unwrap();
     let open = if composed { DecoderModel::open_composed } else { DecoderModel::open };
-    (open(folder.path(), &Device::Cpu, Precision::F32).unwrap(), folder)
+    (open(folder.path(), &Device::Cpu, precision).unwrap(), folder)
 }
 
 /// Pairs of sentences have some 20 to 60 tokens.
@@ -89,8 +89,12 @@ fn texts(count: usize) -> Texts {
     Texts::new((0..count).map(|n| (text(n), 0)))
 }
 
-fn features(bencher: Bencher<'_, '_>, shape: Shape, composed: bool, threads: usize) {
-    let ((model, _folder), texts) = (prepare(shape, composed), texts(shape.texts));
+fn features(bencher: Bencher<'_, '_>, shape: Shape, precision: Precision, threads: usize) {
+    run(bencher, shape, prepare(shape, false, precision), threads);
+}
+
+fn run(bencher: Bencher<'_, '_>, shape: Shape, (model, _folder): (DecoderModel, tempfile::TempDir), threads: usize) {
+    let texts = texts(shape.texts);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = || pool.install(|| model.features(&texts, &Watch::default()).unwrap());
     bencher.counter(ItemsCount::new(texts.tokens())).bench_local(run);
@@ -98,28 +102,43 @@ fn features(bencher: Bencher<'_, '_>, shape: Shape, composed: bool, threads: usi
 
 #[divan::bench(args = [1, 2], sample_count = 7, sample_size = 1)]
 fn nli6(bencher: Bencher<'_, '_>, threads: usize) {
-    features(bencher, NLI6, false, threads);
+    features(bencher, NLI6, Precision::F32, threads);
+}
+
+#[divan::bench(args = [1, 2], sample_count = 7, sample_size = 1)]
+fn nli6_bf16(bencher: Bencher<'_, '_>, threads: usize) {
+    features(bencher, NLI6, Precision::Bf16, threads);
 }
 
 #[divan::bench(args = [1, 2], sample_count = 5, sample_size = 1)]
 fn small(bencher: Bencher<'_, '_>, threads: usize) {
-    features(bencher, SMALL, false, threads);
+    features(bencher, SMALL, Precision::F32, threads);
+}
+
+#[divan::bench(args = [1, 2], sample_count = 5, sample_size = 1)]
+fn small_bf16(bencher: Bencher<'_, '_>, threads: usize) {
+    features(bencher, SMALL, Precision::Bf16, threads);
 }
 
 #[divan::bench(args = [2], sample_count = 3, sample_size = 1)]
 fn small_composed(bencher: Bencher<'_, '_>, threads: usize) {
-    features(bencher, SMALL, true, threads);
+    run(bencher, SMALL, prepare(SMALL, true, Precision::F32), threads);
 }
 
 #[divan::bench(args = [2], sample_count = 3, sample_size = 1)]
 fn llama_3_8b_layers(bencher: Bencher<'_, '_>, threads: usize) {
-    features(bencher, LLAMA_3_8B_LAYERS, false, threads);
+    features(bencher, LLAMA_3_8B_LAYERS, Precision::F32, threads);
+}
+
+#[divan::bench(args = [2], sample_count = 3, sample_size = 1)]
+fn llama_3_8b_layers_bf16(bencher: Bencher<'_, '_>, threads: usize) {
+    features(bencher, LLAMA_3_8B_LAYERS, Precision::Bf16, threads);
 }
 
 /// Queries, keys, values and outputs of two layers, with a merged update of rank 96.
 #[divan::bench(args = [2], sample_count = 3, sample_size = 1)]
 fn llama_3_8b_patch(bencher: Bencher<'_, '_>, threads: usize) {
-    let (model, _folder) = prepare(LLAMA_3_8B_LAYERS, false);
+    let (model, _folder) = prepare(LLAMA_3_8B_LAYERS, false, Precision::F32);
     let numbers = vec![1e-3; 96 * 4096];
     let attention = model.modules().into_iter().filter(|module| module.name.contains("self_attn"));
     let updates = attention.map(|module| {

@@ -44,10 +44,11 @@ use updates::Updates;
 /// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices.
 ///
 /// # Numerics
-/// On the processor, activations are always `f32`. With [`Precision::F32`] the weights are those of the file: half-width
-/// ones stay mapped and are widened block by block inside the products, and patched matrices are `f32`. With
-/// [`Precision::Bf16`] and [`Precision::F16`] weights and patched matrices are rounded to that format. Texts lie side by
-/// side without padding, and the numbers depend neither on the threads of the current rayon pool nor on the other texts.
+/// On the processor, products are summed in `f32`, and so is all that is between them. With [`Precision::F32`] the weights are those of the
+/// file: half-width ones stay mapped and are widened block by block inside the products, and patched matrices are `f32`. With
+/// [`Precision::Bf16`] and [`Precision::F16`] weights and patched matrices are rounded to that format, and in `bf16` so are the rows that
+/// they multiply; AVX512-BF16, where the processor has it, takes numbers below 2⁻¹²⁶ in magnitude as zero. Texts lie side by side
+/// without padding, and the numbers depend neither on the threads of the current rayon pool nor on the other texts.
 ///
 /// On other devices everything is in the model's precision but norms, rotary embedding and softmax, which are `f32`, and
 /// texts of like length are padded on the right to the longest among them.

@@ -7,10 +7,17 @@ static IS_WITHOUT_AVX512: AtomicBool = AtomicBool::new(false);
 
 /// Keeps the loops of this process from AVX-512 from now on, as on a processor with AVX2 alone: to see what that changes.
 ///
-/// Linear layers give the same numbers to the last bit, because each of their sums runs over the inputs in order. The small products of
-/// attention and of updates come from the crate `gemm`, which chooses its instructions itself.
+/// Linear layers give the same numbers to the last bit, because each of their sums runs over the inputs in order; in `bf16`, but for numbers
+/// below 2⁻¹²⁶ in magnitude, which AVX512-BF16 takes as zero. The small products of attention and of updates come from the crate
+/// `gemm`, which chooses its instructions itself.
 pub fn without_avx512() {
     IS_WITHOUT_AVX512.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`without_avx512`] was called.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn is_without_avx512() -> bool {
+    IS_WITHOUT_AVX512.load(Ordering::Relaxed)
 }
 
 /// The instructions of the loops: the best that the processor has, unless [`without_avx512`] was called.

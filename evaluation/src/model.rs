@@ -25,7 +25,7 @@ use crate::{
 use candle_core::{Device, Tensor};
 use composed::{ComposedTower, PixelStep, PlacedUpdates};
 use features::{DeviceFeatures, FeatureValues};
-use host::tower::HostTower;
+use host::{linear::Operands, tower::HostTower};
 use jobs::Precision;
 use patch::Updates;
 use std::{path::Path, sync::Arc};
@@ -33,15 +33,21 @@ use weights::Weights;
 
 /// A CLIP image tower with its projection.
 ///
-/// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. In `f32` on the
+/// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. In `f32` and `bf16` on the
 /// processor the tower runs on plain slices, step by step over the threads of the current rayon pool; steps hold a fixed
-/// number of images, so the numbers do not depend on the threads. In 16 bits, and on other devices, it is composed of candle's
+/// number of images, so the numbers do not depend on the threads. In `f16`, and on other devices, it is composed of candle's
 /// operations.
 ///
 /// # Numerics
-/// In `bf16` and `f16`, matrices and what they multiply are rounded to that format. Products are summed in `f32` and, but for logits of
-/// attention, rounded to the format once their sums are complete; queries, keys and values are rounded again with their biases. Biases,
-/// the stream of tokens between blocks, layer norms, activations, logits and softmax of attention, features and scores are in `f32`.
+/// In `bf16` on the processor, the matrices of blocks and the rows that they multiply are rounded to that format, and all else is in `f32`:
+/// the sums of products, which run over the inputs in their order, and what becomes of them. AVX512-BF16, where the processor has it,
+/// takes numbers below 2⁻¹²⁶ in magnitude as zero; no other number depends on it.
+///
+/// In `f16`, and in both formats on other devices, all matrices and what they multiply are rounded to that format. Products are summed in
+/// `f32` and, but for logits of attention, rounded to the format once their sums are complete; queries, keys and values are rounded again
+/// with their biases. Biases, the stream of tokens between blocks, layer norms, activations, logits and softmax of attention, features and
+/// scores are in `f32`.
+///
 /// An update is added to the matrix as it was read, and the sum is rounded once.
 #[derive(Clone)]
 pub struct ImageModel {
@@ -52,13 +58,14 @@ pub struct ImageModel {
 /// What all models patched from one base share, and are recognised by.
 struct Base {
     config: ClipConfig,
-    precision: Precision,
+    /// The format of embedded tokens.
+    tokens: Precision,
 }
 
 impl Base {
     fn embedded_bytes_per_image(&self) -> u64 {
         let vision = &self.config.vision;
-        let number = match self.precision {
+        let number = match self.tokens {
             Precision::F32 => size_of::<f32>(),
             Precision::Bf16 | Precision::F16 => size_of::<u16>(),
         };
@@ -74,7 +81,7 @@ enum Tower {
 
 /// The updates of a merge, checked and laid out once for [`ImageModel::patched`] at any scaling.
 ///
-/// On the processor in `f32` it holds one dense matrix per adapted matrix; queries, keys and values count as one. Elsewhere it
+/// On plain slices of the processor it holds one dense matrix per adapted matrix; queries, keys and values count as one. Elsewhere it
 /// holds the factors, on the model's device.
 pub struct Deltas {
     base: Arc<Base>,
@@ -109,32 +116,30 @@ impl ImageModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_in(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
-        match (device, precision) {
-            (Device::Cpu, Precision::F32) => {
-                let config = ClipConfig::read(&folder.join("config.json"))?;
-                let read = Weights::open(folder)?.vision(&config)?;
-                let tower = Tower::Host(HostTower::new(config, read));
-                Ok(Self { base: Arc::new(Base { config, precision }), tower })
+        let operands = match (device, precision) {
+            (Device::Cpu, Precision::F32) => Operands::F32,
+            (Device::Cpu, Precision::Bf16) => Operands::Bf16,
+            (Device::Cpu, Precision::F16) | (Device::Cuda(_) | Device::Metal(_), _) => {
+                return Self::open_composed(folder, device, precision);
             }
-            (device, precision) => Self::composed(folder, device, precision),
-        }
+        };
+        let config = ClipConfig::read(&folder.join("config.json"))?;
+        let read = Weights::open(folder)?.vision(&config)?;
+        let tower = Tower::Host(HostTower::new(config, operands, read));
+        Ok(Self { base: Arc::new(Base { config, tokens: Precision::F32 }), tower })
     }
 
-    /// Opens a folder like [`open`](Self::open), but composes the tower of candle's operations even on the processor.
+    /// Opens a folder like [`open_in`](Self::open_in), but composes the tower of candle's operations even on the processor.
     ///
     /// Slower there; it runs what other devices run, so that the two can be compared.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_composed(folder: &Path, device: &Device) -> Result<Self, ModelError> {
-        Self::composed(folder, device, Precision::F32)
-    }
-
-    fn composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
+    pub fn open_composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let config = ClipConfig::read(&folder.join("config.json"))?;
         let read = Weights::open(folder)?.vision(&config)?;
         let tower = Tower::Composed(ComposedTower::new(config, read, Accelerator::new(device, precision))?);
-        Ok(Self { base: Arc::new(Base { config, precision }), tower })
+        Ok(Self { base: Arc::new(Base { config, tokens: precision }), tower })
     }
 
     /// What went to the device and came back, for all models of this base; `None` where the model runs on plain slices.
@@ -175,7 +180,7 @@ impl ImageModel {
     /// Returns a model whose adapted matrices are `W + scaling · Δ`; all others are shared with this one.
     ///
     /// # Numerics
-    /// `f32`, then rounded to the model's precision. One pass over each adapted matrix; on a device, and in 16 bits, one product of
+    /// `f32`, then rounded to the model's precision. One pass over each adapted matrix; on a device, and in `f16`, one product of
     /// factors for each module before that. Nothing is copied to the device.
     ///
     /// # Errors

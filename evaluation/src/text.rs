@@ -9,6 +9,7 @@ use crate::model::{
     host::{
         encoder::{Encoder, Norm, Scratch, Shape},
         kernels::{View, matmul},
+        linear::Operands,
     },
     weights::Weights,
 };
@@ -50,7 +51,7 @@ impl TextModel {
             tokenizer,
             token: embedding("token_embedding", text.vocabulary)?,
             position: embedding("position_embedding", text.positions)?,
-            encoder: Encoder::new(text.encoder, weights.blocks("text_model", &text.encoder)?),
+            encoder: Encoder::new(text.encoder, Operands::F32, weights.blocks("text_model", &text.encoder)?),
             norm: Norm::new(norm, text.encoder.layer_norm_eps),
             projection: weights.linear("text_projection", config.projection, width)?,
             logit_scale: weights.get("logit_scale", &[])?.first().copied().unwrap_or_default(),

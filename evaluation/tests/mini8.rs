@@ -6,7 +6,7 @@ use crate::fixture::{
 };
 use candle_core::Device;
 use evaluation::{Features, HITS, ImageModel, ScoreError, Watch, accuracy, ensemble_hits, joint_hits};
-use jobs::Rows;
+use jobs::{Precision, Rows};
 use serde_json::Value;
 
 fn correct(model: &ImageModel, embedded: &evaluation::Embedded, task: &str) -> (usize, usize) {
@@ -43,7 +43,7 @@ fn pixels_are_the_references() {
 fn features_of_the_base_and_of_a_merge_are_the_references() {
     let goldens = tensors(&testdata("goldens/features_mnist_test_first64.safetensors"));
     let first = images("mnist", "test", &Rows::Indices((0..64).collect()));
-    for model in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
+    for model in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu, Precision::F32).unwrap()] {
         let tokens = model.embed(&first, u64::MAX, &Watch::default()).unwrap();
         let merged = with_update(&model, "knots_ties_k20_a0.6");
         for (model, name) in [(&model, "base"), (&merged, "knots_ties_k20_a0.6")] {

@@ -3,7 +3,7 @@
 use crate::fixture::{base, chain, close, embedded, example, head, images, source, values};
 use candle_core::{Device, Tensor};
 use evaluation::{Delta, Head, ImageModel, Images, ModelError, Preprocess, Watch, accuracy, joint_hits, outline};
-use jobs::{DataFiles, Rows};
+use jobs::{DataFiles, Precision, Rows};
 use std::{
     collections::HashMap,
     path::Path,
@@ -157,7 +157,7 @@ fn both_towers_agree_with_either_activation() {
     for config in [config(), config().replace("quick_gelu", "gelu")] {
         let folder = folder(&config, &weights());
         let host = ImageModel::open(folder.path(), &Device::Cpu).unwrap();
-        let composed = ImageModel::open_composed(folder.path(), &Device::Cpu).unwrap();
+        let composed = ImageModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap();
         let want = features(&composed, &first(40), u64::MAX);
         close(&features(&host, &first(40), u64::MAX), &want, 1e-4, "host against composed");
         close(&features(&composed, &first(40), 0), &want, 1e-5, "composed, embedded again");
@@ -318,7 +318,7 @@ fn a_head_of_another_size_names_both_numbers() {
 fn images_whose_features_are_not_finite_are_not_wrong_answers() {
     let name = "vision_model.encoder.layers.1.self_attn.v_proj";
     let update = pattern(192, 192);
-    for base in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
+    for base in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu, Precision::F32).unwrap()] {
         let deltas = base.deltas([(name, Delta::Dense(&update))]).unwrap();
         for scaling in [1e25, 1e38] {
             let model = base.patched(&deltas, scaling).unwrap();
@@ -336,7 +336,7 @@ fn images_whose_features_are_not_finite_are_not_wrong_answers() {
 #[test]
 fn a_model_is_tried_out_on_blank_images() {
     base().try_out(3).unwrap();
-    ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap().try_out(0).unwrap();
+    ImageModel::open_composed(&example("base"), &Device::Cpu, Precision::F32).unwrap().try_out(0).unwrap();
     let mut broken = weights();
     let key = "visual_projection.weight";
     let nan = (&broken[key] * f64::NAN).unwrap();

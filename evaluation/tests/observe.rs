@@ -101,7 +101,7 @@ fn mnist(base: &ImageModel, budget: u64) -> Sums {
 
 #[test]
 fn gram_matrices_of_an_image_tower_are_the_references() {
-    let composed = ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap();
+    let composed = ImageModel::open_composed(&example("base"), &Device::Cpu, Precision::F32).unwrap();
     for base in [crate::fixture::base(), composed] {
         let sums = mnist(&base, u64::MAX);
         assert_eq!(sums.rows(), 256 * 17);
@@ -123,7 +123,7 @@ fn sums_depend_neither_on_the_threads_nor_on_what_is_held() {
 #[test]
 fn all_modules_of_an_image_tower_are_observed_and_the_towers_agree() {
     let base = crate::fixture::base();
-    let composed = ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap();
+    let composed = ImageModel::open_composed(&example("base"), &Device::Cpu, Precision::F32).unwrap();
     let modules = base.modules();
     let names: Vec<&str> = modules.iter().map(|module| module.name.as_str()).collect();
     let [host, composed] = [&base, &composed].map(|base| Sums::of(base, &first_of_mnist(base, u64::MAX), &names));

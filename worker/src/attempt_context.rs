@@ -16,6 +16,8 @@ pub struct AttemptContext {
     pub slices: Arc<Vec<JobResult>>,
     /// The checkpoint of the leg before, for a job that trains.
     pub leg_checkpoint: Option<Arc<Vec<u8>>>,
+    /// How long the steps and evaluations of a leg may take before it rests ([`Limits::rest`](crate::Limits::rest)).
+    pub rest: Option<Duration>,
     load_timer: Arc<Mutex<LoadTimer>>,
     steps: Arc<Mutex<Option<StepsMade>>>,
 }
@@ -60,6 +62,12 @@ impl AttemptContext {
         Self { leg_checkpoint: checkpoint.map(Arc::new), ..self }
     }
 
+    /// The same context of a leg that rests after this time.
+    #[must_use]
+    pub fn resting_after(self, rest: Option<Duration>) -> Self {
+        Self { rest, ..self }
+    }
+
     /// Says how far a training has come, for heartbeats.
     pub fn made_steps(&self, steps: StepsMade) {
         *self.steps.lock() = Some(steps);
@@ -67,7 +75,7 @@ impl AttemptContext {
 
     /// How far a training has come; `None` for other jobs, and before the first step.
     pub fn steps_made(&self) -> Option<StepsMade> {
-        *self.steps.lock()
+        self.steps.lock().clone()
     }
 
     /// Marks that inputs are being read. That time does not count as computing.

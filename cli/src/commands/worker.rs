@@ -103,9 +103,12 @@ async fn gives_up(signals: ShutdownSignals, grace: Duration) {
 }
 
 fn limits(args: &args::Worker) -> Limits {
+    let wall_clock = (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit));
     Limits {
         attempts: args.attempts,
-        wall_clock: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+        wall_clock,
+        // The other half is for one more step, and for the accuracy on the selection split, which an evaluation measures as well.
+        rest: wall_clock.map(|limit| limit / 2),
         loading: (args.load_limit > 0).then(|| Duration::from_secs(args.load_limit)),
         losses: args.max_losses,
         own_faults: Some(OWN_FAULTS),

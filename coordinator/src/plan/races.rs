@@ -7,12 +7,15 @@ pub(super) use results::RacedResults;
 
 use super::known::Known;
 use crate::{
-    race::DuelRules,
-    strategy::{Candidate, PointResult, PointResults},
+    race::{DuelRules, DuelTerms},
+    strategy::{Candidate, PointResult, PointResults, Scan},
 };
 use jobs::{JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 /// The races of a search, as far as the known results decide them. It can be rebuilt: see [`crate::race`].
 ///
@@ -22,10 +25,12 @@ use std::collections::{HashMap, HashSet};
 /// all examples, and the incumbent is the one with the best value.
 #[derive(Debug)]
 pub(super) struct Races {
+    /// The index of the search.
+    search: usize,
     racing: Racing,
     follows_leaders: bool,
-    /// The part of the error rate that each duel has.
-    error_rate: f64,
+    /// The evidence at which a duel is decided.
+    limit: f64,
     rules: Option<DuelRules>,
     racers: HashMap<JobId, Racer>,
     /// The candidates of the current round, in order.
@@ -35,16 +40,20 @@ pub(super) struct Races {
     completing: Vec<JobId>,
     /// Candidates that lost their duels. Of these no more than the id is kept.
     eliminated: HashSet<JobId>,
-    /// Those whose answers may be forgotten, since the last call of [`take_losers`](Self::take_losers).
-    losers: Vec<Loser>,
+    /// Those whose answers may be forgotten, since the last call of [`take_settled`](Self::take_settled).
+    settled: Vec<Settled>,
 }
 
-/// A candidate that lost its duel.
+/// A duel of a grid or random search that is over, or a candidate whose answers the search needs no more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Loser {
+pub(super) struct Settled {
+    /// The index of the search.
+    pub(super) search: usize,
     pub(super) id: JobId,
-    /// The incumbent that it lost against.
-    pub(super) by: JobId,
+    /// The incumbent that it had a duel with; `None` if it was the incumbent, or had none.
+    pub(super) by: Option<JobId>,
+    /// It was eliminated; else it has a value.
+    pub(super) is_lost: bool,
 }
 
 /// A job that a race needs.
@@ -57,12 +66,13 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of a search of at most `bound` candidates.
-    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
-        // The first candidate has no duel.
-        let duels = bound.saturating_sub(1).max(1) as f64;
+    /// The races of the search with this index, which has at most `bound` candidates.
+    pub(super) fn new(search: usize, racing: Racing, follows_leaders: bool, bound: u64) -> Self {
+        // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
+        let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
         Self {
-            error_rate: racing.error_rate / duels,
+            search,
+            limit: duels as f64 / racing.error_rate,
             racing,
             follows_leaders,
             rules: None,
@@ -71,7 +81,7 @@ impl Races {
             incumbent: None,
             completing: Vec::new(),
             eliminated: HashSet::new(),
-            losers: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -81,32 +91,39 @@ impl Races {
         self.round.len() < most
     }
 
-    /// Takes a candidate into the round.
-    pub(super) fn enter(&mut self, candidate: Candidate, known: &Known) {
+    /// Takes a candidate into the round: one of a scan, if the search has scans.
+    pub(super) fn enter(&mut self, candidate: Candidate, scan: Option<Scan>, known: &Known) {
         if self.rules.is_none() {
             self.rules = known.task_shares().map(|tasks| self.rules_for(tasks, known));
         }
         let id = candidate.id;
+        let terms = self.terms(id, scan, known);
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
-            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, rules),
-            (Some(rules), None) if self.follows_leaders => State::first(id, rules),
+            (Some(_), Some(incumbent)) if known.is_raced_out(self.search, &id, &incumbent) => {
+                State::Decided(Verdict::Eliminated)
+            }
+            (Some(_), Some(incumbent)) if known.is_whole(self.search, &id, &incumbent) => State::Whole,
+            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
+            (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
         };
         self.racers.insert(id, Racer::new(candidate, state));
         self.round.push(id);
     }
 
+    /// The terms of the duels of a candidate. The points of a scan share a sequence, which belongs to the base; others have their own.
+    fn terms(&self, candidate: JobId, scan: Option<Scan>, known: &Known) -> DuelTerms {
+        let seed = self.racing.seed.wrapping_add(scan.map_or(0, |scan| scan.0));
+        let sequence_of = if scan.is_some() { known.id_of(Subject::Base, &known.select) } else { candidate };
+        DuelTerms { seed, sequence_of, limit: self.limit }
+    }
+
     fn rules_for(&self, tasks: Vec<jobs::TaskShare>, known: &Known) -> DuelRules {
-        let sides = if self.follows_leaders { 2.0 } else { 1.0 };
-        let limit = sides / self.error_rate;
         DuelRules {
-            seed: self.racing.seed,
-            slice: self.racing.slice,
+            slice: self.racing.slice_of(tasks.iter().map(|task| task.examples).sum()),
             tasks,
             goal: known.frozen.sweep().objective.goal,
-            to_eliminate: limit,
-            to_win: self.follows_leaders.then_some(limit),
+            follows_winners: self.follows_leaders,
             indifference: self.racing.indifference,
         }
     }
@@ -125,7 +142,8 @@ impl Races {
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                self.losers.extend(self.incumbent.map(|by| Loser { id: *id, by }));
+                let lost = Settled { search: self.search, id: *id, by: self.incumbent, is_lost: true };
+                self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
             } else {
                 self.racers.insert(*id, racer);
             }
@@ -141,6 +159,9 @@ impl Races {
         let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
+        // As in a scan, where an equal value is the one that the next is compared with: see `crate::race`.
+        let follows_leaders = self.follows_leaders;
+        let stays = |ordering: Ordering| if follows_leaders { ordering.is_lt() } else { ordering.is_le() };
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
             match verdict {
                 Verdict::Eliminated => {}
@@ -148,7 +169,7 @@ impl Races {
                 Verdict::Whole => match (known.of(id), incumbent) {
                     (Some(PointResult::Value(_)), None) => incumbent = Some(*id),
                     (Some(PointResult::Value(value)), Some(old)) => match known.of(&old) {
-                        Some(PointResult::Value(old)) if known.compare(value, old).is_le() => {}
+                        Some(PointResult::Value(old)) if stays(known.compare(value, old)) => {}
                         Some(_) => incumbent = Some(*id),
                         None => {
                             self.complete(old);
@@ -159,9 +180,28 @@ impl Races {
                 },
             }
         }
+        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
+        // answers: it has few points, and its leaders have no values.
+        if !self.follows_leaders {
+            let whole = |id: JobId, by| Settled { search: self.search, id, by, is_lost: false };
+            let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
+            self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
+            self.settled.extend(self.incumbent.filter(|old| incumbent != Some(*old)).map(|old| whole(old, None)));
+        }
         self.incumbent = incumbent;
         self.round.clear();
         true
+    }
+
+    /// Whether a race of now needs the answers of a candidate.
+    pub(super) fn needs_answers(&self, id: &JobId) -> bool {
+        self.incumbent == Some(*id) || (self.round.contains(id) && !self.eliminated.contains(id))
+    }
+
+    /// Whether a candidate that would enter now needs answers that are forgotten.
+    pub(super) fn lacks_answers(&self, id: &JobId, known: &Known) -> bool {
+        let is_decided = self.incumbent.is_some_and(|incumbent| known.is_raced_out(self.search, id, &incumbent));
+        !is_decided && known.has_forgotten(id)
     }
 
     /// The jobs that the races need now, of which some may have been issued.
@@ -174,13 +214,13 @@ impl Races {
     }
 
     /// The jobs that the races may need next: the following slices of duels, and the first slices of the points that may enter next,
-    /// which are `candidates`. No race reads their results before it wants them.
-    pub(super) fn ahead(&self, candidates: &[Candidate], known: &Known) -> Vec<WantedJob> {
+    /// which are `candidates` of the scan. No race reads their results before it wants them.
+    pub(super) fn ahead(&self, candidates: &[Candidate], scan: Option<Scan>, known: &Known) -> Vec<WantedJob> {
         let Some(rules) = &self.rules else { return Vec::new() };
         let open = self.round.iter().filter_map(|id| self.racers.get(id));
         let following = open.flat_map(|racer| racer.ahead(known, rules, &self.racers));
         let first = candidates.iter().filter_map(|candidate| {
-            let slice = State::first_slice(candidate.id, rules)?;
+            let slice = State::first_slice(candidate.id, self.terms(candidate.id, scan, known), rules)?;
             Some(known.wanted(candidate, Some(slice)))
         });
         let all = following.chain(first);
@@ -198,9 +238,9 @@ impl Races {
         self.racers.keys().chain(&self.eliminated).copied()
     }
 
-    /// The candidates that have lost since the last call.
-    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
-        std::mem::take(&mut self.losers)
+    /// The candidates whose answers the search needs no more, since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
     }
 
     /// The candidate of a job that the races want.

@@ -5,7 +5,7 @@ use super::{
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
-    races::{Loser, RacedResults, Races, WantedJob},
+    races::{RacedResults, Races, Settled, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
     results::JobStatus,
 };
@@ -40,6 +40,8 @@ pub(super) struct ActiveSearch {
     waiting: VecDeque<WaitingReplicate>,
     /// The races of its points, if the sweep races.
     races: Option<Races>,
+    /// A point that may enter once its answers, which are forgotten, are [recalled](Known::recall).
+    returning: Option<Candidate>,
 }
 
 /// A requested point with one of its seeds.
@@ -66,9 +68,10 @@ impl Searches {
         let ties = if sweep.evaluation.benchmark.is_joint() { Ties::First } else { Ties::Last };
         let seeks_trade_offs = !sweep.goals.is_empty();
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
-        let active = |search: &Search| {
+        let active = |(index, search): (usize, &Search)| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
-            let races = sweep.racing.clone().map(|racing| Races::new(racing, state.follows_leaders(), state.bound()));
+            let races = |racing| Races::new(index, racing, state.follows_leaders(), state.bound());
+            let races = sweep.racing.clone().map(races);
             Ok(ActiveSearch {
                 search: search.clone(),
                 state,
@@ -76,9 +79,10 @@ impl Searches {
                 groups: Groups::new(),
                 waiting: VecDeque::new(),
                 races,
+                returning: None,
             })
         };
-        let all = sweep.searches.iter().map(active).collect::<Result<_, StrategyError>>()?;
+        let all = sweep.searches.iter().enumerate().map(active).collect::<Result<_, StrategyError>>()?;
         Ok(Self { all, best: None, ends_early: false, is_cut_short: false })
     }
 
@@ -108,9 +112,21 @@ impl Searches {
         self.all.iter().filter_map(|search| search.races.as_ref()).flat_map(Races::candidates).collect()
     }
 
-    /// The points that have lost races since the last call.
-    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
-        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_losers).collect()
+    /// The races that are over, since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_settled).collect()
+    }
+
+    /// Whether the answers of a point may be forgotten. Where there are several searches, those of one with a value are kept: to read
+    /// it again would take the value from the others meanwhile.
+    pub(super) fn may_forget(&self, settled: &Settled) -> bool {
+        let mut races = self.all.iter().filter_map(|search| search.races.as_ref());
+        (self.all.len() == 1 || settled.is_lost) && !races.any(|races| races.needs_answers(&settled.id))
+    }
+
+    /// The points whose answers searches need again.
+    pub(super) fn returning(&self) -> Vec<JobId> {
+        self.all.iter().filter_map(|search| search.returning.as_ref()).map(|candidate| candidate.id).collect()
     }
 
     pub(super) fn is_cut_short(&self) -> bool {
@@ -210,8 +226,16 @@ impl ActiveSearch {
             if !races.has_room() {
                 break;
             }
-            match self.state.next(&RacedResults { results: read, races: Some(&races) })? {
-                NextPoint::Evaluate(candidate) => races.enter(*candidate, known),
+            let next = match self.returning.take() {
+                Some(candidate) => NextPoint::Evaluate(Box::new(candidate)),
+                None => self.state.next(&RacedResults { results: read, races: Some(&races) })?,
+            };
+            match next {
+                NextPoint::Evaluate(candidate) if races.lacks_answers(&candidate.id, known) => {
+                    self.returning = Some(*candidate);
+                    break;
+                }
+                NextPoint::Evaluate(candidate) => races.enter(*candidate, self.state.scan(), known),
                 NextPoint::Complete(candidate) => races.complete(candidate.id),
                 NextPoint::Wait => break,
                 NextPoint::Done(choice) => self.choice = Some(*choice),

@@ -59,6 +59,10 @@ pub(super) struct Linear {
     is_stuck: bool,
 }
 
+/// The number of a scan of a linear search, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scan(pub(crate) u64);
+
 #[derive(Debug, Clone)]
 struct ScannedParameter {
     key: String,
@@ -93,6 +97,10 @@ impl Linear {
     pub(super) fn bound(&self) -> u64 {
         let values: u64 = self.parameters.iter().map(|parameter| parameter.values.len() as u64).sum();
         values.max(1)
+    }
+
+    pub(super) fn scan(&self) -> Scan {
+        Scan(self.parameter as u64)
     }
 
     pub(super) fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {

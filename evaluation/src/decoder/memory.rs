@@ -63,8 +63,11 @@ impl DecoderConfig {
             let tokens = tokens.max(place.longest) as u64;
             // The sums of the widest product lie beside the inner layer.
             let floats = tokens * (token + 2 * self.mlp_width) as u64;
+            // Rows in `bf16` lie beside those that they are made of.
+            let rounded =
+                if place.precision == Precision::Bf16 { tokens * self.mlp_width.div_ceil(2) as u64 } else { 0 };
             let scores = place.longest.min(host::attention::QUERIES) as u64 * place.longest as u64;
-            return (floats + scores).saturating_mul((size_of::<f32>() * place.threads) as u64);
+            return (floats + rounded + scores).saturating_mul((size_of::<f32>() * place.threads) as u64);
         }
         let square = (place.longest as u64).saturating_pow(2);
         let tokens = composed::BATCH_TOKENS.max(place.longest) as u64;
@@ -84,9 +87,9 @@ impl DecoderPlacement {
         self.on_host && half && (self.precision == Precision::F32 || self.precision == self.stored)
     }
 
-    /// True if products widen numbers.
+    /// True if products widen numbers, or bring them into their order.
     fn widens(&self) -> bool {
-        self.keeps_file() || self.precision != Precision::F32
+        self.keeps_file() || self.precision == Precision::F16
     }
 
     fn matrix_bytes(&self, [outputs, inputs]: [usize; 2], size: u64, in_file: bool) -> u64 {

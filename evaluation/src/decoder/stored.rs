@@ -71,33 +71,47 @@ impl Stored {
     /// Reads a part of a matrix `[outputs, inputs]` as products take it: `[depth, PANEL]`, the outputs of a panel from
     /// `output` on and the inputs from `input` on; zeros where the matrix has no more outputs.
     pub(crate) fn slab(&self, output: usize, input: usize, slab: &mut [f32]) {
-        let turn = Turn { matrix: self.bytes(), inputs: self.columns, outputs: self.rows, output, input };
+        let turn = Turn { matrix: self.bytes(), columns: self.columns, rows: self.rows, row: output, column: input };
         arch().dispatch(|| match self.format {
             Format::Full => turn.write(slab, f32::from_le_bytes),
             Format::Half(Half::Bf16) => turn.write(slab, bf16),
             Format::Half(Half::F16) => turn.write(slab, f16),
         });
     }
+
+    /// True if every row is a whole number of pairs of 16-bit numbers.
+    pub(crate) fn has_pairs(&self) -> bool {
+        self.columns.is_multiple_of(2)
+    }
+
+    /// Reads a part of a matrix in `bf16` that [has pairs](Self::has_pairs) as products of [pairs](crate::model::host::pairs) take it:
+    /// `[depth, PANEL]`, the outputs of a panel from `output` on and the pairs from `pair` on.
+    pub(crate) fn pair_slab(&self, output: usize, pair: usize, slab: &mut [u32]) {
+        let turn = Turn { matrix: self.bytes(), columns: self.columns / 2, rows: self.rows, row: output, column: pair };
+        // The first input of a pair lies in the file's lower half.
+        arch().dispatch(|| turn.write(slab, |bytes| u32::from_le_bytes(bytes).rotate_left(16)));
+    }
 }
 
+/// A part of a matrix `[rows, columns]` whose rows become columns.
 struct Turn<'a> {
     matrix: &'a [u8],
-    inputs: usize,
-    outputs: usize,
-    output: usize,
-    input: usize,
+    columns: usize,
+    rows: usize,
+    row: usize,
+    column: usize,
 }
 
 impl Turn<'_> {
     #[inline(always)]
-    fn write<const SIZE: usize>(self, slab: &mut [f32], decode: impl Fn([u8; SIZE]) -> f32) {
-        let count = PANEL.min(self.outputs - self.output);
+    fn write<T: Copy + Default, const SIZE: usize>(self, slab: &mut [T], decode: impl Fn([u8; SIZE]) -> T) {
+        let count = PANEL.min(self.rows - self.row);
         if count < PANEL {
-            slab.fill(0.0);
+            slab.fill(T::default());
         }
-        for (block, input) in slab.chunks_mut(TURNED * PANEL).zip((self.input..).step_by(TURNED)) {
+        for (block, column) in slab.chunks_mut(TURNED * PANEL).zip((self.column..).step_by(TURNED)) {
             for row in 0..count {
-                let at = ((self.output + row) * self.inputs + input) * SIZE;
+                let at = ((self.row + row) * self.columns + column) * SIZE;
                 let numbers = self.matrix[at..at + block.len() / PANEL * SIZE].as_chunks::<SIZE>().0;
                 for (line, number) in block.chunks_exact_mut(PANEL).zip(numbers) {
                     line[row] = decode(*number);

@@ -7,6 +7,9 @@
 mod cuda;
 mod plain;
 mod steps;
+mod texts;
+
+pub(crate) use texts::{Added, add_rms_norm, gated, masked_shares, rms_norm};
 
 use crate::Activation;
 use candle_core::{
@@ -106,26 +109,29 @@ macro_rules! in_format {
     };
 }
 
-/// Calls `$pass` with the numbers of a storage.
-macro_rules! of_numbers {
-    ($storage:expr, $layout:expr, |$values:ident| $pass:expr) => {
+/// Calls `$pass` with the numbers of a storage, or of two that have the same format.
+macro_rules! in_format_of {
+    ($storage:expr, |$values:ident| $pass:expr) => {
         match $storage {
-            CpuStorage::F32($values) => {
-                let $values = numbers($values, $layout)?;
-                $pass
-            }
-            CpuStorage::BF16($values) => {
-                let $values = numbers($values, $layout)?;
-                $pass
-            }
-            CpuStorage::F16($values) => {
-                let $values = numbers($values, $layout)?;
-                $pass
-            }
+            CpuStorage::F32($values) => $pass,
+            CpuStorage::BF16($values) => $pass,
+            CpuStorage::F16($values) => $pass,
             other => bail!("fused passes take no numbers of the format {:?}", other.dtype()),
         }
     };
+    ($storage:expr, $other:expr, |$values:ident, $others:ident| $pass:expr) => {
+        match ($storage, $other) {
+            (CpuStorage::F32($values), CpuStorage::F32($others)) => $pass,
+            (CpuStorage::BF16($values), CpuStorage::BF16($others)) => $pass,
+            (CpuStorage::F16($values), CpuStorage::F16($others)) => $pass,
+            (one, other) => {
+                bail!("fused passes take no numbers of two formats: {:?} and {:?}", one.dtype(), other.dtype())
+            }
+        }
+    };
 }
+
+use in_format_of;
 
 impl CustomOp2 for Finish {
     fn name(&self) -> &'static str {
@@ -141,7 +147,8 @@ impl CustomOp2 for Finish {
     ) -> Result<(CpuStorage, Shape)> {
         let bias = f32s(bias, of_bias)?;
         check(columns(layout), &[bias])?;
-        let made = of_numbers!(product, layout, |product| stored(plain::finish(product, bias, self.activation)));
+        let made =
+            in_format_of!(product, |values| stored(plain::finish(numbers(values, layout)?, bias, self.activation)));
         Ok((made, layout.shape().clone()))
     }
 
@@ -177,7 +184,7 @@ impl CustomOp3 for Add {
         if stream.len() != layout.shape().elem_count() {
             bail!("a product of {:?} is added to a stream of {:?}", layout.dims(), of_stream.dims());
         }
-        let sum = of_numbers!(product, layout, |product| plain::add(product, bias, stream));
+        let sum = in_format_of!(product, |values| plain::add(numbers(values, layout)?, bias, stream));
         Ok((CpuStorage::F32(sum), of_stream.shape().clone()))
     }
 

@@ -1,4 +1,4 @@
-use crate::{CommandError, error::names};
+use crate::{CommandError, RestedState, error::names};
 use files::FileChanged;
 use jobs::{Blame, ByteSize, causes};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -231,6 +231,9 @@ pub enum JobError {
     /// The worker is stopping.
     #[error("the job was interrupted")]
     Interrupted,
+    /// A leg of a training has computed for long enough, and goes on from this state in its next attempt.
+    #[error("the job rests, and goes on from the state that it keeps")]
+    Rests(RestedState),
     /// The sweep of the job was cancelled together with its running jobs.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
@@ -276,7 +279,7 @@ impl JobError {
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Command(error) => error.is_retryable(),
-            Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
+            Self::Panicked(_) | Self::Interrupted | Self::Rests(_) | Self::Cancelled(_) => true,
             // The file may be the right one again. Otherwise the next attempt refuses it by its digest.
             Self::FileChanged(_) => true,
             // Machines and networks differ in speed.

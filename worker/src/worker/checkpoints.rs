@@ -1,8 +1,9 @@
 //! Checkpoints of long jobs: read before an attempt, written while it runs, deleted once the job is over.
 
 use super::Worker;
-use crate::Checkpoints;
+use crate::{Checkpoints, RestedState};
 use jobs::{Checkpoint, Job, JobId, JobSpec};
+use store::StoreError;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -15,13 +16,8 @@ pub(super) struct Kept {
 /// Whether jobs of this kind keep checkpoints.
 fn is_resumable(spec: &JobSpec) -> bool {
     match spec {
-        JobSpec::Tune(_) => true,
-        // A leg of a training is short.
-        JobSpec::Evaluate(_)
-        | JobSpec::Write(_)
-        | JobSpec::Statistics(_)
-        | JobSpec::Layerwise(_)
-        | JobSpec::Train(_) => false,
+        JobSpec::Tune(_) | JobSpec::Train(_) => true,
+        JobSpec::Evaluate(_) | JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Layerwise(_) => false,
     }
 }
 
@@ -83,6 +79,13 @@ impl Worker {
         if let Err(error) = self.store.put_checkpoint(&kept.job, checkpoint.to_json()).await {
             warn!(%error, "cannot store a checkpoint; if this worker ends now, the job repeats more steps");
         }
+    }
+
+    /// Writes the state of a leg that rests. Unlike the states of other jobs it must not be lost: the leg would make the same steps again,
+    /// and rest again.
+    pub(super) async fn keep_rested(&self, job: &Job, state: &RestedState) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(job.id(), state.text().to_owned());
+        self.store.put_checkpoint(&job.id(), checkpoint.to_json()).await
     }
 
     /// Deletes the checkpoint of a job that is over. One that stays is never read again.

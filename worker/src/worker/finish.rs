@@ -96,7 +96,7 @@ impl Worker {
 
     /// Records a failure unless it does not count, and settles the delivery as the retry policy says.
     async fn settle_failure(&self, delivery: Delivery, job: &Job, error: &JobError) -> Result<(), WorkerError> {
-        let tried = if matches!(error, JobError::Interrupted | JobError::Cancelled(_)) {
+        let tried = if matches!(error, JobError::Interrupted | JobError::Rests(_) | JobError::Cancelled(_)) {
             None
         } else {
             self.machines_tried(job).await

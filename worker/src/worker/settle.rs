@@ -26,6 +26,7 @@ impl Worker {
                     self.delete_trials(&delivery.id(), true).await;
                 }
                 // The worker that stored it may have been killed before it did so.
+                self.delete_checkpoint(delivery.job()).await;
                 self.delete_leg_checkpoints(delivery.job().spec()).await;
                 self.counted(Outcome::Known, delivery.ack()).await
             }

@@ -10,13 +10,13 @@ const RACED: [&str; 3] = [
     "racing={slice: 100, round: 2}",
 ];
 
-/// Two searches that race the same points.
+/// Two searches that race the same points: most of them lose.
 const TWICE: [&str; 5] = [
     "method=grid",
     "recipe=null",
     "parameters=null",
-    "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.1, 0.2, 0.3, 0.4]}}, \
-     {name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.4, 0.3, 0.2, 0.1]}}]",
+    "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.1, 0.5, 0.6, 0.7]}}, \
+     {name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.7, 0.6, 0.5, 0.1]}}]",
     "racing={slice: 100, round: 2}",
 ];
 
@@ -50,10 +50,10 @@ fn the_answers_of_points_that_are_raced_out_are_not_kept() {
     let mut most = 0;
     let outcome = advance(&mut plan, usize::MAX, |plan| most = most.max(plan.known.results.answers.len())).unwrap();
     let with_value = points(&outcome).filter(|point| point.value.is_some()).count();
-    assert!(with_value < 10, "{with_value} of 20");
+    assert!((4..10).contains(&with_value), "{with_value} of 20");
     // A baseline is a merge as well.
-    assert_eq!(plan.known.results.answers.len(), with_value + 1);
-    assert!(most <= with_value + 3, "{most}: a round has two points");
+    assert_eq!(plan.known.results.answers.len(), 2, "the best point and a baseline");
+    assert!(most <= 5, "{most}: the best point before, a round of two, one that has just ended, a baseline");
     assert_eq!(plan.known.results.raced_out.len(), 20 - with_value);
 }
 
@@ -72,11 +72,71 @@ fn a_plan_that_starts_without_these_answers_has_the_same_table() {
 }
 
 #[test]
-fn searches_that_race_the_same_points_keep_the_answers_for_each_other() {
+fn searches_that_race_the_same_points_read_forgotten_answers_again_from_the_store() {
     let mut plan = SweepPlan::new(frozen(&TWICE)).unwrap();
-    let outcome = advance(&mut plan, usize::MAX, |_| ()).unwrap();
+    let mut issued: BTreeMap<JobId, u32> = BTreeMap::new();
+    let mut most = 0;
+    let outcome = loop {
+        match plan.next(1).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    *issued.entry(job.id).or_default() += 1;
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(outcome) => break *outcome,
+        }
+        most = most.max(plan.known.results.answers.len());
+    };
+    let again = issued.values().filter(|times| **times > 1).count();
+    let most_often = issued.values().max();
+    assert!(
+        again > 0 && most_often == Some(&2),
+        "{again} jobs were issued again, and one of them {most_often:?} times"
+    );
+    // Of five points the best one, a round of two, one that has just ended, and a baseline.
+    assert!(most <= 5, "{most}");
     assert!(points(&outcome).any(|point| point.raced.is_some()));
-    assert!(plan.known.results.raced_out.is_empty());
+    // The table is that of a plan that forgets nothing, since it has each search by itself.
+    for name in ["one", "other"] {
+        let alone = TWICE.map(|text| if text.starts_with("searches") { alone(name) } else { text });
+        let whole = advance(&mut SweepPlan::new(frozen(&alone)).unwrap(), usize::MAX, |_| ()).unwrap();
+        let row = |outcome: &Outcome| outcome.rows.iter().find(|row| row.name == name).cloned().unwrap();
+        let values = |row: &jobs::Row| match &row.kind {
+            RowKind::Search { spec, points, .. } => {
+                (spec.clone(), points.iter().map(|point| (point.job, point.value)).collect::<Vec<_>>())
+            }
+            _ => unreachable!("the row is a search"),
+        };
+        assert_eq!(values(&row(&outcome)), values(&row(&whole)), "{name}");
+    }
+}
+
+fn alone(name: &str) -> &'static str {
+    if name == "one" {
+        "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.1, 0.5, 0.6, 0.7]}}]"
+    } else {
+        "searches=[{name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.7, 0.6, 0.5, 0.1]}}]"
+    }
+}
+
+#[test]
+fn two_searches_that_are_interrupted_have_the_same_table() {
+    let whole = advance(&mut SweepPlan::new(frozen(&TWICE)).unwrap(), usize::MAX, |_| ()).unwrap();
+    for answered in (0..60).step_by(3) {
+        let mut first = SweepPlan::new(frozen(&TWICE)).unwrap();
+        if advance(&mut first, answered, |_| ()).is_some() {
+            break;
+        }
+        let mut second = SweepPlan::with_results(frozen(&TWICE), first.into_results()).unwrap();
+        let resumed = advance(&mut second, usize::MAX, |_| ()).unwrap();
+        for (resumed, whole) in points(&resumed).zip(points(&whole)) {
+            assert_eq!(resumed.raced, whole.raced, "after {answered} answers");
+            assert_eq!(resumed.slices, whole.slices, "after {answered} answers");
+        }
+        assert_eq!(resumed, whole, "after {answered} answers");
+    }
 }
 
 #[test]

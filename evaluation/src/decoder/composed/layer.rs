@@ -2,14 +2,14 @@
 
 use crate::{
     decoder::{DecoderConfig, module::ModuleKind, rope::Rope},
-    device::Accelerator,
+    device::{
+        Accelerator,
+        fused::{self, Added},
+    },
     observe::Hook,
 };
 use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{
-    ops::{rms_norm, silu, softmax_last_dim},
-    rotary_emb::rope,
-};
+use candle_nn::rotary_emb::rope;
 
 /// An RMS norm, computed in `f32`.
 #[derive(Clone)]
@@ -20,7 +20,12 @@ pub(crate) struct Norm {
 
 impl Norm {
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        rms_norm(&x.to_dtype(DType::F32)?.contiguous()?, &self.weight, self.eps)?.to_dtype(x.dtype())
+        fused::rms_norm(&x.contiguous()?, &self.weight, self.eps)
+    }
+
+    /// Adds an update to a stream, and norms the sum.
+    fn apply_to_sum(&self, stream: &Tensor, update: &Tensor) -> Result<Added> {
+        fused::add_rms_norm(&stream.contiguous()?, &update.contiguous()?, &self.weight, self.eps)
     }
 }
 
@@ -150,11 +155,11 @@ impl Layer {
         let mask = if to_ends { &masks.ends } else { &masks.all };
         let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask, &batch.on)?;
         hook.takes(ModuleKind::Out, &context);
-        let x = (x + self.project(ModuleKind::Out, &context, &batch.on)?)?;
-        let normed = self.norms[1].apply(&x)?;
+        let Added { sum: x, normed } =
+            self.norms[1].apply_to_sum(&x, &self.project(ModuleKind::Out, &context, &batch.on)?)?;
         hook.takes(ModuleKind::Gate, &normed);
-        let gate = silu(&self.project(ModuleKind::Gate, &normed, &batch.on)?)?;
-        let inner = (gate * self.project(ModuleKind::Up, &normed, &batch.on)?)?;
+        let gate = self.project(ModuleKind::Gate, &normed, &batch.on)?;
+        let inner = fused::gated(&gate, &self.project(ModuleKind::Up, &normed, &batch.on)?)?;
         hook.takes(ModuleKind::Down, &inner);
         x + self.project(ModuleKind::Down, &inner, &batch.on)?
     }
@@ -188,9 +193,8 @@ fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor, on: &Accelera
     let Heads { query, key, value } = heads;
     let (texts, heads, count, width) = query.dims4()?;
     let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
-    let scores = (on.product(&shared, &key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
-    let scores = scores.reshape((texts, heads, count, ()))?.broadcast_add(mask)?;
-    let shares = softmax_last_dim(&scores)?.to_dtype(value.dtype())?;
+    let scores = on.product(&shared, &key.t()?)?.reshape((texts, heads, count, ()))?;
+    let shares = fused::masked_shares(&scores, mask, 1.0 / (width as f32).sqrt())?;
     let longest = shares.dim(D::Minus1)?;
     let context = on.product(&shares.reshape((texts, config.kv_heads, (), longest))?, value)?;
     context.reshape((texts, heads, count, width))?.transpose(1, 2)?.contiguous()?.reshape((texts, count, heads * width))

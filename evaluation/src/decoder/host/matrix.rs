@@ -12,17 +12,21 @@ use crate::{
     instructions::arch,
     model::host::{
         kernels::{View, matmul},
+        pairs::{pairs_of, round_panel, round_rows, widen_panel},
         product::{Finish, NO_BIAS, PANEL, Partial, Product},
     },
 };
 use jobs::Precision;
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-/// Inputs of one slab: with `PANEL` outputs, 256 KiB that stay in a core's second cache.
+/// Inputs, or pairs of inputs, of one slab: with `PANEL` outputs, 256 KiB that stay in a core's second cache.
 const DEPTH: usize = 1024;
 
 /// A matrix `[outputs, inputs]` and what is added after it. A clone shares its numbers.
+///
+/// # Numerics
+/// In `bf16` the rows that the matrix multiplies are rounded as well ([`pairs`](crate::model::host::pairs)). In `f16` they stay in `f32`.
 #[derive(Clone)]
 pub(crate) struct Matrix {
     outputs: usize,
@@ -31,12 +35,28 @@ pub(crate) struct Matrix {
     bias: Option<Arc<[f32]>>,
 }
 
-/// Panels hold `[inputs, PANEL]` numbers each; the last is filled up with zeros.
+/// Panels hold a line of `PANEL` elements for each input or pair of inputs; the last is filled up with zeros. Stored are rows of the file,
+/// which are brought into this order at every product.
 #[derive(Clone)]
 enum Values {
+    /// For products in `f32`.
+    Numbers(Numbers),
+    /// For products in `bf16`.
+    Pairs(Pairs),
+}
+
+#[derive(Clone)]
+enum Numbers {
     Full(Arc<Vec<f32>>),
-    Rounded(Half, Arc<Vec<u16>>),
-    /// Rows of the file, in the model's own precision or narrower: turned and widened at every product.
+    /// Widened at every product.
+    F16(Arc<Vec<u16>>),
+    /// In the model's own precision or narrower.
+    Stored(Stored),
+}
+
+#[derive(Clone)]
+enum Pairs {
+    Packed(Arc<Vec<u32>>),
     Stored(Stored),
 }
 
@@ -44,8 +64,12 @@ enum Values {
 #[derive(Default)]
 pub(crate) struct Slabs {
     slab: Vec<f32>,
+    pair_slab: Vec<u32>,
+    /// Rows in pairs.
+    rounded: Vec<u32>,
     /// `[rows, depth]`
     part: Vec<f32>,
+    pair_part: Vec<u32>,
     /// `[rows, PANEL]` for every panel.
     sums: Vec<[f32; PANEL]>,
 }
@@ -57,16 +81,25 @@ impl Matrix {
         let outputs = stored.rows;
         let inputs = stored.columns;
         let values = match (half_of(precision), stored.format) {
-            (None, Format::Half(_)) => Values::Stored(stored.clone()),
-            (Some(wanted), Format::Half(half)) if wanted == half => Values::Stored(stored.clone()),
-            (wanted, _) => Values::packed(wanted, outputs, inputs, |n, panel| stored.slab(n * PANEL, 0, panel)),
+            (None, Format::Half(_)) | (Some(Half::F16), Format::Half(Half::F16)) => {
+                Values::Numbers(Numbers::Stored(stored.clone()))
+            }
+            (Some(Half::Bf16), Format::Half(Half::Bf16)) if stored.has_pairs() => {
+                Values::Pairs(Pairs::Stored(stored.clone()))
+            }
+            (wanted, Format::Full | Format::Half(_)) => {
+                Values::packed(wanted, outputs, inputs, |n, panel| stored.slab(n * PANEL, 0, panel))
+            }
         };
         Self { outputs, inputs, values, bias: found.bias.as_ref().map(|bias| vector(bias, precision)) }
     }
 
-    /// True if products widen the numbers.
+    /// True if products bring the numbers into their order, or widen them.
     pub(crate) fn is_widened(&self) -> bool {
-        !matches!(self.values, Values::Full(_))
+        match self.values {
+            Values::Numbers(Numbers::Full(_)) | Values::Pairs(Pairs::Packed(_)) => false,
+            Values::Numbers(Numbers::F16(_) | Numbers::Stored(_)) | Values::Pairs(Pairs::Stored(_)) => true,
+        }
     }
 
     /// The matrix with `scaling` times the update added, in `f32` and then rounded to the model's precision.
@@ -74,7 +107,7 @@ impl Matrix {
         let outputs = self.outputs;
         let inputs = self.inputs;
         let values = Values::packed(half_of(precision), outputs, inputs, |n, panel| {
-            self.read(n, 0, panel);
+            self.values.read_panel(n, inputs, panel);
             add(panel, update, scaling, n * PANEL, [outputs, inputs]);
         });
         Self { outputs, inputs, values, bias: self.bias.clone() }
@@ -82,43 +115,76 @@ impl Matrix {
 
     /// Finishes `to` with `from · matrixᵀ + bias`. Row `r` of `to` lies at `r · stride`.
     pub(crate) fn apply(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
+        let inputs = self.inputs;
+        let outputs = self.outputs;
+        let bias = self.bias.as_deref();
         match &self.values {
-            Values::Full(panels) if self.inputs <= 2 * DEPTH => {
-                let inputs = self.inputs;
-                let outputs = self.outputs;
-                let bias = self.bias.as_deref();
-                arch().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
+            Values::Numbers(Numbers::Full(panels)) if inputs <= 2 * DEPTH => {
+                arch().dispatch(Product { panels, depth: inputs, outputs, bias, to, stride, from, finish });
             }
-            Values::Full(_) | Values::Rounded(..) | Values::Stored(_) => {
-                self.apply_by_slabs((to, stride), from, finish, own);
+            Values::Numbers(numbers) => {
+                self.sum_numbers(numbers, from, own);
+                self.finish((to, stride), finish, own);
+            }
+            Values::Pairs(pairs) => {
+                let mut rounded = std::mem::take(&mut own.rounded);
+                round_rows(&mut rounded, from, inputs);
+                let depth = pairs_of(inputs);
+                match pairs {
+                    Pairs::Packed(panels) if depth <= 2 * DEPTH => {
+                        Product { panels, depth, outputs, bias, to, stride, from: &rounded, finish }.compute();
+                    }
+                    Pairs::Packed(_) | Pairs::Stored(_) => {
+                        self.sum_pairs(pairs, &rounded, own);
+                        self.finish((to, stride), finish, own);
+                    }
+                }
+                own.rounded = rounded;
             }
         }
     }
 
-    /// Some inputs at a time: their part of `from` is brought together, and stays in a cache for all panels.
-    fn apply_by_slabs(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
-        let Slabs { slab: buffer, part, sums } = own;
-        let rows = from.len() / self.inputs;
-        sums.clear();
-        sums.resize(rows * self.outputs.div_ceil(PANEL), [0.0; PANEL]);
-        for first in (0..self.inputs).step_by(DEPTH) {
-            let depth = DEPTH.min(self.inputs - first);
-            part.clear();
-            part.extend(from.chunks_exact(self.inputs).flat_map(|row| &row[first..first + depth]));
-            for (n, sums) in sums.chunks_exact_mut(rows).enumerate() {
-                let slab = match &self.values {
-                    Values::Full(panels) => &panels[(n * self.inputs + first) * PANEL..][..depth * PANEL],
-                    Values::Rounded(..) | Values::Stored(_) => {
-                        buffer.resize(depth * PANEL, 0.0);
-                        self.read(n, first, buffer);
-                        &*buffer
-                    }
-                };
-                arch().dispatch(Partial { sums, from: part, slab });
-            }
-        }
+    fn sum_numbers(&self, numbers: &Numbers, from: &[f32], own: &mut Slabs) {
+        let Slabs { slab: buffer, part, sums, .. } = own;
+        let inputs = self.inputs;
+        let rows = RowParts { rows: from, depth: inputs, panels: self.outputs.div_ceil(PANEL) };
+        rows.each(part, sums, |n, range, from, sums| {
+            let depth = range.len();
+            let slab = match numbers {
+                Numbers::Full(panels) => &panels[(n * inputs + range.start) * PANEL..][..depth * PANEL],
+                Numbers::F16(_) | Numbers::Stored(_) => {
+                    buffer.resize(depth * PANEL, 0.0);
+                    numbers.read(n, inputs, range.start, buffer);
+                    &*buffer
+                }
+            };
+            arch().dispatch(Partial { sums, from, slab });
+        });
+    }
+
+    fn sum_pairs(&self, pairs: &Pairs, from: &[u32], own: &mut Slabs) {
+        let Slabs { pair_slab: buffer, pair_part: part, sums, .. } = own;
+        let whole = pairs_of(self.inputs);
+        let rows = RowParts { rows: from, depth: whole, panels: self.outputs.div_ceil(PANEL) };
+        rows.each(part, sums, |n, range, from, sums| {
+            let depth = range.len();
+            let slab = match pairs {
+                Pairs::Packed(panels) => &panels[(n * whole + range.start) * PANEL..][..depth * PANEL],
+                Pairs::Stored(stored) => {
+                    buffer.resize(depth * PANEL, 0);
+                    stored.pair_slab(n * PANEL, range.start, buffer);
+                    &*buffer
+                }
+            };
+            Partial { sums, from, slab }.compute();
+        });
+    }
+
+    /// Finishes what was summed panel by panel.
+    fn finish(&self, (to, stride): (&mut [f32], usize), finish: Finish, own: &Slabs) {
+        let rows = own.sums.len() / self.outputs.div_ceil(PANEL);
         arch().dispatch(|| {
-            for (sums, start) in sums.chunks_exact(rows).zip((0..).step_by(PANEL)) {
+            for (sums, start) in own.sums.chunks_exact(rows).zip((0..).step_by(PANEL)) {
                 let columns = start..self.outputs.min(start + PANEL);
                 let bias = self.bias.as_ref().map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
                 for (to, sums) in to.chunks_mut(stride).zip(sums) {
@@ -127,38 +193,104 @@ impl Matrix {
             }
         });
     }
+}
 
+impl Numbers {
     /// Reads `[depth, PANEL]` numbers of panel `n`, from input `first` on.
-    fn read(&self, n: usize, first: usize, slab: &mut [f32]) {
-        let range = (n * self.inputs + first) * PANEL..(n * self.inputs + first) * PANEL + slab.len();
-        match &self.values {
-            Values::Full(panels) => slab.copy_from_slice(&panels[range]),
-            Values::Rounded(half, panels) => half.widen(slab, &panels[range]),
-            Values::Stored(stored) => stored.slab(n * PANEL, first, slab),
+    fn read(&self, n: usize, inputs: usize, first: usize, slab: &mut [f32]) {
+        let range = (n * inputs + first) * PANEL..(n * inputs + first) * PANEL + slab.len();
+        match self {
+            Self::Full(panels) => slab.copy_from_slice(&panels[range]),
+            Self::F16(panels) => Half::F16.widen(slab, &panels[range]),
+            Self::Stored(stored) => stored.slab(n * PANEL, first, slab),
+        }
+    }
+}
+
+/// Rows that meet the panels of a matrix some elements at a time.
+struct RowParts<'a, T> {
+    /// `[rows, depth]`
+    rows: &'a [T],
+    depth: usize,
+    panels: usize,
+}
+
+impl<T: Copy> RowParts<'_, T> {
+    /// Calls `add` with each panel's number, a range of elements, the part of the rows in it, and the sums of the panel. The part of the rows
+    /// is brought together, and stays in a cache for all panels.
+    fn each(
+        &self,
+        part: &mut Vec<T>,
+        sums: &mut Vec<[f32; PANEL]>,
+        mut add: impl FnMut(usize, Range<usize>, &[T], &mut [[f32; PANEL]]),
+    ) {
+        let rows = self.rows.len() / self.depth;
+        sums.clear();
+        sums.resize(rows * self.panels, [0.0; PANEL]);
+        for first in (0..self.depth).step_by(DEPTH) {
+            let range = first..self.depth.min(first + DEPTH);
+            part.clear();
+            part.extend(self.rows.chunks_exact(self.depth).flat_map(|row| &row[range.clone()]));
+            for (n, sums) in sums.chunks_exact_mut(rows).enumerate() {
+                add(n, range.clone(), part, sums);
+            }
         }
     }
 }
 
 impl Values {
+    /// Reads the numbers of panel `n`: `[inputs, PANEL]`.
+    fn read_panel(&self, n: usize, inputs: usize, panel: &mut [f32]) {
+        match self {
+            Self::Numbers(numbers) => numbers.read(n, inputs, 0, panel),
+            Self::Pairs(Pairs::Packed(panels)) => {
+                let size = pairs_of(inputs) * PANEL;
+                widen_panel(panel, &panels[n * size..(n + 1) * size]);
+            }
+            Self::Pairs(Pairs::Stored(stored)) => stored.slab(n * PANEL, 0, panel),
+        }
+    }
+
     /// Makes every panel, several threads side by side.
     fn packed(half: Option<Half>, outputs: usize, inputs: usize, make: impl Fn(usize, &mut [f32]) + Sync) -> Self {
         let size = inputs * PANEL;
-        let all = outputs.div_ceil(PANEL) * size;
-        let Some(half) = half else {
-            let mut panels = vec![0.0; all];
-            panels.par_chunks_exact_mut(size).enumerate().for_each(|(n, panel)| make(n, panel));
-            return Self::Full(Arc::new(panels));
-        };
-        let mut panels = vec![0; all];
-        panels.par_chunks_exact_mut(size).enumerate().for_each_init(
-            || vec![0.0; size],
-            |panel, (n, to)| {
-                make(n, panel);
-                to.iter_mut().zip(panel).for_each(|(to, x)| *to = half.narrow(*x));
-            },
-        );
-        Self::Rounded(half, Arc::new(panels))
+        let panels = outputs.div_ceil(PANEL);
+        match half {
+            None => {
+                let mut full = vec![0.0; panels * size];
+                full.par_chunks_exact_mut(size).enumerate().for_each(|(n, panel)| make(n, panel));
+                Self::Numbers(Numbers::Full(Arc::new(full)))
+            }
+            Some(Half::Bf16) => {
+                let pairs = pairs_of(inputs) * PANEL;
+                Self::Pairs(Pairs::Packed(rounded(panels, [size, pairs], make, round_panel)))
+            }
+            Some(Half::F16) => {
+                let narrow = |to: &mut [u16], panel: &[f32]| {
+                    to.iter_mut().zip(panel).for_each(|(to, x)| *to = Half::F16.narrow(*x));
+                };
+                Self::Numbers(Numbers::F16(rounded(panels, [size; 2], make, narrow)))
+            }
+        }
     }
+}
+
+/// Makes panels of `size` numbers, and keeps `kept` elements of each.
+fn rounded<T: Default + Copy + Send>(
+    panels: usize,
+    [size, kept]: [usize; 2],
+    make: impl Fn(usize, &mut [f32]) + Sync,
+    round: impl Fn(&mut [T], &[f32]) + Sync,
+) -> Arc<Vec<T>> {
+    let mut all = vec![T::default(); panels * kept];
+    all.par_chunks_exact_mut(kept).enumerate().for_each_init(
+        || vec![0.0; size],
+        |panel, (n, to)| {
+            make(n, panel);
+            round(to, panel);
+        },
+    );
+    Arc::new(all)
 }
 
 /// Adds `scaling` times the rows from `output` on of an update to a panel `[inputs, PANEL]`.
@@ -183,7 +315,7 @@ fn add(panel: &mut [f32], update: &Update<Vec<f32>>, scaling: f32, output: usize
 mod tests {
     use super::*;
 
-    /// More inputs than two slabs hold, and neither slabs nor panels come out even.
+    /// More inputs than two slabs of numbers hold, and neither slabs nor panels come out even.
     #[test]
     fn deep_and_ragged_products_are_the_plain_sums() {
         let rows = 7;
@@ -200,10 +332,12 @@ mod tests {
             }
         };
         let update = Update::Dense((0..outputs * inputs).map(number).collect());
+        const FORMATS: [(Option<Half>, Precision); 3] =
+            [(None, Precision::F32), (Some(Half::Bf16), Precision::Bf16), (Some(Half::F16), Precision::F16)];
         let mut own = Slabs::default();
-        for (half, precision) in [(None, Precision::F32), (Some(Half::Bf16), Precision::Bf16)] {
-            let matrix = Matrix { outputs, inputs, values: Values::packed(half, outputs, inputs, make), bias: None };
-            let matrix = matrix.patched(&update, 2.0, precision);
+        for (half, precision) in FORMATS {
+            let values = Values::packed(half, outputs, inputs, make);
+            let matrix = Matrix { outputs, inputs, values, bias: None }.patched(&update, 2.0, precision);
             for (finish, before) in [(Finish::Write, 0.0), (Finish::Add, 1.0)] {
                 let mut to = vec![1.0; rows * stride];
                 matrix.apply((&mut to, stride), &from, finish, &mut own);

@@ -1,5 +1,7 @@
 //! The fused passes on CUDA: `kernels.cu`, which NVRTC compiles when the first of them runs. **Not measured on a GPU.**
 
+pub(super) mod texts;
+
 use crate::Activation;
 use candle_core::{
     CudaDevice, CudaStorage, DType, Layout, Result, Shape,
@@ -94,6 +96,8 @@ macro_rules! in_format {
         }
     };
 }
+
+use in_format;
 
 pub(super) fn finish(
     product: Operand<'_>,
@@ -219,7 +223,7 @@ pub(super) fn is_compiled() -> bool {
     static SAID: Once = Once::new();
     let compiled = compiled();
     if let Err(error) = &compiled {
-        SAID.call_once(|| tracing::warn!(%error, "the fused kernels are not used; images are evaluated more slowly"));
+        SAID.call_once(|| tracing::warn!(%error, "the fused kernels are not used; models are evaluated more slowly"));
     }
     compiled.is_ok()
 }

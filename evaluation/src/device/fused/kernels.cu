@@ -1,4 +1,4 @@
-// The passes between the products of an encoder block, each computed in f32 and rounded once where its numbers are stored.
+// The passes between the products of an encoder block or of a language model's layer, each computed in f32 and rounded once where its numbers are stored.
 // `fused.rs` has the same in plain Rust, and says what each pass computes.
 //
 // Compiled at run time by NVRTC, which finds no headers on a machine without a toolkit: numbers of 16 bits are converted by hand.
@@ -112,6 +112,61 @@ static __device__ void shares(const float *logits, typename T::Stored *out, unsi
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) to[n] = T::round(expf(row[n] * scale - top) / sum);
 }
 
+// A block for each row.
+template <typename T>
+static __device__ void rms(const typename T::Stored *rows, const float *weight, typename T::Stored *out, unsigned int columns, float eps) {
+    const typename T::Stored *row = rows + (unsigned long long)blockIdx.x * columns;
+    typename T::Stored *to = out + (unsigned long long)blockIdx.x * columns;
+    float squares = 0.0f;
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) squares += T::read(row[n]) * T::read(row[n]);
+    float inverse = 1.0f / sqrtf(together<Sum>(squares, 0.0f) / columns + eps);
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) to[n] = T::round(T::read(row[n]) * inverse * weight[n]);
+}
+
+// A block for each row. The norms follow `count` sums; each thread reads the sums that it has written itself.
+template <typename T>
+static __device__ void add_rms(const typename T::Stored *stream, const typename T::Stored *update, const float *weight,
+                               typename T::Stored *out, unsigned long long count, unsigned int columns, float eps) {
+    unsigned long long first = (unsigned long long)blockIdx.x * columns;
+    typename T::Stored *sums = out + first;
+    typename T::Stored *to = out + count + first;
+    float squares = 0.0f;
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) {
+        sums[n] = T::round(T::read(stream[first + n]) + T::read(update[first + n]));
+        squares += T::read(sums[n]) * T::read(sums[n]);
+    }
+    float inverse = 1.0f / sqrtf(together<Sum>(squares, 0.0f) / columns + eps);
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) to[n] = T::round(T::read(sums[n]) * inverse * weight[n]);
+}
+
+template <typename T>
+static __device__ void gate(const typename T::Stored *gate, const typename T::Stored *up, typename T::Stored *out,
+                            unsigned long long count) {
+    unsigned long long step = (unsigned long long)gridDim.x * blockDim.x;
+    for (unsigned long long n = (unsigned long long)blockIdx.x * blockDim.x + threadIdx.x; n < count; n += step) {
+        float x = T::read(gate[n]);
+        out[n] = T::round(x / (1.0f + expf(-x)) * T::read(up[n]));
+    }
+}
+
+// A block for each row. `repeat` rows have the same row of the mask; after its last of `rows` rows comes the first.
+template <typename T>
+static __device__ void masked(const typename T::Stored *scores, const float *mask, typename T::Stored *out, unsigned int columns,
+                              float scale, unsigned int repeat, unsigned int rows) {
+    const typename T::Stored *row = scores + (unsigned long long)blockIdx.x * columns;
+    typename T::Stored *to = out + (unsigned long long)blockIdx.x * columns;
+    const float *hidden = mask + (unsigned long long)(blockIdx.x / repeat % rows) * columns;
+    float least = -__int_as_float(0x7f800000);
+    float top = least;
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) top = fmaxf(top, T::read(row[n]) * scale + hidden[n]);
+    top = together<Larger>(top, least);
+    float sum = 0.0f;
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) sum += expf(T::read(row[n]) * scale + hidden[n] - top);
+    sum = together<Sum>(sum, 0.0f);
+    for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x)
+        to[n] = T::round(expf(T::read(row[n]) * scale + hidden[n] - top) / sum);
+}
+
 #define KERNELS(name, T)                                                                                                            \
     extern "C" __global__ void finish_##name(const T::Stored *product, const float *bias, T::Stored *out, unsigned long long count,             \
                                              unsigned int columns, int activation) {                                                \
@@ -127,6 +182,21 @@ static __device__ void shares(const float *logits, typename T::Stored *out, unsi
     }                                                                                                                               \
     extern "C" __global__ void shares_##name(const float *logits, T::Stored *out, unsigned int columns, float scale) {              \
         shares<T>(logits, out, columns, scale);                                                                                     \
+    }                                                                                                                               \
+    extern "C" __global__ void rms_##name(const T::Stored *rows, const float *weight, T::Stored *out, unsigned int columns,          \
+                                          float eps) {                                                                              \
+        rms<T>(rows, weight, out, columns, eps);                                                                                    \
+    }                                                                                                                               \
+    extern "C" __global__ void add_rms_##name(const T::Stored *stream, const T::Stored *update, const float *weight,                \
+                                              T::Stored *out, unsigned long long count, unsigned int columns, float eps) {          \
+        add_rms<T>(stream, update, weight, out, count, columns, eps);                                                               \
+    }                                                                                                                               \
+    extern "C" __global__ void gate_##name(const T::Stored *from, const T::Stored *up, T::Stored *out, unsigned long long count) {  \
+        gate<T>(from, up, out, count);                                                                                              \
+    }                                                                                                                               \
+    extern "C" __global__ void masked_##name(const T::Stored *scores, const float *mask, T::Stored *out, unsigned int columns,      \
+                                             float scale, unsigned int repeat, unsigned int rows) {                                 \
+        masked<T>(scores, mask, out, columns, scale, repeat, rows);                                                                 \
     }
 
 KERNELS(f32, F32)

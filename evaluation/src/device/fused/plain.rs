@@ -1,95 +1,118 @@
-//! The fused passes on the processor, row by row.
+//! The fused passes on the processor. Blocks of rows are widened, computed in `f32`, and rounded: so every loop is one of vector
+//! instructions, whatever the format.
+
+pub(super) mod texts;
 
 use crate::{
     Activation,
-    model::host::activation::{exp, gelu, quick_gelu},
+    instructions::arch,
+    model::host::{
+        activation::{gelu, quick_gelu},
+        kernels::{layer_norm, softmax},
+        pairs::rounded_bits,
+    },
 };
 use candle_core::WithDType;
-use half::{bf16, f16};
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use std::ops::Range;
+
+/// Numbers of a block, about: they stay in a core's first cache.
+const BLOCK: usize = 2048;
 
 /// A number as products take it.
 pub(super) trait Number: WithDType {
-    /// In `f32`.
-    fn wide(self) -> f32;
-    /// The nearest number of this format.
-    fn nearest(x: f32) -> Self;
+    /// Makes `f32` of numbers.
+    fn widen(to: &mut [f32], from: &[Self]);
+    /// Rounds numbers to this format: to the nearest, ties to even.
+    fn narrow(to: &mut [Self], from: &[f32]);
 }
 
 impl Number for f32 {
-    fn wide(self) -> f32 {
-        self
+    fn widen(to: &mut [f32], from: &[Self]) {
+        to.copy_from_slice(from);
     }
 
-    fn nearest(x: f32) -> Self {
-        x
+    fn narrow(to: &mut [Self], from: &[f32]) {
+        to.copy_from_slice(from);
     }
 }
 
 impl Number for bf16 {
-    fn wide(self) -> f32 {
-        self.to_f32()
+    fn widen(to: &mut [f32], from: &[Self]) {
+        let numbers = to.iter_mut().zip(from);
+        arch().dispatch(|| numbers.for_each(|(to, x)| *to = f32::from_bits(u32::from(x.to_bits()) << 16)));
     }
 
-    fn nearest(x: f32) -> Self {
-        Self::from_f32(x)
+    fn narrow(to: &mut [Self], from: &[f32]) {
+        let numbers = to.iter_mut().zip(from);
+        arch().dispatch(|| numbers.for_each(|(to, x)| *to = Self::from_bits((rounded_bits(*x) >> 16) as u16)));
     }
 }
 
 impl Number for f16 {
-    fn wide(self) -> f32 {
-        self.to_f32()
+    fn widen(to: &mut [f32], from: &[Self]) {
+        from.convert_to_f32_slice(to);
     }
 
-    fn nearest(x: f32) -> Self {
-        Self::from_f32(x)
+    fn narrow(to: &mut [Self], from: &[f32]) {
+        to.convert_from_f32_slice(from);
     }
 }
 
 /// `activation(product + bias)`
 pub(super) fn finish<T: Number>(product: &[T], bias: &[f32], activation: Option<Activation>) -> Vec<T> {
-    let sums = |f: fn(f32) -> f32| {
-        let rows = product.chunks_exact(bias.len());
-        rows.flat_map(|row| row.iter().zip(bias).map(|(x, bias)| T::nearest(f(x.wide() + bias)))).collect()
-    };
     match activation {
-        None => sums(|x| x),
-        Some(Activation::QuickGelu) => sums(quick_gelu),
-        Some(Activation::Gelu) => sums(gelu),
+        None => finish_with(product, bias, |x| x),
+        Some(Activation::QuickGelu) => finish_with(product, bias, quick_gelu),
+        Some(Activation::Gelu) => finish_with(product, bias, gelu),
     }
+}
+
+fn finish_with<T: Number>(product: &[T], bias: &[f32], activated: impl Fn(f32) -> f32) -> Vec<T> {
+    by_blocks(product.len(), bias.len(), |range, sums| {
+        T::widen(sums, &product[range]);
+        arch().dispatch(|| {
+            for row in sums.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(x, bias)| *x = activated(*x + bias));
+            }
+        });
+    })
 }
 
 /// `stream + (product + bias)`
 pub(super) fn add<T: Number>(product: &[T], bias: &[f32], stream: &[f32]) -> Vec<f32> {
-    let rows = product.chunks_exact(bias.len()).zip(stream.chunks_exact(bias.len()));
-    let sums = |(product, stream): (&[T], &[f32])| -> Vec<f32> {
-        product.iter().zip(bias).zip(stream).map(|((x, bias), old)| old + (x.wide() + bias)).collect()
-    };
-    rows.flat_map(sums).collect()
+    by_blocks(product.len(), bias.len(), |range, sums| {
+        T::widen(sums, &product[range.clone()]);
+        arch().dispatch(|| {
+            for (row, stream) in sums.chunks_exact_mut(bias.len()).zip(stream[range].chunks_exact(bias.len())) {
+                row.iter_mut().zip(bias).zip(stream).for_each(|((x, bias), old)| *x = old + (*x + bias));
+            }
+        });
+    })
 }
 
 /// The layer norm of each row.
 pub(super) fn norm<T: Number>(rows: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<T> {
-    let width = weight.len() as f32;
-    let mut normed = Vec::with_capacity(rows.len());
-    for row in rows.chunks_exact(weight.len()) {
-        let mean = row.iter().sum::<f32>() / width;
-        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / width;
-        let inverse = 1.0 / (variance + eps).sqrt();
-        let scaled = row.iter().zip(weight).zip(bias).map(|((x, w), b)| T::nearest((x - mean) * inverse * w + b));
-        normed.extend(scaled);
-    }
-    normed
+    by_blocks(rows.len(), weight.len(), |range, normed| layer_norm(normed, &rows[range], weight, bias, eps))
 }
 
 /// The softmax of each row, scaled before.
 pub(super) fn shares<T: Number>(logits: &[f32], columns: usize, scale: f32) -> Vec<T> {
-    let mut shares = Vec::with_capacity(logits.len());
-    let mut powers = vec![0.0; columns];
-    for row in logits.chunks_exact(columns) {
-        let top = row.iter().fold(f32::NEG_INFINITY, |top, x| top.max(x * scale));
-        powers.iter_mut().zip(row).for_each(|(power, x)| *power = exp(x * scale - top));
-        let sum: f32 = powers.iter().sum();
-        shares.extend(powers.iter().map(|power| T::nearest(power / sum)));
+    by_blocks(logits.len(), columns, |range, shares| {
+        arch().dispatch(|| shares.iter_mut().zip(&logits[range]).for_each(|(to, x)| *to = x * scale));
+        softmax(shares, columns, None);
+    })
+}
+
+/// Makes numbers of rows so many columns wide: `make` fills a block of whole rows, whose range it gets.
+fn by_blocks<T: Number>(count: usize, columns: usize, mut make: impl FnMut(Range<usize>, &mut [f32])) -> Vec<T> {
+    let block = (BLOCK / columns).max(1) * columns;
+    let mut made = vec![T::from_f64(0.0); count];
+    let mut wide = vec![0.0; block.min(count)];
+    for (to, start) in made.chunks_mut(block).zip((0..).step_by(block)) {
+        let wide = &mut wide[..to.len()];
+        make(start..start + to.len(), wide);
+        T::narrow(to, wide);
     }
-    shares
+    made
 }

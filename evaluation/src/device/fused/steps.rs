@@ -1,8 +1,9 @@
 //! The fused passes as candle's own operations, one after the other: where a device has no compiled kernels, and for tests.
 
+use super::Added;
 use crate::Activation;
 use candle_core::{DType, Result, Tensor};
-use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
+use candle_nn::ops::{layer_norm, sigmoid, silu, softmax_last_dim};
 
 pub(super) fn finish(product: &Tensor, bias: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
     let sum = product.to_dtype(DType::F32)?.broadcast_add(bias)?;
@@ -24,4 +25,22 @@ pub(super) fn norm(rows: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, form
 
 pub(super) fn shares(logits: &Tensor, scale: f32, format: DType) -> Result<Tensor> {
     softmax_last_dim(&(logits * f64::from(scale))?)?.to_dtype(format)
+}
+
+pub(super) fn rms_norm(rows: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+    candle_nn::ops::rms_norm(&rows.to_dtype(DType::F32)?, weight, eps)?.to_dtype(rows.dtype())
+}
+
+pub(super) fn add_rms_norm(stream: &Tensor, update: &Tensor, weight: &Tensor, eps: f32) -> Result<Added> {
+    let sum = (stream + update)?;
+    Ok(Added { normed: rms_norm(&sum, weight, eps)?, sum })
+}
+
+pub(super) fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    (silu(&gate.to_dtype(DType::F32)?)? * up.to_dtype(DType::F32)?)?.to_dtype(gate.dtype())
+}
+
+pub(super) fn masked_shares(scores: &Tensor, mask: &Tensor, scale: f32) -> Result<Tensor> {
+    let scaled = (scores.to_dtype(DType::F32)? * f64::from(scale))?;
+    softmax_last_dim(&scaled.broadcast_add(mask)?)?.to_dtype(scores.dtype())
 }

@@ -4,22 +4,23 @@ use super::{add, finish, norm, shares, steps};
 use crate::Activation;
 use candle_core::{D, DType, Device, Result, Tensor};
 
-const ROWS: usize = 7;
-const COLUMNS: usize = 50;
+pub(super) const ROWS: usize = 7;
+pub(super) const COLUMNS: usize = 50;
 
 /// How far two numbers of a format near 1 may lie apart: a unit in the last place, or what sums in another order differ by.
-const FORMATS: [(DType, f32); 3] = [(DType::F32, 2e-6), (DType::BF16, 1.0 / 128.0), (DType::F16, 1.0 / 1024.0)];
+pub(super) const FORMATS: [(DType, f32); 3] =
+    [(DType::F32, 2e-6), (DType::BF16, 1.0 / 128.0), (DType::F16, 1.0 / 1024.0)];
 
-fn numbers(shape: (usize, usize), seed: f32) -> Tensor {
+pub(super) fn numbers(shape: (usize, usize), seed: f32) -> Tensor {
     let values: Vec<f32> = (0..shape.0 * shape.1).map(|n| 2.0 * (n as f32 * 0.7 + seed).sin()).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn vector(seed: f32) -> Tensor {
+pub(super) fn vector(seed: f32) -> Tensor {
     numbers((1, COLUMNS), seed).squeeze(0).unwrap()
 }
 
-fn is_near(found: &Tensor, expected: &Tensor, within: f32) {
+pub(super) fn is_near(found: &Tensor, expected: &Tensor, within: f32) {
     assert_eq!(found.dims(), expected.dims());
     assert_eq!(found.dtype(), expected.dtype());
     let found = found.to_dtype(DType::F32).unwrap();

@@ -60,7 +60,7 @@ fn model(precision: Precision) -> ImageModel {
     let config = vit_b_32();
     let on = Accelerator::new(&Device::Cpu, precision);
     let tower = Tower::Composed(ComposedTower::new(config, weights(&config), on).unwrap());
-    ImageModel { base: Arc::new(Base { config, precision }), tower }
+    ImageModel { base: Arc::new(Base { config, tokens: precision }), tower }
 }
 
 /// What `work` adds to the counts of a model.

@@ -8,7 +8,7 @@ pub(crate) fn quick_gelu(x: f32) -> f32 {
 
 /// `x · σ(x)`
 #[inline(always)]
-pub(super) fn silu(x: f32) -> f32 {
+pub(crate) fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 

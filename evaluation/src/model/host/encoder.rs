@@ -1,6 +1,6 @@
 use super::{
     kernels::{View, layer_norm, matmul, softmax},
-    linear::Linear,
+    linear::{Linear, Operands, Rows},
     product::Finish,
 };
 use crate::model::{
@@ -44,6 +44,7 @@ struct Block {
 #[derive(Clone)]
 pub(crate) struct Encoder {
     config: EncoderConfig,
+    operands: Operands,
     blocks: Vec<Block>,
 }
 
@@ -57,6 +58,8 @@ pub(crate) struct Scratch {
     scores: Vec<f32>,
     pooled: Vec<f32>,
     query: Vec<f32>,
+    /// Rows in `bf16`.
+    pairs: Vec<u32>,
 }
 
 /// How the rows of one step are to be read: `sequences` of `tokens` rows each.
@@ -87,10 +90,10 @@ struct Queries<'a> {
 }
 
 impl Encoder {
-    pub(crate) fn new(config: EncoderConfig, blocks: Vec<BlockWeights>) -> Self {
+    pub(crate) fn new(config: EncoderConfig, operands: Operands, blocks: Vec<BlockWeights>) -> Self {
         let norm = |read| Norm::new(read, config.layer_norm_eps);
         let third = |n| third(config.width, n);
-        let part = |read: &LinearWeights, columns| Linear::new(&read.weight, &read.bias, columns);
+        let part = |read: &LinearWeights, columns| Linear::new(operands, &read.weight, &read.bias, columns);
         let whole = |read: LinearWeights| part(&read, 0..read.bias.len());
         let block = |read: BlockWeights| Block {
             norm1: norm(read.norm1),
@@ -102,7 +105,7 @@ impl Encoder {
             fc1: whole(read.fc1),
             fc2: whole(read.fc2),
         };
-        Self { config, blocks: blocks.into_iter().map(block).collect() }
+        Self { config, operands, blocks: blocks.into_iter().map(block).collect() }
     }
 
     /// Adds `scaling · delta` to a matrix of a block.
@@ -159,14 +162,15 @@ impl Encoder {
         let width = self.config.width;
         let tokens = shape.tokens;
         let rows = x.len() / width;
-        let Scratch { normed, qkv, context, scores, .. } = scratch;
+        let Scratch { normed, qkv, context, scores, pairs, .. } = scratch;
         grow(normed, rows * width);
         grow(context, rows * width);
         grow(qkv, rows * 3 * width);
         block.norm1.apply(normed, x);
         note(BlockMatrix::Qkv, normed);
+        let taken = self.taken(normed, width, pairs);
         for (n, part) in [&block.query, &block.key, &block.value].into_iter().enumerate() {
-            part.apply(&mut qkv[n * width..], 3 * width, normed, Finish::Write);
+            part.apply(&mut qkv[n * width..], 3 * width, taken, Finish::Write);
         }
         for (n, context) in context.chunks_exact_mut(tokens * width).enumerate() {
             let start = n * tokens * 3 * width;
@@ -175,7 +179,7 @@ impl Encoder {
             self.attend(context, &queries, seen, shape, scores);
         }
         note(BlockMatrix::Out, context);
-        block.out.apply(x, width, context, Finish::Add);
+        block.out.apply(x, width, self.taken(context, width, pairs), Finish::Add);
         self.mlp(block, x, scratch, note);
     }
 
@@ -184,37 +188,46 @@ impl Encoder {
         let tokens = shape.tokens;
         let rows = x.len() / width;
         let sequences = shape.pool.len();
-        let Scratch { normed, qkv, context, scores, pooled, query, .. } = scratch;
+        let Scratch { normed, qkv, context, scores, pooled, query, pairs, .. } = scratch;
         grow(normed, rows * width);
         grow(qkv, rows * 2 * width);
         grow(context, sequences * width);
         grow(pooled, sequences * width);
         grow(query, sequences * width);
         block.norm1.apply(normed, x);
-        block.key.apply(qkv, 2 * width, normed, Finish::Write);
-        block.value.apply(&mut qkv[width..], 2 * width, normed, Finish::Write);
+        let taken = self.taken(normed, width, pairs);
+        block.key.apply(qkv, 2 * width, taken, Finish::Write);
+        block.value.apply(&mut qkv[width..], 2 * width, taken, Finish::Write);
         gather(pooled, normed, shape, width);
-        block.query.apply(query, width, pooled, Finish::Write);
+        block.query.apply(query, width, self.taken(pooled, width, pairs), Finish::Write);
         for (n, context) in context.chunks_exact_mut(width).enumerate() {
             let queries = Queries { values: query, start: n * width, stride: width, count: 1, position: shape.pool[n] };
             let seen = Tokens { values: qkv, start: n * tokens * 2 * width, stride: 2 * width };
             self.attend(context, &queries, seen, shape, scores);
         }
         gather(to, x, shape, width);
-        block.out.apply(to, width, context, Finish::Add);
+        block.out.apply(to, width, self.taken(context, width, pairs), Finish::Add);
         self.mlp(block, to, scratch, &mut |_, _| ());
     }
 
     fn mlp(&self, block: &Block, x: &mut [f32], scratch: &mut Scratch, note: &mut impl FnMut(BlockMatrix, &[f32])) {
         let rows = x.len() / self.config.width;
-        let Scratch { normed, mlp, .. } = scratch;
+        let Scratch { normed, mlp, pairs, .. } = scratch;
+        let width = self.config.width;
+        let mlp_width = self.config.mlp_width;
         grow(normed, x.len());
-        grow(mlp, rows * self.config.mlp_width);
+        grow(mlp, rows * mlp_width);
         block.norm2.apply(normed, x);
         note(BlockMatrix::Fc1, normed);
-        block.fc1.apply(mlp, self.config.mlp_width, normed, Finish::Activate(self.config.activation));
+        let taken = self.taken(normed, width, pairs);
+        block.fc1.apply(mlp, mlp_width, taken, Finish::Activate(self.config.activation));
         note(BlockMatrix::Fc2, mlp);
-        block.fc2.apply(x, self.config.width, mlp, Finish::Add);
+        block.fc2.apply(x, width, self.taken(mlp, mlp_width, pairs), Finish::Add);
+    }
+
+    /// Rows as matrices take them.
+    fn taken<'a>(&self, rows: &'a [f32], inputs: usize, pairs: &'a mut Vec<u32>) -> Rows<'a> {
+        Rows::new(self.operands, rows, inputs, pairs)
     }
 
     /// Attention of one sequence, head by head: `softmax(q · kᵀ / √d) · v`.

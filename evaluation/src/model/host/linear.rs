@@ -2,30 +2,71 @@
 //!
 //! A general product has to bring the matrix into such an order at every call; a model keeps its matrices for many.
 
-use super::product::{Finish, PANEL, Product};
+use super::{
+    pairs::{pairs_of, round_panel, round_rows},
+    product::{Finish, PANEL, Product},
+};
 use crate::instructions::arch;
 use std::{ops::Range, sync::Arc};
+
+/// What the numbers of a product are rounded to before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operands {
+    /// They stay as they are.
+    F32,
+    /// Rows and matrices are rounded to `bf16`.
+    Bf16,
+}
 
 /// A linear layer. A clone shares its matrix.
 #[derive(Clone)]
 pub(crate) struct Linear {
     /// Panel after panel, each `[inputs, PANEL]`; the last is filled up with zeros.
     panels: Arc<Vec<f32>>,
+    /// The same in `bf16`, if operands are: each panel `[pairs_of(inputs), PANEL]`.
+    pairs: Option<Arc<Vec<u32>>>,
     bias: Arc<[f32]>,
     inputs: usize,
 }
 
+/// Rows that go through linear layers.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// `[rows, inputs]`
+    numbers: &'a [f32],
+    /// The same in pairs; empty if operands stay in `f32`.
+    pairs: &'a [u32],
+}
+
+impl<'a> Rows<'a> {
+    /// Rounds rows, if operands are to be rounded, and keeps the pairs in a buffer.
+    pub(crate) fn new(operands: Operands, numbers: &'a [f32], inputs: usize, buffer: &'a mut Vec<u32>) -> Self {
+        match operands {
+            Operands::F32 => Self { numbers, pairs: &[] },
+            Operands::Bf16 => {
+                round_rows(buffer, numbers, inputs);
+                Self { numbers, pairs: buffer }
+            }
+        }
+    }
+}
+
 impl Linear {
     /// Takes the given columns of a matrix `[inputs, outputs]`, with their bias.
-    pub(crate) fn new(matrix: &[f32], bias: &[f32], columns: Range<usize>) -> Self {
+    pub(crate) fn new(operands: Operands, matrix: &[f32], bias: &[f32], columns: Range<usize>) -> Self {
         let inputs = matrix.len() / bias.len();
-        let panels = vec![0.0; inputs * columns.len().next_multiple_of(PANEL)];
-        let mut layer = Self { panels: Arc::new(panels), bias: bias[columns.clone()].into(), inputs };
+        let outputs = columns.len().next_multiple_of(PANEL);
+        let pairs = match operands {
+            Operands::F32 => None,
+            Operands::Bf16 => Some(Arc::new(vec![0; pairs_of(inputs) * outputs])),
+        };
+        let panels = vec![0.0; inputs * outputs];
+        let mut layer = Self { panels: Arc::new(panels), pairs, bias: bias[columns.clone()].into(), inputs };
         layer.update(1.0, matrix, columns);
         layer
     }
 
-    /// Adds `scaling` times the given columns of a matrix to this one's.
+    /// Adds `scaling` times the given columns of a matrix to this one's, and rounds the sums if operands are to be rounded.
     pub(crate) fn update(&mut self, scaling: f32, matrix: &[f32], columns: Range<usize>) {
         let width = matrix.len() / self.inputs;
         let panels = Arc::make_mut(&mut self.panels).chunks_exact_mut(self.inputs * PANEL);
@@ -37,21 +78,33 @@ impl Linear {
                 }
             }
         });
+        if let Some(pairs) = &mut self.pairs {
+            let pairs = Arc::make_mut(pairs).chunks_exact_mut(pairs_of(self.inputs) * PANEL);
+            let panels = self.panels.chunks_exact(self.inputs * PANEL);
+            pairs.zip(panels).for_each(|(pairs, panel)| round_panel(pairs, panel));
+        }
     }
 
     /// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
-    pub(crate) fn apply(&self, to: &mut [f32], stride: usize, from: &[f32], finish: Finish) {
+    pub(crate) fn apply(&self, to: &mut [f32], stride: usize, from: Rows<'_>, finish: Finish) {
         let bias = Some(&*self.bias);
-        arch().dispatch(Product {
-            panels: &self.panels,
-            inputs: self.inputs,
-            outputs: self.bias.len(),
-            bias,
-            to,
-            stride,
-            from,
-            finish,
-        });
+        let outputs = self.bias.len();
+        if let Some(panels) = &self.pairs {
+            let depth = pairs_of(self.inputs);
+            Product { panels, depth, outputs, bias, to, stride, from: from.pairs, finish }.compute();
+        } else {
+            let depth = self.inputs;
+            arch().dispatch(Product {
+                panels: &self.panels,
+                depth,
+                outputs,
+                bias,
+                to,
+                stride,
+                from: from.numbers,
+                finish,
+            });
+        }
     }
 }
 
@@ -62,6 +115,12 @@ mod tests {
 
     #[test]
     fn ragged_rows_and_columns_are_the_plain_sums() {
+        // All numbers are small halves, which `bf16` has.
+        check_sums(Operands::F32);
+        check_sums(Operands::Bf16);
+    }
+
+    fn check_sums(operands: Operands) {
         let rows = 8;
         let inputs = 5;
         let width = 80;
@@ -71,9 +130,10 @@ mod tests {
         let bias: Vec<f32> = (0..width).map(|n| n as f32).collect();
         let from: Vec<f32> = (0..rows * inputs).map(|n| (n % 7) as f32 - 3.0).collect();
         let mut to = vec![1.0; rows * stride];
-        let mut layer = Linear::new(&matrix, &bias, columns.clone());
+        let mut layer = Linear::new(operands, &matrix, &bias, columns.clone());
         layer.update(0.5, &matrix, columns.clone());
-        layer.apply(&mut to, stride, &from, Finish::Add);
+        let mut buffer = Vec::new();
+        layer.apply(&mut to, stride, Rows::new(operands, &from, inputs, &mut buffer), Finish::Add);
         for (r, to) in to.chunks_exact(stride).enumerate() {
             for (c, to) in to.iter().enumerate() {
                 let sum = |c: usize| (0..inputs).map(|k| from[r * inputs + k] * matrix[k * width + c]).sum::<f32>();

@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 pub(crate) const PANEL: usize = 64;
 
 /// Rows of one tile: with four vectors of columns, 24 of 32 registers hold sums; with two, 12 of 16.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 
 /// Bytes of panels that go over all rows before the next ones do: they stay in a core's second cache.
 const GROUP_BYTES: usize = 512 << 10;
@@ -29,43 +29,57 @@ pub(crate) enum Finish {
 }
 
 /// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
-pub(crate) struct Product<'a> {
-    /// Panel after panel, each `[inputs, PANEL]`; the last is filled up with zeros.
-    pub(crate) panels: &'a [f32],
-    pub(crate) inputs: usize,
+///
+/// The elements are numbers in `f32`, or [pairs](super::pairs) of inputs in `bf16`.
+pub(crate) struct Product<'a, T> {
+    /// Panel after panel, each `[depth, PANEL]`; the last is filled up with zeros.
+    pub(crate) panels: &'a [T],
+    /// Elements of a row of `from`.
+    pub(crate) depth: usize,
     pub(crate) outputs: usize,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) to: &'a mut [f32],
     pub(crate) stride: usize,
-    /// `[rows, inputs]`
-    pub(crate) from: &'a [f32],
+    /// `[rows, depth]`
+    pub(crate) from: &'a [T],
     pub(crate) finish: Finish,
 }
 
-impl WithSimd for Product<'_> {
+impl WithSimd for Product<'_, f32> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+        if S::REGISTER_COUNT >= 32 {
+            self.run(
+                #[inline(always)]
+                |sums, from, panel| sum_rows::<S, 4, false>(simd, sums, from, panel),
+            );
+        } else {
+            self.run(
+                #[inline(always)]
+                |sums, from, panel| sum_rows::<S, 2, false>(simd, sums, from, panel),
+            );
+        }
     }
 }
 
-impl Product<'_> {
-    /// Goes over the rows once for each group of panels, a few rows at a time, with tiles `VECTORS` registers wide.
+impl<T> Product<'_, T> {
+    /// Goes over the rows once for each group of panels, a few rows at a time; `sum` makes the sums of these rows and one panel.
+    /// It has to be inlined, or its vector instructions become calls.
     #[inline(always)]
-    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
-        let Self { panels, inputs, outputs, bias, .. } = self;
-        let size = inputs * PANEL;
-        let group = (GROUP_BYTES / size_of::<f32>() / size).max(1);
+    pub(super) fn run(self, sum: impl Fn(&mut [[f32; PANEL]], &[T], &[T])) {
+        let Self { panels, depth, outputs, bias, .. } = self;
+        let size = depth * PANEL;
+        let group = (GROUP_BYTES / size_of::<T>() / size).max(1);
         let mut sums = [[0.0; PANEL]; ROWS];
         for (panels, first) in panels.chunks(group * size).zip((0..).step_by(group * PANEL)) {
-            for (to, from) in self.to.chunks_mut(ROWS * self.stride).zip(self.from.chunks(ROWS * inputs)) {
+            for (to, from) in self.to.chunks_mut(ROWS * self.stride).zip(self.from.chunks(ROWS * depth)) {
                 for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
                     let columns = start..outputs.min(start + PANEL);
                     let bias = bias.map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
-                    sum_rows::<S, VECTORS, false>(simd, &mut sums, from, panel);
-                    for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(inputs))) {
+                    sum(&mut sums, from, panel);
+                    for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(depth))) {
                         self.finish.row(&mut to[columns.clone()], sums, bias);
                     }
                 }
@@ -78,31 +92,42 @@ impl Product<'_> {
 /// `sums`.
 ///
 /// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
-pub(crate) struct Partial<'a> {
+pub(crate) struct Partial<'a, T> {
     /// `[rows, PANEL]`
     pub(crate) sums: &'a mut [[f32; PANEL]],
     /// `[rows, depth]`
-    pub(crate) from: &'a [f32],
+    pub(crate) from: &'a [T],
     /// `[depth, PANEL]`
-    pub(crate) slab: &'a [f32],
+    pub(crate) slab: &'a [T],
 }
 
-impl WithSimd for Partial<'_> {
+impl WithSimd for Partial<'_, f32> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+        if S::REGISTER_COUNT >= 32 {
+            self.run(
+                #[inline(always)]
+                |sums, from, slab| sum_rows::<S, 4, true>(simd, sums, from, slab),
+            );
+        } else {
+            self.run(
+                #[inline(always)]
+                |sums, from, slab| sum_rows::<S, 2, true>(simd, sums, from, slab),
+            );
+        }
     }
 }
 
-impl Partial<'_> {
+impl<T> Partial<'_, T> {
+    /// Goes over the rows, a few at a time; `sum` adds to the sums of these, and has to be inlined.
     #[inline(always)]
-    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+    pub(super) fn run(self, sum: impl Fn(&mut [[f32; PANEL]], &[T], &[T])) {
         let Self { sums, from, slab } = self;
         let depth = slab.len() / PANEL;
         for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * depth)) {
-            sum_rows::<S, VECTORS, true>(simd, sums, from, slab);
+            sum(sums, from, slab);
         }
     }
 }
@@ -176,7 +201,7 @@ mod tests {
     use pulp::x86::{V3, V4};
 
     /// A product of ragged rows and columns with these instructions.
-    fn made(finish: Finish, run: impl FnOnce(Product<'_>)) -> Vec<f32> {
+    fn made(finish: Finish, run: impl FnOnce(Product<'_, f32>)) -> Vec<f32> {
         let rows = 11;
         let inputs = 77;
         let outputs = 150_usize;
@@ -186,7 +211,16 @@ mod tests {
         let bias: Vec<f32> = (0..outputs).map(|n| number(n + 5)).collect();
         let mut to: Vec<f32> = (0..rows * outputs).map(|n| number(n + 7)).collect();
         let bias = Some(&*bias);
-        run(Product { panels: &panels, inputs, outputs, bias, to: &mut to, stride: outputs, from: &from, finish });
+        run(Product {
+            panels: &panels,
+            depth: inputs,
+            outputs,
+            bias,
+            to: &mut to,
+            stride: outputs,
+            from: &from,
+            finish,
+        });
         to
     }
 

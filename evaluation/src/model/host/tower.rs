@@ -1,6 +1,7 @@
 use super::{
     encoder::{Encoder, Norm, Scratch, Shape},
     kernels::{View, axpy, matmul},
+    linear::Operands,
 };
 use crate::images::Images;
 use crate::model::{
@@ -19,6 +20,10 @@ use std::sync::{
 const STEP_ROWS: usize = 204;
 
 /// The image tower on the processor; a clone shares every matrix.
+///
+/// # Numerics
+/// With operands in `bf16`, the rows that go through the linear layers of blocks, and their matrices, are rounded to it. All else is in
+/// `f32`: patch embedding, products and their biases, queries, keys, values and attention, the stream of tokens, norms and projection.
 #[derive(Clone)]
 pub(crate) struct HostTower {
     config: ClipConfig,
@@ -34,11 +39,11 @@ pub(crate) struct HostTower {
 }
 
 impl HostTower {
-    pub(crate) fn new(config: ClipConfig, read: VisionWeights) -> Self {
+    pub(crate) fn new(config: ClipConfig, operands: Operands, read: VisionWeights) -> Self {
         let eps = config.vision.encoder.layer_norm_eps;
         Self {
             config,
-            encoder: Encoder::new(config.vision.encoder, read.blocks),
+            encoder: Encoder::new(config.vision.encoder, operands, read.blocks),
             patch: read.patch.into(),
             position: read.position.into(),
             pre: Norm::new(read.pre, eps),

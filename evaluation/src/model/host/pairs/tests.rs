@@ -1,0 +1,157 @@
+use super::super::product::Finish;
+use super::*;
+use crate::model::Activation;
+use half::bf16;
+use proptest::prelude::*;
+
+/// A product of ragged rows and columns, of an odd number of inputs.
+struct Case {
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    /// `[inputs, outputs]`, filled up to whole panels.
+    panels: Vec<f32>,
+    from: Vec<f32>,
+    bias: Vec<f32>,
+    before: Vec<f32>,
+}
+
+impl Case {
+    fn new(scale: f32) -> Self {
+        let number = |n: usize| scale * (n as f32 * 0.37).sin();
+        let rows = 11;
+        let inputs = 77;
+        let outputs = 150_usize;
+        Self {
+            rows,
+            inputs,
+            outputs,
+            panels: (0..inputs * outputs.next_multiple_of(PANEL)).map(number).collect(),
+            from: (0..rows * inputs).map(|n| number(n + 3)).collect(),
+            bias: (0..outputs).map(|n| number(n + 5)).collect(),
+            before: (0..rows * outputs).map(|n| number(n + 7)).collect(),
+        }
+    }
+
+    /// The product as pairs, computed by `run`.
+    fn made(&self, finish: Finish, run: impl FnOnce(Product<'_, u32>)) -> Vec<f32> {
+        let depth = pairs_of(self.inputs);
+        let mut panels = vec![0; depth * self.outputs.next_multiple_of(PANEL)];
+        let panel = self.inputs * PANEL;
+        for (to, from) in panels.chunks_exact_mut(depth * PANEL).zip(self.panels.chunks_exact(panel)) {
+            round_panel(to, from);
+        }
+        let mut from = Vec::new();
+        round_rows(&mut from, &self.from, self.inputs);
+        let mut to = self.before.clone();
+        let bias = Some(&*self.bias);
+        let outputs = self.outputs;
+        run(Product { panels: &panels, depth, outputs, bias, to: &mut to, stride: outputs, from: &from, finish });
+        to
+    }
+
+    /// What the definition gives: rounded operands, sums in `f32` over the inputs in their order.
+    fn plain(&self) -> Vec<f32> {
+        let round = |x: f32| bf16::from_f32(x).to_f32();
+        let weight = |k: usize, c: usize| self.panels[c / PANEL * self.inputs * PANEL + k * PANEL + c % PANEL];
+        let entry = |n: usize| {
+            let row = n / self.outputs;
+            let column = n % self.outputs;
+            let add =
+                |sum: f32, k: usize| round(self.from[row * self.inputs + k]).mul_add(round(weight(k, column)), sum);
+            (0..self.inputs).fold(0.0, add) + self.bias[column]
+        };
+        (0..self.rows * self.outputs).map(entry).collect()
+    }
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+const FINISHES: [Finish; 5] = [
+    Finish::Write,
+    Finish::Add,
+    Finish::Gate,
+    Finish::Activate(Activation::QuickGelu),
+    Finish::Activate(Activation::Gelu),
+];
+
+#[test]
+fn a_product_of_pairs_is_the_sum_over_the_rounded_inputs_in_their_order() {
+    let case = Case::new(1.0);
+    assert_eq!(bits(&case.made(Finish::Write, |product| product.compute())), bits(&case.plain()));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_instruction_gives_the_numbers_of_the_plain_loops_to_the_last_bit() {
+    let (Some(dot), Some(narrow)) = (super::super::dot::Dot::found(), pulp::x86::V3::try_new()) else {
+        println!("skipped: this processor has no AVX512-BF16");
+        return;
+    };
+    for finish in FINISHES {
+        let case = Case::new(1.0);
+        let plain = case.made(finish, |product| Simd::vectorize(narrow, product));
+        assert_eq!(bits(&case.made(finish, |product| dot.product(product))), bits(&plain));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_instruction_takes_the_smallest_numbers_as_zero_and_differs_by_no_more_than_that() {
+    let (Some(dot), Some(narrow)) = (super::super::dot::Dot::found(), pulp::x86::V3::try_new()) else {
+        println!("skipped: this processor has no AVX512-BF16");
+        return;
+    };
+    // Products of these numbers lie on both sides of the smallest normal number.
+    let mut case = Case::new(2e-19);
+    case.bias.fill(0.0);
+    let plain = case.made(Finish::Write, |product| Simd::vectorize(narrow, product));
+    let found = case.made(Finish::Write, |product| dot.product(product));
+    let bound = f32::MIN_POSITIVE * case.inputs as f32;
+    assert!(plain.iter().zip(&found).all(|(plain, found)| (plain - found).abs() <= bound));
+    assert_ne!(bits(&plain), bits(&found), "the numbers are small enough to tell");
+}
+
+#[test]
+fn parts_of_a_product_are_the_whole_one() {
+    let case = Case::new(1.0);
+    let depth = pairs_of(case.inputs);
+    let mut slab = vec![0; depth * PANEL];
+    round_panel(&mut slab, &case.panels[..case.inputs * PANEL]);
+    let mut from = Vec::new();
+    round_rows(&mut from, &case.from, case.inputs);
+    let mut sums = vec![[0.0; PANEL]; case.rows];
+    let cut = 17;
+    for pairs in [0..cut, cut..depth] {
+        let part: Vec<u32> = from.chunks_exact(depth).flat_map(|row| &row[pairs.clone()]).copied().collect();
+        Partial { sums: &mut sums, from: &part, slab: &slab[pairs.start * PANEL..pairs.end * PANEL] }.compute();
+    }
+    let mut whole = Case::new(1.0);
+    whole.bias.fill(0.0);
+    for (sums, plain) in sums.iter().zip(whole.plain().chunks_exact(whole.outputs)) {
+        assert_eq!(bits(sums), bits(&plain[..PANEL]));
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    let mut case = Case::new(1.0);
+    case.from[5 * case.inputs + 2] = f32::from_bits(0x7f80_0001);
+    let made = case.made(Finish::Write, |product| product.compute());
+    for (row, made) in made.chunks_exact(case.outputs).enumerate() {
+        assert!(made.iter().all(|x| x.is_nan() == (row == 5)), "row {row}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_and_ties_to_even(bits in any::<u32>(), upper in any::<u16>()) {
+        for x in [f32::from_bits(bits), f32::from_bits(u32::from(upper) << 16 | 0x8000)] {
+            let found = bf16::from_bits((rounded_bits(x) >> 16) as u16);
+            let expected = bf16::from_f32(x);
+            prop_assert!(found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(), "{x}: {found}");
+        }
+    }
+}
