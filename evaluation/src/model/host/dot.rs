@@ -64,10 +64,13 @@ fn run_partial(partial: Partial<'_, u32>) {
     partial.run(|sums, from, slab| sum_rows::<true>(sums, from, slab));
 }
 
+/// A line of a panel, register by register.
+type Line = [[u32; LANES]; VECTORS];
+
 /// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `KEEP`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
 fn sum_rows<const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[u32]) {
-    let (panel, _) = panel.as_chunks::<PANEL>();
+    let panel = panel.as_chunks::<LANES>().0.as_chunks::<VECTORS>().0;
     match from.len() / panel.len() {
         1 => sum_tile::<1, KEEP>(sums, from, panel),
         2 => sum_tile::<2, KEEP>(sums, from, panel),
@@ -79,10 +82,15 @@ fn sum_rows<const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[
 }
 
 /// The same for `R` rows. With all of them, 24 of 32 registers hold sums.
+///
+/// There are no closures here: one that has the instructions is not inlined into a function of the standard library, which has not.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
-fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[[u32; PANEL]]) {
+fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[Line]) {
     let depth = panel.len();
-    let rows: [&[u32]; R] = std::array::from_fn(|r| &from[r * depth..(r + 1) * depth]);
+    let mut rows = [from; R];
+    for (row, own) in rows.iter_mut().zip(from.chunks_exact(depth)) {
+        *row = own;
+    }
     let mut tile = [[_mm512_setzero_ps(); VECTORS]; R];
     if KEEP {
         for (tile, sums) in tile.iter_mut().zip(&*sums) {
@@ -91,8 +99,8 @@ fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &
             }
         }
     }
-    for (k, line) in panel.iter().enumerate() {
-        let weights: [__m512bh; VECTORS] = std::array::from_fn(|v| pairs(&line.as_chunks::<LANES>().0[v]));
+    for (k, [first, second, third, fourth]) in panel.iter().enumerate() {
+        let weights = [pairs(first), pairs(second), pairs(third), pairs(fourth)];
         for (tile, row) in tile.iter_mut().zip(rows) {
             let x = same(row[k]);
             for (sum, weights) in tile.iter_mut().zip(weights) {

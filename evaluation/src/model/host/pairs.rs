@@ -175,9 +175,15 @@ fn sum_tile<S: Simd, const R: usize, const V: usize, const KEEP: bool>(
     for (k, weights) in panel.chunks_exact(PANEL).enumerate().take(depth) {
         let (weights, _) = S::as_simd_u32s(&weights[column..]);
         // One input after the other: there are too few registers for both.
-        let first = std::array::from_fn(|v| simd.transmute_f32s_u32s(simd.and_u32s(weights[v], upper)));
+        let first = std::array::from_fn(
+            #[inline(always)]
+            |v| simd.transmute_f32s_u32s(simd.and_u32s(weights[v], upper)),
+        );
         add::<S, R, V>(simd, &mut tile, first, |r| f32::from_bits(rows[r][k] & UPPER));
-        let second = std::array::from_fn(|v| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(weights[v], half)));
+        let second = std::array::from_fn(
+            #[inline(always)]
+            |v| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(weights[v], half)),
+        );
         add::<S, R, V>(simd, &mut tile, second, |r| f32::from_bits(rows[r][k] << 16));
     }
     for (sums, tile) in sums.iter_mut().zip(tile) {
