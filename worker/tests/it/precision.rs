@@ -49,6 +49,7 @@ impl Bench {
     fn scores(&mut self, subject: Subject, precision: Precision) -> Vec<TaskScore> {
         let mut meaning = self.frozen.meaning(subject, "validation");
         meaning.precision = precision;
+        meaning.evaluation = jobs::evaluation_semantics(precision);
         let computed = self.engine.compute(&self.frozen.job(meaning), &AttemptContext::default()).unwrap();
         computed.output.scores().unwrap().scores
     }
