@@ -34,7 +34,7 @@ fn main() {
 }
 
 /// Operations a second, the best of all rounds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Speeds {
     tower: f64,
     /// The loop in `f32`.
@@ -46,7 +46,7 @@ struct Speeds {
 fn measured(shape: Shape, precision: Precision) -> String {
     let (model, embedded) = prepare(shape, |folder| ImageModel::open_in(folder, &Device::Cpu, precision));
     let flops = (shape.images as u64 * model.config().feature_flops()) as f64;
-    let mut best = Speeds::default();
+    let mut best = Speeds { tower: 0.0, single: f64::NAN, own: f64::NAN };
     for _ in 0..ROUNDS {
         best.single = best.single.max(peak(Precision::F32));
         best.own = best.own.max(peak(precision));

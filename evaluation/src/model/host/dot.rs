@@ -2,10 +2,7 @@
 
 use super::product::{PANEL, Partial, Product, ROWS};
 use crate::instructions::is_without_avx512;
-use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
-    _mm512_storeu_ps,
-};
+use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps, _mm512_setzero_ps};
 
 /// Columns of one register.
 const LANES: usize = 16;
@@ -115,39 +112,37 @@ fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &
     }
 }
 
+// These four are copies of values: a build with debug assertions would check the addresses of the instructions that load and store.
+
 #[target_feature(enable = "avx512f")]
 fn numbers(from: &[f32; LANES]) -> __m512 {
-    #[expect(unsafe_code, reason = "a register is loaded by its address")]
-    // SAFETY: an array of 16 numbers has the bytes of a register, and any alignment will do.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: 16 numbers have the bytes of a register, and all bits are valid.
     unsafe {
-        _mm512_loadu_ps(from.as_ptr())
+        std::mem::transmute(*from)
     }
 }
 
 #[target_feature(enable = "avx512f")]
 fn store(to: &mut [f32; LANES], from: __m512) {
-    #[expect(unsafe_code, reason = "a register is stored by its address")]
-    // SAFETY: an array of 16 numbers has the bytes of a register, and any alignment will do.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: a register has the bytes of 16 numbers, and all bits are valid.
     unsafe {
-        _mm512_storeu_ps(to.as_mut_ptr(), from);
+        *to = std::mem::transmute::<__m512, [f32; LANES]>(from);
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn pairs(from: &[u32; LANES]) -> __m512bh {
-    #[expect(unsafe_code, reason = "a register is loaded by its address, and has another type for pairs")]
-    // SAFETY: an array of 16 pairs has the bytes of a register, and any alignment will do. All bits are valid pairs.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: 16 pairs have the bytes of a register, and all bits are valid.
     unsafe {
-        std::mem::transmute(_mm512_loadu_si512(from.as_ptr().cast()))
+        std::mem::transmute(*from)
     }
 }
 
 /// The same pair in all lanes.
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn same(pair: u32) -> __m512bh {
-    #[expect(unsafe_code, reason = "a register has another type for pairs")]
-    // SAFETY: both types are registers of 512 bits, and all bits are valid pairs.
-    unsafe {
-        std::mem::transmute(_mm512_set1_epi32(pair.cast_signed()))
-    }
+    pairs(&[pair; LANES])
 }

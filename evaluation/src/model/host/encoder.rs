@@ -127,11 +127,11 @@ impl Encoder {
     /// Runs the blocks over `x` `[sequences · tokens, width]` and leaves the wanted rows `[sequences, width]` in `to`.
     ///
     /// The last block computes queries, attention output and MLP for the wanted rows alone: nothing reads the others. These few rows
-    /// stay in `f32`, whatever the operands are: it takes little time, and no later layer makes up for what rounding adds here.
+    /// stay in `f32`, whatever the operands are: it takes little time.
     pub(crate) fn pooled(&self, to: &mut [f32], x: &mut [f32], shape: Shape<'_>, scratch: &mut Scratch) {
         let width = self.config.width;
         if let Some((last, blocks)) = self.blocks.split_last() {
-            blocks.iter().for_each(|block| self.block(block, x, shape, scratch, &mut |_, _| ()));
+            blocks.iter().for_each(|block| self.block(block, self.operands, x, shape, scratch, &mut |_, _| ()));
             self.last(last, to, x, shape, scratch);
         } else {
             gather(to, x, shape, width);
@@ -149,12 +149,16 @@ impl Encoder {
         note: &mut impl FnMut(BlockMatrix, &[f32]),
     ) {
         let shape = Shape { tokens, pool: &[], causal: false };
-        self.block(&self.blocks[layer], x, shape, scratch, note);
+        // As `last` computes it for the wanted rows.
+        let operands = if layer + 1 == self.blocks.len() { Operands::F32 } else { self.operands };
+        self.block(&self.blocks[layer], operands, x, shape, scratch, note);
     }
 
+    /// Runs a block over all rows; `operands` are those of its matrices but keys and values.
     fn block(
         &self,
         block: &Block,
+        operands: Operands,
         x: &mut [f32],
         shape: Shape<'_>,
         scratch: &mut Scratch,
@@ -169,10 +173,11 @@ impl Encoder {
         grow(qkv, rows * 3 * width);
         block.norm1.apply(normed, x);
         note(BlockMatrix::Qkv, normed);
+        let taken = Rows::new(operands, normed, width, pairs);
+        block.query.apply(qkv, 3 * width, taken, Finish::Write);
         let taken = Rows::new(self.operands, normed, width, pairs);
-        for (n, part) in [&block.query, &block.key, &block.value].into_iter().enumerate() {
-            part.apply(&mut qkv[n * width..], 3 * width, taken, Finish::Write);
-        }
+        block.key.apply(&mut qkv[width..], 3 * width, taken, Finish::Write);
+        block.value.apply(&mut qkv[2 * width..], 3 * width, taken, Finish::Write);
         for (n, context) in context.chunks_exact_mut(tokens * width).enumerate() {
             let start = n * tokens * 3 * width;
             let queries = Queries { values: qkv, start, stride: 3 * width, count: tokens, position: 0 };
@@ -180,8 +185,8 @@ impl Encoder {
             self.attend(context, &queries, seen, shape, scores);
         }
         note(BlockMatrix::Out, context);
-        block.out.apply(x, width, Rows::new(self.operands, context, width, pairs), Finish::Add);
-        self.mlp(block, x, self.operands, scratch, note);
+        block.out.apply(x, width, Rows::new(operands, context, width, pairs), Finish::Add);
+        self.mlp(block, x, operands, scratch, note);
     }
 
     fn last(&self, block: &Block, to: &mut [f32], x: &[f32], shape: Shape<'_>, scratch: &mut Scratch) {

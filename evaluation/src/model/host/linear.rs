@@ -58,7 +58,8 @@ impl Linear {
         let outputs = columns.len().next_multiple_of(PANEL);
         let pairs = match operands {
             Operands::F32 => None,
-            Operands::Bf16 => Some(Arc::new(vec![0; pairs_of(inputs) * outputs])),
+            // Made of the numbers at the end.
+            Operands::Bf16 => Some(Arc::default()),
         };
         let panels = vec![0.0; inputs * outputs];
         let mut layer = Self { panels: Arc::new(panels), pairs, bias: bias[columns.clone()].into(), inputs };
@@ -78,10 +79,12 @@ impl Linear {
                 }
             }
         });
-        if let Some(pairs) = &mut self.pairs {
-            let pairs = Arc::make_mut(pairs).chunks_exact_mut(pairs_of(self.inputs) * PANEL);
+        if self.pairs.is_some() {
+            let size = pairs_of(self.inputs) * PANEL;
             let panels = self.panels.chunks_exact(self.inputs * PANEL);
-            pairs.zip(panels).for_each(|(pairs, panel)| round_panel(pairs, panel));
+            let mut pairs = vec![0; panels.len() * size];
+            pairs.chunks_exact_mut(size).zip(panels).for_each(|(pairs, panel)| round_panel(pairs, panel));
+            self.pairs = Some(Arc::new(pairs));
         }
     }
 
