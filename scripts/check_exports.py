@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from datetime import datetime
 from pathlib import Path
 
 import pandas
@@ -242,9 +243,20 @@ prove(f"huggingface_hub reads {len(results)} results of {set(tasks)} from the mo
 adapter = folder / "hf/adapter_config.json"
 assert adapter.exists() and json.loads(adapter.read_text())["peft_type"] == "LORA"
 prove("the folder has the winner's adapter")
-for file in (folder / "hf/.eval_results").glob("*.yaml"):
-    import yaml
-    from huggingface_hub import parse_eval_result_entries
 
-    entries = parse_eval_result_entries(yaml.safe_load(file.read_text()))
-    prove(f"huggingface_hub reads {file.name}: {entries}")
+# Results on a benchmark of the hub, as `huggingface_hub` reads and would write them: `--eval-task` of a sweep that takes its data
+# from the hub. The sweep is the one from before, whose manifest is changed to say so.
+import yaml
+from huggingface_hub import eval_result_entries_to_yaml, parse_eval_result_entries
+
+written = folder / "hub/.eval_results"
+if written.exists():
+    [file] = written.glob("*.yaml")
+    content = yaml.safe_load(file.read_text())
+    [entry] = parse_eval_result_entries(content)
+    assert (entry.dataset_id, entry.task_id, entry.dataset_revision) == ("ylecun/mnist", "default", "0123abcd")
+    same(entry.value, reported["accuracy.mnist"])
+    assert datetime.fromisoformat(entry.date).timestamp() * 1000 <= max(run.get("finished_ms", 0) for run in runs.values())
+    assert entry.source_url is None and "share of right answers" in entry.notes
+    assert eval_result_entries_to_yaml([entry]) == content
+    prove(f"huggingface_hub reads {file.name} of .eval_results, equal to the last bit, and would write the same")

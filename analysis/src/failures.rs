@@ -54,7 +54,11 @@ impl Failures {
     pub fn points_of(outcome: &Outcome) -> HashSet<JobId> {
         let points = outcome.rows.iter().filter_map(|row| match &row.kind {
             RowKind::Search { points, .. } => Some(points),
-            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => None,
+            RowKind::ZeroShot
+            | RowKind::Finetuned
+            | RowKind::Baseline { .. }
+            | RowKind::Learned { .. }
+            | RowKind::Ensemble { .. } => None,
         });
         points.flatten().filter(|point| point.is_failed()).map(|point| point.job).collect()
     }

@@ -151,6 +151,8 @@ pub enum Kind {
     Finetuned,
     /// A fixed recipe.
     Baseline,
+    /// A merge whose coefficients were learned.
+    Learned,
     /// The recipe that a search chose.
     Search,
     /// All adapters together without a merge.
@@ -160,7 +162,12 @@ pub enum Kind {
 impl Kind {
     /// Whether the row is a merge: only merges compete with each other.
     pub fn is_merge(self) -> bool {
-        matches!(self, Self::Baseline | Self::Search)
+        matches!(self, Self::Baseline | Self::Learned | Self::Search)
+    }
+
+    /// Whether the row was made by the sweep: what was given is chosen only where nothing was made.
+    pub fn is_made(self) -> bool {
+        matches!(self, Self::Learned | Self::Search)
     }
 }
 

@@ -93,6 +93,13 @@ impl Made {
         self.row(name, RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, correct);
     }
 
+    /// A learned merge with these right answers of 100.
+    pub(crate) fn learned(&mut self, name: &str, correct: &[u64]) {
+        let spec =
+            RecipeSpec { preset: Some("task_arithmetic".to_owned()), scaling: Some(0.9), ..RecipeSpec::default() };
+        self.row(name, RowKind::Learned { recipe: spec.resolve().unwrap(), spec }, correct);
+    }
+
     /// Subsets of the last row: each task alone, and all tasks by the row's own job.
     pub(crate) fn subsets(&mut self) {
         let of_row = |row: &Row, place: usize| row.jobs[SPLITS[1]].get(place).copied();
@@ -145,7 +152,7 @@ impl Made {
                         .for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
                 }
                 RowKind::Ensemble { rule } => add(Subject::Ensemble { rule: *rule }, &tasks),
-                RowKind::Baseline { recipe, .. } | RowKind::Search { recipe, .. } => {
+                RowKind::Baseline { recipe, .. } | RowKind::Learned { recipe, .. } | RowKind::Search { recipe, .. } => {
                     add(Subject::Merge { recipe: Box::new(recipe.clone()) }, &tasks);
                 }
             }

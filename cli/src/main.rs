@@ -23,6 +23,7 @@ mod sweep_file;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod training;
 mod unfinished;
 mod variants;
 mod watching;

@@ -5,6 +5,7 @@ use crate::{
     failure::{Failure, FileFailure},
 };
 use analysis::Style;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use console::{Term, truncate_str};
 use parking_lot::Mutex;
 use std::{
@@ -256,7 +257,19 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
     } else {
         write!(io::stdout().lock(), "{shown}")
     };
+    if let Some(argument) = bare_override(error, &shown) {
+        note(format_args!("\nhint: a key of the sweep file is overridden with `-o`: `-o {argument}`"));
+    }
     u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+/// The argument that is an override as Hydra takes them, without an option before it, of a command that takes a sweep file.
+fn bare_override(error: &clap::Error, shown: &str) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    let (key, _) = argument.split_once('=')?;
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "._[]".contains(c));
+    let is_override = is_key && error.kind() == ErrorKind::UnknownArgument && shown.contains("<SWEEP.yaml>");
+    is_override.then(|| jobs::escaped(argument).into_owned())
 }
 
 #[cfg(test)]

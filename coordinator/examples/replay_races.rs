@@ -1,11 +1,12 @@
 //! Replays the races of a sweep on stored results, without a model: which points they choose, and on what share of the examples.
 //!
 //! ```sh
-//! cargo run --example replay_races -- STORE SWEEP METHOD SLICE SEEDS
+//! cargo run --example replay_races -- STORE SWEEP METHOD SEEDS [INDIFFERENCE]
 //! ```
 //!
 //! STORE is a folder that holds the sweep SWEEP, whose points were all evaluated on all examples: a grid. METHOD is `grid` or
-//! `linear`. The sweep is replayed with each of SEEDS seeds, and its results arrive in an order of their own each time.
+//! `linear`. The sweep is replayed with each of SEEDS seeds, and its results arrive in an order of their own each time. INDIFFERENCE
+//! is that of `racing`, 0 without it.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
@@ -25,8 +26,10 @@ type Failure = Box<dyn Error>;
 
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [store, sweep, method, slice, seeds] = args.as_slice() else {
-        return Err("usage: replay_races STORE SWEEP METHOD SLICE SEEDS".into());
+    let (store, sweep, method, seeds, indifference) = match args.as_slice() {
+        [store, sweep, method, seeds] => (store, sweep, method, seeds, 0.0),
+        [store, sweep, method, seeds, indifference] => (store, sweep, method, seeds, indifference.parse()?),
+        _ => return Err("usage: replay_races STORE SWEEP METHOD SEEDS [INDIFFERENCE]".into()),
     };
     let mut stored = HashMap::new();
     read_results(&Path::new(store).join("results"), &mut stored)?;
@@ -44,12 +47,14 @@ fn main() -> Result<(), Failure> {
     let mut same: BTreeMap<&str, u64> = BTreeMap::new();
     let mut worse: BTreeMap<&str, f64> = BTreeMap::new();
     let mut shares = Vec::new();
+    let mut slices = 0;
     let mut raced = 0;
     for seed in 0..seeds {
-        let racing = Racing { slice: slice.parse()?, seed, ..Racing::default() };
+        let racing = Racing { indifference, seed, ..Racing::default() };
         let run = replay(&frozen(&manifest, method, Some(racing))?, &stored, seed + 2)?;
         shares.push(run.examples as f64 / whole.examples as f64);
         raced += run.raced;
+        slices += run.slices;
         for (row, choice) in &whole.choices {
             let other = &run.choices[row];
             *same.entry(row).or_default() += u64::from(other.spec == choice.spec);
@@ -59,7 +64,8 @@ fn main() -> Result<(), Failure> {
     }
     shares.sort_by(f64::total_cmp);
     let at = |share: f64| 100.0 * shares[((shares.len() - 1) as f64 * share) as usize];
-    println!("races with {seeds} seeds: {:.1} points without a value each", raced as f64 / seeds as f64);
+    let mean = |count: usize| count as f64 / seeds as f64;
+    println!("races with {seeds} seeds: {:.1} points without a value and {:.1} slices each", mean(raced), mean(slices));
     println!("  examples: median {:.1} %, 90 % {:.1} %", at(0.5), at(0.9));
     for (row, same) in same {
         println!("  {row}: the same choice in {same} of {seeds}, value at most {:.4} lower", worse[row]);
@@ -99,6 +105,8 @@ struct Replayed {
     /// The examples that searches were evaluated on, each once for every model.
     examples: u64,
     points: usize,
+    /// The jobs that were slices.
+    slices: usize,
     /// The points without a value.
     raced: usize,
 }
@@ -114,6 +122,7 @@ fn replay(frozen: &Frozen, stored: &HashMap<JobId, JobResult>, order: u64) -> Re
     let mut answers: HashMap<JobId, KnownAnswers> = HashMap::new();
     let mut values: HashMap<JobId, f64> = HashMap::new();
     let mut open = Vec::new();
+    let mut slices = 0;
     let mut state = order;
     loop {
         let room = 8 - open.len();
@@ -123,6 +132,7 @@ fn replay(frozen: &Frozen, stored: &HashMap<JobId, JobResult>, order: u64) -> Re
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let job = open.swap_remove((state >> 33) as usize % open.len());
                 let meaning = job.job.spec().as_evaluation().ok_or("the sweep has other jobs than evaluations")?;
+                slices += usize::from(meaning.slice.is_some());
                 let result = answer(meaning, stored)?;
                 if matches!(meaning.subject, Subject::Merge { .. }) {
                     let sizes = stored[&meaning.whole_id()].scores.iter().map(|score| score.n);
@@ -132,13 +142,13 @@ fn replay(frozen: &Frozen, stored: &HashMap<JobId, JobResult>, order: u64) -> Re
                 let recorded = plan.record(job.id, Completion::Result(&result))?;
                 values.extend(recorded.value.map(|value| (job.id, value)));
             }
-            NextJobs::Finished(outcome) => return Ok(replayed(&outcome, &answers, &values)),
+            NextJobs::Finished(outcome) => return Ok(Replayed { slices, ..replayed(&outcome, &answers, &values) }),
         }
     }
 }
 
 fn replayed(outcome: &Outcome, answers: &HashMap<JobId, KnownAnswers>, values: &HashMap<JobId, f64>) -> Replayed {
-    let mut replayed = Replayed { choices: BTreeMap::new(), examples: 0, points: 0, raced: 0 };
+    let mut replayed = Replayed { choices: BTreeMap::new(), examples: 0, points: 0, slices: 0, raced: 0 };
     for row in &outcome.rows {
         let RowKind::Search { spec, points, .. } = &row.kind else { continue };
         replayed.points += points.len();

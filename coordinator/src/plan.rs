@@ -271,8 +271,9 @@ impl SweepPlan {
             let mut lost = Vec::new();
             let issued = &mut self.issued;
             self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
-            let losers = self.searches.take_losers();
-            losers.into_iter().for_each(|loser| self.known.forget_answers(loser.id, loser.by));
+            for settled in self.searches.take_settled() {
+                self.known.note_settled(settled);
+            }
             if lost.is_empty() {
                 return Ok(());
             }

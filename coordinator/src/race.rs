@@ -1,21 +1,28 @@
 //! Races: whether one model is better than another, decided on as few examples as the difference allows.
 //!
-//! A *duel* is between a challenger and an incumbent. Both answer the examples of a random sequence that belongs to the challenger
+//! A *duel* is between a challenger and an incumbent. Both answer the distinct examples of a random sequence
 //! ([`ExampleSequence`](jobs::ExampleSequence)), slice by slice, and after each slice the [evidence](evidence) is held against
 //! a limit. The challenger is eliminated, or it wins, or the values on all examples decide: once the examples are used up, or where
 //! winning is no end and it leads clearly.
 //!
 //! # Why this is sound
-//! What a duel decides about is the difference θ of the metric on the whole split: a fixed number, once both models are fixed. Draws
-//! of the sequence are independent, with replacement, and have the mean θ / W, so that under θ ≥ 0 the evidence against the
-//! challenger is a supermartingale that begins at 1. By Ville's inequality it ever reaches `1 / α_k` with a probability of at most
-//! `α_k`, whenever one looks and however often. For this the draws have to be fresh given all that led to the pair: a search proposes
-//! candidates, and makes incumbents, by what it learned in earlier races. Therefore each candidate has a sequence of its own, keyed by
-//! its job, in which no earlier race took part, and it faces exactly one incumbent. One sequence for all candidates would be shared
-//! with the past, and bias the test.
+//! What a duel decides about is the difference θ of the metric on the whole split: a fixed number, once both models are fixed. The
+//! examples are drawn without replacement, so that the evidence against a true hypothesis about θ is a supermartingale that begins
+//! at 1. By Ville's inequality it ever reaches `1 / a` with a probability of at most `a`, whenever one looks and however often. Of
+//! the two decisions of a duel at most one is against the values, so that each has the whole of `a`.
 //!
-//! A search of at most K candidates gives each duel `α_k = α / K`, half of it to either side if it follows winners. By the union bound,
-//! the probability that any of its duels is decided against the truth is at most α.
+//! For this the sequence has to be fresh given all that led to the pair: a search proposes candidates, and makes incumbents, by what it
+//! learned in earlier races. Two ways lead there:
+//!
+//! - **A sequence for each candidate** (grid and random searches), keyed by its job, in which no earlier race took part. A
+//!   candidate faces exactly one incumbent, which is evaluated on all examples. Of at most K candidates, each duel has `a = α / K`.
+//! - **A sequence for each scan** of a linear search, keyed by the number of the scan, in which no earlier scan took part. What may
+//!   happen within a scan is known when it begins: its V values, of which each faces the best point of the scans before or the value
+//!   before it. These are fewer than 2V pairs. Each pair has a duel on the same sequence, whether it is fought or not, so that it does
+//!   not matter that earlier duels of the scan decide which ones are. With K values in all scans together, each pair has
+//!   `a = α / 2K`. The next challenger of a winner finds the answers of the winner there, and its own are used twice.
+//!
+//! By the union bound, the probability that any duel of a search is decided against the values is at most α.
 //!
 //! # Why the order of results does not matter
 //! The incumbent of a round is fixed when the round begins: it is the best candidate of all earlier rounds. A duel looks at fixed
@@ -28,4 +35,4 @@ mod evidence;
 #[cfg(test)]
 mod replay;
 
-pub(crate) use duel::{Duel, DuelRules, DuelStep};
+pub(crate) use duel::{Duel, DuelRules, DuelStep, DuelTerms};

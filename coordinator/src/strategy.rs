@@ -22,6 +22,7 @@ mod tests;
 mod tpe_search;
 
 pub use error::StrategyError;
+pub use linear::Scan;
 pub use point::{Candidate, Choice, NextPoint, PointResult, PointResults};
 pub use ranking::{Ranking, Ties};
 
@@ -154,6 +155,11 @@ impl SearchState {
     /// The points that [`ahead`](Self::ahead) may have returned at any time and that the search has not read.
     pub fn passed_over(&self, known: &impl PointResults) -> Vec<Candidate> {
         self.linear().map(|state| state.passed_over(known)).unwrap_or_default()
+    }
+
+    /// The scan that a linear search makes now; `None` for other searches.
+    pub fn scan(&self) -> Option<Scan> {
+        self.linear().map(Linear::scan)
     }
 
     fn linear(&self) -> Option<&Linear> {

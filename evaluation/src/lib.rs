@@ -78,9 +78,9 @@ pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map,
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
 pub use train::{
-    Advance, BlockShape, Evaluation, MakeExamples, StateError, StepAugmentation, TrainError, TrainExamples,
-    TrainMemory, TrainPlacement, TrainState, TrainStep, TrainTask, TrainedAdapter, TrainedModule, TrainedTensor,
-    Trainer, Validation, initial_head,
+    Advance, BegunEvaluation, BlockShape, Evaluation, MakeExamples, StateError, StepAugmentation, TrainError,
+    TrainExamples, TrainMemory, TrainPlacement, TrainState, TrainStep, TrainTask, TrainedAdapter, TrainedModule,
+    TrainedTensor, Trainer, Validation, initial_head,
 };
 pub use transient::may_pass;
 pub use tune::{Check, Coefficient, CoefficientPlace, Readout, TuneError, TuneState, TuneTask, Tuner};

@@ -25,7 +25,7 @@ pub use error::TrainError;
 pub use initial::initial_head;
 pub use memory::{BlockShape, TrainMemory, TrainPlacement};
 pub use source::{MakeExamples, TrainExamples};
-pub use state::{TrainState, TrainStep, TrainedTensor};
+pub use state::{BegunEvaluation, TrainState, TrainStep, TrainedTensor};
 pub use stored::StateError;
 pub use trainer::{TrainTask, Trainer};
 pub use validation::{Advance, Evaluation, Validation};

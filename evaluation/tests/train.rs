@@ -3,9 +3,9 @@
 use crate::fixture::{base, head, images as read, json, nli6, root, tensors, values};
 use candle_core::Device;
 use evaluation::{
-    DecoderModel, Examples, GradientTower, Head, PairTokenizer, Readout, Real, TextSource, Texts, TrainError,
-    TrainExamples, TrainMemory, TrainPlacement, TrainState, TrainTask, TrainedAdapter, TrainedModule, Trainer,
-    Validation, Watch,
+    BegunEvaluation, DecoderModel, Examples, GradientTower, Head, PairTokenizer, Readout, Real, TextSource, Texts,
+    TrainError, TrainExamples, TrainMemory, TrainPlacement, TrainState, TrainTask, TrainedAdapter, TrainedModule,
+    Trainer, Validation, Watch,
 };
 use jobs::{
     DataFiles, EarlyStopping, Precision, RateSchedule, Rows, StoppingMetric, TextSpec, TrainFamily, TrainLength,
@@ -116,7 +116,7 @@ fn text_task(task: &str, init: &TrainedAdapter) -> TrainTask {
 
 /// A golden run, ready.
 struct Golden {
-    trainer: Trainer<f32>,
+    trainer: Trainer,
     batches: Vec<Vec<usize>>,
     modules: Vec<String>,
     folder: PathBuf,
@@ -222,7 +222,7 @@ fn flags(places: std::ops::Range<u64>) -> TrainTask {
 }
 
 /// A short run on a few images of one task.
-fn short(settings: TrainSettings) -> Result<Trainer<f32>, TrainError> {
+fn short(settings: TrainSettings) -> Result<Trainer, TrainError> {
     let tower = GradientTower::open_clip(&root().join("examples/mini8/base")).unwrap();
     Trainer::new(tower, flags(0..40), settings, None)
 }
@@ -237,7 +237,7 @@ fn short_settings() -> TrainSettings {
     }
 }
 
-fn run_to_the_end(trainer: &mut Trainer<f32>, mut state: TrainState) -> TrainState {
+fn run_to_the_end(trainer: &mut Trainer, mut state: TrainState) -> TrainState {
     while state.steps() < trainer.steps() {
         trainer.step(&mut state, &Watch::default()).unwrap();
     }
@@ -300,18 +300,23 @@ fn settings_that_do_not_fit_the_model_are_refused_by_name() {
 }
 
 /// A run whose rate is so high that it soon gets worse on the validation split.
-fn early(stopping: EarlyStopping) -> Trainer<f32> {
+fn early(stopping: EarlyStopping) -> Trainer {
+    early_on(stopping, 40..110)
+}
+
+/// The same, with these examples as the validation split.
+fn early_on(stopping: EarlyStopping, places: std::ops::Range<u64>) -> Trainer {
     let settings = TrainSettings {
         rate: 0.05,
         schedule: RateSchedule::Constant,
         early_stopping: Some(stopping),
         ..TrainSettings { length: TrainLength::Steps(12), ..short_settings() }
     };
-    let TrainTask { examples, classes, .. } = flags(40..110);
-    short(settings).unwrap().validating(Validation { examples, classes }).unwrap()
+    let TrainTask { examples, classes, .. } = flags(places);
+    short(settings).unwrap().validating(Validation { examples, classes, bytes: 1 << 20 }).unwrap()
 }
 
-fn advance_to_the_end(trainer: &mut Trainer<f32>, state: &mut TrainState) {
+fn advance_to_the_end(trainer: &mut Trainer, state: &mut TrainState) {
     while trainer.advance(state, usize::MAX, &Watch::default()).unwrap().is_some() {}
 }
 
@@ -323,6 +328,7 @@ fn training_stops_early_and_keeps_the_step_with_the_best_value() {
     let mut state = trainer.start();
     advance_to_the_end(&mut trainer, &mut state);
     let kept = *state.kept_evaluation(&STOPPING).unwrap();
+    assert_eq!(trainer.memory(1).validation, 1 << 20);
     assert!(state.steps() < 12 && kept.steps + 2 == state.steps(), "{:?}", state.evaluations);
     assert_eq!(kept.n, 70);
     let least = state.evaluations.iter().map(|evaluation| evaluation.loss).fold(f64::INFINITY, f64::min);
@@ -342,17 +348,20 @@ fn training_stops_early_and_keeps_the_step_with_the_best_value() {
 
 #[test]
 fn a_run_that_stops_early_resumes_between_any_two_calls_to_the_same_bits_whatever_the_threads() {
-    let mut trainer = early(STOPPING);
+    // More examples than are embedded at once.
+    let places = 40..400;
+    let mut trainer = early_on(STOPPING, places.clone());
     let mut state = trainer.start();
     let mut states = vec![state.clone()];
     while trainer.advance(&mut state, usize::MAX, &Watch::default()).unwrap().is_some() {
         states.push(state.clone());
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-    for place in [0, 1, 2, 3, states.len() - 2, states.len() - 1] {
+    let begun = states.iter().position(|state| state.begun.is_some()).expect("an evaluation has several parts");
+    for place in [0, 1, begun, begun + 1, states.len() - 2, states.len() - 1] {
         let bytes = states[place].to_bytes("run").unwrap();
         let mut resumed = TrainState::from_bytes(&bytes, "run").unwrap();
-        let mut other = early(STOPPING).recomputing(true);
+        let mut other = early_on(STOPPING, places.clone()).recomputing(true);
         pool.install(|| advance_to_the_end(&mut other, &mut resumed));
         assert_eq!(resumed, state, "after call {place}");
     }
@@ -364,14 +373,25 @@ fn a_state_with_evaluations_that_its_run_cannot_have_made_is_refused() {
     let mut state = trainer.start();
     advance_to_the_end(&mut trainer, &mut state);
     assert!(trainer.check_state(&state).is_ok());
-    let changes: [fn(&mut TrainState); 5] = [
-        |state| {
+    let begun = |done| Some(BegunEvaluation { done, correct: 0, loss: 0.0 });
+    let changes: [&dyn Fn(&mut TrainState); 8] = [
+        &|state| {
             state.evaluations.remove(0);
         },
-        |state| state.evaluations[0].n += 1,
-        |state| state.evaluations[0].loss = f64::NAN,
-        |state| state.kept.clear(),
-        |state| state.kept[0][0] = f32::NAN,
+        &|state| state.evaluations[0].n += 1,
+        &|state| state.evaluations[0].loss = f64::NAN,
+        &|state| state.kept.clear(),
+        &|state| state.kept[0][0] = f32::NAN,
+        // All evaluations that are due are made.
+        &|state| state.begun = begun(1),
+        &|state| {
+            state.evaluations.pop();
+            state.begun = begun(70);
+        },
+        &|state| {
+            state.evaluations.pop();
+            state.begun = Some(BegunEvaluation { done: 1, correct: 2, loss: 0.0 });
+        },
     ];
     for change in changes {
         let mut wrong = state.clone();
@@ -402,7 +422,7 @@ fn the_memory_that_is_planned_is_that_of_a_run_on_the_longest_examples() {
     let base = evaluation::configuration(&root().join("examples/mini8/base")).unwrap();
     let longest = base.example_tokens().unwrap();
     for threads in [1, 2, 16] {
-        let place = TrainPlacement { threads, longest, classes: 1 };
+        let place = TrainPlacement { threads, longest, classes: 1, validation: 0 };
         assert_eq!(TrainMemory::of(base.as_ref(), trainer.settings(), place).unwrap(), trainer.memory(threads));
     }
     let tower = GradientTower::<f32>::open_decoder(&nli6("base")).unwrap();

@@ -62,12 +62,12 @@ fn tower() -> GradientTower<f32> {
         .unwrap()
 }
 
-fn tuner(settings: TuneSettings) -> Tuner<f32> {
+fn tuner(settings: TuneSettings) -> Tuner {
     let with_labels = settings.objective == TuneObjective::Labels;
     Tuner::new(tower(), images(with_labels), settings, &Watch::default()).unwrap()
 }
 
-fn run(tuner: &Tuner<f32>) -> TuneState {
+fn run(tuner: &Tuner) -> TuneState {
     let mut state = tuner.start();
     tuner.run(&mut state, &Watch::default(), &mut |_| ()).unwrap();
     state

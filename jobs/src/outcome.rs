@@ -90,7 +90,11 @@ impl Row {
     pub fn points(&self) -> &[Point] {
         match &self.kind {
             RowKind::Search { points, .. } => points,
-            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => &[],
+            RowKind::ZeroShot
+            | RowKind::Finetuned
+            | RowKind::Baseline { .. }
+            | RowKind::Learned { .. }
+            | RowKind::Ensemble { .. } => &[],
         }
     }
 
@@ -144,6 +148,13 @@ pub enum RowKind {
     /// A fixed recipe.
     Baseline {
         /// The recipe as written.
+        spec: RecipeSpec,
+        /// The recipe.
+        recipe: Recipe,
+    },
+    /// A merge whose coefficients were learned, on neither the selection nor the report split.
+    Learned {
+        /// The recipe as it would be written.
         spec: RecipeSpec,
         /// The recipe.
         recipe: Recipe,

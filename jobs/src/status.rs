@@ -113,10 +113,12 @@ pub struct JobInHand {
 }
 
 /// How far a leg of a training has come.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepsMade {
-    /// The steps that were made before the leg.
+    /// The task whose adapter is trained.
+    pub task: String,
+    /// The steps that were made before the leg, or before it went on after a rest.
     pub first: usize,
     /// The steps that are made by now.
     pub made: usize,
@@ -126,6 +128,18 @@ pub struct StepsMade {
     pub of: usize,
     /// The mean loss of the examples of the last step, before it.
     pub loss: f64,
+    /// The learning rate of the last step.
+    pub rate: f64,
+    /// Milliseconds that the steps of the leg took so far, with the evaluations between them.
+    pub took_ms: u64,
+}
+
+impl StepsMade {
+    /// Seconds until so many steps of the training are made, at the pace of the leg so far.
+    pub fn seconds_until(&self, steps: usize) -> f64 {
+        let made = self.made.saturating_sub(self.first).max(1) as f64;
+        self.took_ms as f64 / 1e3 / made * steps.saturating_sub(self.made) as f64
+    }
 }
 
 /// The cancellation of a sweep: workers drop its jobs when they receive them.

@@ -14,6 +14,7 @@ mod prompts;
 mod sources;
 mod splits;
 mod texts;
+mod trainings;
 
 pub use prompts::check_prompts;
 pub use sources::Download;
@@ -21,7 +22,7 @@ pub use splits::check_other_splits;
 
 use crate::{
     CheckError, Problems, SweepLines,
-    memory::{MemoryNeeds, memory_needs, training_memory},
+    memory::{MemoryNeeds, memory_needs},
     problems::Place,
     residency::{DeviceData, SplitSize},
 };
@@ -164,8 +165,7 @@ pub fn check_inputs(
     check.notes.extend(notes::of(&adapters, &sweep.base));
     let outline = base.and_then(|base| base.outline);
     let threads = if let Computing::Here { threads } = computing { threads } else { None };
-    let training =
-        outline.as_ref().map(|outline| training_memory(sweep, outline.as_ref(), threads)).unwrap_or_default();
+    let training = outline.as_ref().map(|outline| check.trainings(outline.as_ref(), threads)).unwrap_or_default();
     let train_family = outline.map(|outline| outline.train_family());
     Ok(Checked { train_family, training, device_data, ..check.finish(matrices, memory) })
 }

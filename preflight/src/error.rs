@@ -111,6 +111,14 @@ pub enum CheckError {
         /// What is wrong.
         source: Box<merging::AdapterError>,
     },
+    /// The base has no such adapter as the sweep wants to train.
+    #[error("the adapter of `{task}` cannot be trained")]
+    Training {
+        /// The task that the adapter is of.
+        task: String,
+        /// What does not fit.
+        source: evaluation::TrainError,
+    },
     /// An adapter brings a head, and a command evaluates merges, which have none.
     #[error(
         "the adapter of `{task}` brings a head (`modules_to_save`), and a merge that `evaluation.command` gets has none: take adapters \
@@ -236,6 +244,7 @@ impl CheckError {
             Self::Adapter { source, .. } => evaluation::may_pass(source.as_ref()),
             Self::JointMap { source } => evaluation::may_pass(source),
             Self::CommandHead { .. }
+            | Self::Training { .. }
             | Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }

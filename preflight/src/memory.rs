@@ -1,8 +1,8 @@
 //! How much memory a sweep over a language model takes, computed from headers.
 
-use crate::CheckError;
-use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainMemory, TrainPlacement, gram_memory};
-use jobs::{ByteSize, DeviceKind, Parameter, RecipeSpec, Search, StatisticsKind, Sweep};
+use crate::{CheckError, residency::SplitSize};
+use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainError, TrainMemory, TrainPlacement, gram_memory};
+use jobs::{ByteSize, DeviceKind, Parameter, Precision, RecipeSpec, Search, StatisticsKind, Sweep};
 use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,24 +80,30 @@ pub(crate) fn memory_needs(
     }))
 }
 
-/// What the training of each adapter takes beside the model that is evaluated, by task. What cannot be trained is found where
-/// the settings are checked, and has no memory here.
+/// What the training of each adapter takes beside the model that is evaluated, by task, or why the base has no such adapter. Settings that
+/// are wrong by themselves are found where these are checked, and are left out here.
 ///
-/// A new head is counted with [`MANY_CLASSES`]: how many it has is known only once the labels are read.
+/// A new head is counted with [`MANY_CLASSES`]: how many it has is known only once the labels are read. The images that early stopping
+/// looks at are counted where their number is in `sizes`; texts take little.
 pub(crate) fn training_memory(
     sweep: &Sweep,
     base: &dyn Configuration,
     threads: Option<usize>,
-) -> BTreeMap<String, TrainMemory> {
+    sizes: &[SplitSize],
+) -> BTreeMap<String, Result<TrainMemory, TrainError>> {
     let sweep = sweep.clone().with_train_family(base.train_family());
     let threads = threads.unwrap_or_else(num_cpus::get_physical);
     let positions = base.text_limits().map_or(usize::MAX, |limits| limits.positions);
+    let image = base.image_residency(Precision::F32, &[]).ok().flatten().map_or(0, |model| model.pixels);
+    let select = &sweep.evaluation.select;
     let of_task = |task: &jobs::Task| {
         let settings = task.adapter.training()?.settings()?.ok()?;
         let stated = task.text().and_then(|text| text.max_length).map_or(LONGEST_TEXT, |length| length as usize);
         let longest = base.example_tokens().unwrap_or_else(|| stated.min(positions));
-        let place = TrainPlacement { threads, longest, classes: MANY_CLASSES };
-        Some((task.name.clone(), TrainMemory::of(base, &settings, place).ok()?))
+        let is_own = |size: &&SplitSize| size.task == task.name && size.split == *select;
+        let validation = sizes.iter().find(is_own).map_or(0, |size| size.examples.saturating_mul(image));
+        let place = TrainPlacement { threads, longest, classes: MANY_CLASSES, validation };
+        Some((task.name.clone(), TrainMemory::of(base, &settings, place)))
     };
     sweep.tasks.iter().filter_map(of_task).collect()
 }
@@ -222,11 +228,32 @@ mod tests {
         let sweep = Sweep::from_yaml(text, Path::new("/sweeps"), &[]).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/nli6/base");
         let base = evaluation::configuration(&path).unwrap();
-        let memory = training_memory(&sweep, base.as_ref(), Some(2));
+        let memory = training_memory(&sweep, base.as_ref(), Some(2), &[]);
         assert_eq!(memory.keys().collect::<Vec<_>>(), ["one", "two"]);
+        let memory: BTreeMap<String, TrainMemory> =
+            memory.into_iter().map(|(task, memory)| (task, memory.unwrap())).collect();
         assert_eq!(memory["one"].base, memory["two"].base);
         assert!(memory["one"].trained < memory["two"].trained && memory["one"].step > memory["two"].step);
         assert!(memory.values().all(|memory| memory.recomputed_step < memory.step));
+    }
+
+    #[test]
+    fn the_images_that_early_stopping_looks_at_are_planned_and_no_others() {
+        let stopping = "early_stopping: {every: 5, patience: 1}";
+        let text = format!(
+            "name: small\nbase: base\ntraining: {{steps: 10}}\ntasks:\n  - {{name: one, adapter: {{train: {{{stopping}}}}}, data: d, head: h}}\n  \
+             - {{name: two, adapter: {{train: {{}}}}, data: d, head: h}}\nevaluation: {{select: dev}}\nbaselines: [{{preset: ties}}]"
+        );
+        let sweep = Sweep::from_yaml(&text, Path::new("/sweeps"), &[]).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8/base");
+        let base = evaluation::configuration(&path).unwrap();
+        let size =
+            |task: &str, split: &str, examples| SplitSize { task: task.to_owned(), split: split.to_owned(), examples };
+        let sizes = [size("two", "dev", 7), size("one", "test", 5), size("one", "dev", 100)];
+        let memory = training_memory(&sweep, base.as_ref(), Some(1), &sizes);
+        // Images of 32 × 32 pixels in three colours.
+        let validation = |task: &str| memory[task].as_ref().unwrap().validation;
+        assert_eq!([validation("one"), validation("two")], [100 * 3072, 0]);
     }
 
     #[test]

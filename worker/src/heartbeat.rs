@@ -1,5 +1,5 @@
 use crate::{AttemptContext, Machine};
-use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus, now_ms};
+use jobs::{Job, JobId, JobInHand, StepsMade, WorkerState, WorkerStatus, now_ms};
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use store::{Store, StoreError};
@@ -73,9 +73,14 @@ impl Heartbeat {
     fn now(&self) -> WorkerStatus {
         let mut status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
         if let Some(in_hand) = &mut status.job {
-            in_hand.steps = self.attempt.lock().as_ref().and_then(AttemptContext::steps_made);
+            in_hand.steps = self.steps_made();
         }
         status
+    }
+
+    /// How far the training in hand has come.
+    pub(crate) fn steps_made(&self) -> Option<StepsMade> {
+        self.attempt.lock().as_ref().and_then(AttemptContext::steps_made)
     }
 
     /// The result of a job is stored.

@@ -23,6 +23,7 @@ mod machine;
 mod metrics;
 mod output;
 mod queue_selector;
+mod rested;
 mod retry_policy;
 mod worker;
 
@@ -37,4 +38,5 @@ pub use limits::Limits;
 pub use machine::{Machine, SelfTest};
 pub use metrics::Metrics;
 pub use output::{Output, OutputFiles, Scores};
+pub use rested::RestedState;
 pub use worker::{Worker, WorkerEnd, WorkerHealth};

@@ -11,6 +11,9 @@ pub struct Limits {
     pub wall_clock: Option<Duration>,
     /// The longest time in which the inputs of one job must be fetched and read; `None` is no limit.
     pub loading: Option<Duration>,
+    /// How long a leg of a training may compute before it rests: it keeps its state and goes back to the queue, and whichever worker takes
+    /// it next goes on from there. `None`: a leg is computed in one go.
+    pub rest: Option<Duration>,
     /// How long a cancelled computation may take to stop, before the worker ends without it.
     pub stopping: Duration,
     /// Lost deliveries of one job before the job is dead-lettered.
@@ -32,6 +35,7 @@ impl Default for Limits {
             back_off: Duration::from_secs(1),
             wall_clock: None,
             loading: None,
+            rest: None,
             machine_wait: Duration::from_secs(120),
             stopping: Duration::from_secs(30),
             losses: 5,

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What to do with a delivery whose attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AfterFailure {
-    /// Return it unchanged: the worker is stopping, and the attempt does not count.
+    /// Return it unchanged: the worker is stopping, or the job rests, and the attempt does not count.
     Return,
     /// Acknowledge it: the sweep was cancelled.
     Discard,
@@ -57,7 +57,7 @@ pub(crate) fn after_failure(
     limits: &Limits,
 ) -> AfterFailure {
     match error {
-        JobError::Interrupted => return AfterFailure::Return,
+        JobError::Interrupted | JobError::Rests(_) => return AfterFailure::Return,
         JobError::Cancelled(_) => return AfterFailure::Discard,
         // No attempt was made, and none would help.
         JobError::Lost { .. } | JobError::CorruptResult(_) | JobError::CheckpointGone(_) => {

@@ -19,7 +19,7 @@ use crate::{
     Compute, Machine, WorkerError, cancellations::Cancellations, heartbeat::Heartbeat, known_sweeps::KnownSweeps,
     limits::Limits, metrics::Metrics, queue_selector::QueueSelector,
 };
-use jobs::{JobId, WorkerState};
+use jobs::{JobId, StepsMade, WorkerState};
 use loop_state::LoopState;
 use parking_lot::Mutex;
 use queue::JobConsumer;
@@ -205,6 +205,11 @@ impl Worker {
             reconnects: self.queue.reconnects(),
             deferred: self.queue.deferred_jobs().len(),
         }
+    }
+
+    /// How far the training has come that the worker computes; `None` while it computes none, and before the first step.
+    pub fn steps_made(&self) -> Option<StepsMade> {
+        self.heartbeat.steps_made()
     }
 
     /// Takes jobs until the queue is closed and empty, no job arrives in time, or a shutdown signal arrives.

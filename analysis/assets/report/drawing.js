@@ -153,7 +153,7 @@ const DRAWING = {
     const gap = Math.max(tasks.length > 10 ? 6 : 7, Math.min(12, 72 / rows.length));
     return {
       height: 66 + tasks.length * Math.max(34, rows.length * gap + 14),
-      entries: rows.map((row) => ({ name: row.name, look: lookOf(row.look, colours), note: row.is_chosen ? "chosen" : null })),
+      entries: rows.map((row) => ({ name: row.name, look: lookOf(row.look, colours), note: row.is_chosen ? bestIs() : null })),
       toggles: true,
       grid: GRID,
       tooltip: tooltip(colours, "item"),
@@ -226,7 +226,7 @@ const DRAWING = {
     const looks = all.map((point) => lookOf(point.look, colours));
     return {
       ...named({ x, y, all }, colours),
-      entries: all.map((point, at) => ({ name: `${at + 1} ${point.name}`, look: looks[at], note: point.is_chosen ? "chosen" : null })),
+      entries: all.map((point, at) => ({ name: `${at + 1} ${point.name}`, look: looks[at], note: point.is_chosen ? bestIs() : null })),
       series: [diagonal, ...barsOf(all, looks), dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 12 })), numbersBeside(all, colours)],
     };
   },
@@ -243,7 +243,7 @@ const DRAWING = {
       entries: [
         { name: "front", look: frontLook, isLine: front.length > 1 },
         { name: "other point", look: otherLook },
-        ...chosen.slice(0, 1).map((point) => ({ name: `chosen: ${point.name}`, look: { color: PALETTE[0], form: "rect", isFrame: true } })),
+        ...chosen.slice(0, 1).map((point) => ({ name: `${bestIs()}: ${point.name}`, look: { color: PALETTE[0], form: "rect", isFrame: true } })),
       ],
       series: [dotsNamed(others, colours, () => otherLook), line, dotsNamed(inFront, colours, () => frontLook), framed(chosen)],
     };

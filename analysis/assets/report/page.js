@@ -1,5 +1,8 @@
 const report = JSON.parse(document.getElementById("report-data").textContent);
 
+/** What the best row is called: of a sweep that runs, nothing is chosen yet. */
+const bestIs = () => (report.headline?.leads ? "leads" : "chosen");
+
 const section = (id, title, ...content) =>
   element("section", { id, "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title), ...content);
 
@@ -78,7 +81,7 @@ function comparison(headline) {
     { name: `on ${headline.compared_on} (%)`, kind: "share" },
     { name: "ahead by (points)", kind: "difference" },
   ];
-  return new DataTable({ name: "headline", title: `the choice beside others, by ${headline.metric}`, columns, rows }).element;
+  return new DataTable({ name: "headline", title: `the ${headline.leads ? "leader" : "choice"} beside others, by ${headline.metric}`, columns, rows }).element;
 }
 
 function recipe({ name, recipe: text }) {

@@ -165,7 +165,7 @@ function rowOf(row, columns) {
     const kind = valueOf(cell) === null ? `${width} empty` : width;
     // Where there is little room, the name of the column stands above its value.
     if (index > 0) return element("td", { class: kind, "data-column": column.name }, content);
-    const chosen = row.is_chosen ? element("span", { class: "badge" }, "chosen") : null;
+    const chosen = row.is_chosen ? element("span", { class: "badge" }, bestIs()) : null;
     return element("th", { scope: "row", class: kind }, content, chosen);
   });
   return element("tr", { class: row.is_chosen ? "chosen" : null }, cells);

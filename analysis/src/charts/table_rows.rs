@@ -2,7 +2,7 @@ use super::{
     Axis, AxisScale, AxisUnit, Chart, ChartData, Dot, DotRow, NamedPoint,
     caption::{counted, examples},
 };
-use crate::{Kind, SplitSummary, Summary, SummaryRow, metric::in_words};
+use crate::{SplitSummary, Summary, SummaryRow, metric::in_words};
 use jobs::{Interval, Metric};
 
 /// The last entry of the dots' tasks.
@@ -80,7 +80,7 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
         })
     };
     let rows = summary.rows.iter().enumerate();
-    let merges = rows.filter(|(_, row)| matches!(row.kind, Kind::Baseline | Kind::Search));
+    let merges = rows.filter(|(_, row)| row.kind.is_merge());
     let points: Vec<NamedPoint> = merges.filter_map(point).collect();
     if select == report || points.len() < 2 {
         return None;

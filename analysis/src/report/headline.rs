@@ -77,12 +77,17 @@ impl<'a> Headline<'a> {
 }
 
 fn why(summary: &Summary, chosen: &SummaryRow) -> String {
-    let count = summary.rows.iter().filter(|row| row.kind == chosen.kind).count();
+    let is_made = chosen.kind.is_made();
+    let count =
+        summary.rows.iter().filter(|row| if is_made { row.kind.is_made() } else { row.kind == chosen.kind }).count();
     let metric = in_words(&summary.objective.metric);
     let select = &summary.splits.select;
     match (chosen.kind, count) {
         (Kind::Search, 1) => format!("what the search found best by {metric} on {select}"),
-        (Kind::Search, count) => format!("the best of {count} searches by {metric} on {select}"),
+        (Kind::Learned, 1) => "the only merge, with learned coefficients; nothing was searched".to_owned(),
+        (Kind::Search | Kind::Learned, count) => {
+            format!("the best of {count} {} by {metric} on {select}", summary.candidates())
+        }
         (_, 1) => "the only recipe; nothing was searched".to_owned(),
         (_, count) => format!("the best of {count} fixed recipes by {metric} on {select}; nothing was searched"),
     }

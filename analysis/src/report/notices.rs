@@ -46,7 +46,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
         borders(row).into_iter().for_each(|text| tell(Level::Warning, text));
     }
     summary.notes.iter().for_each(|note| tell(Level::Warning, note.clone()));
-    if summary.splits.select == summary.splits.report && summary.rows.iter().any(|row| row.kind == Kind::Search) {
+    if summary.splits.select == summary.splits.report && summary.rows.iter().any(|row| row.kind.is_made()) {
         let split = &summary.splits.select;
         tell(
             Level::Warning,

@@ -52,7 +52,7 @@ async fn a_baseline_that_is_better_than_the_choice_is_told_first_and_is_no_runne
     assert_eq!(
         headline["beaten"],
         "knots_ties (70.0\u{a0}%) is not the best by mean normalised accuracy on validation: the baseline ties (82.5\u{a0}%) is better; \
-         only what was searched is chosen"
+         only what was searched or learned is chosen"
     );
     let roles: Vec<(&str, &str)> = headline["others"]
         .as_array()

@@ -63,7 +63,7 @@ impl Summary {
         let said_of = |better: &Better| format!("{} ({})", better.name, said(better.value));
         let named = |better: &Better| match better.kind {
             Kind::ZeroShot => format!("the base model, {},", said_of(better)),
-            Kind::Finetuned | Kind::Baseline | Kind::Ensemble | Kind::Search => {
+            Kind::Finetuned | Kind::Baseline | Kind::Ensemble | Kind::Learned | Kind::Search => {
                 format!("the baseline {}", said_of(better))
             }
         };
@@ -78,7 +78,7 @@ impl Summary {
             }
         };
         let choice = match chosen.kind {
-            Kind::Search => "; only what was searched is chosen",
+            Kind::Learned | Kind::Search => "; only what was searched or learned is chosen",
             Kind::ZeroShot | Kind::Finetuned | Kind::Baseline | Kind::Ensemble => "",
         };
         let tie = match first.is_tie {

@@ -117,6 +117,9 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         RowKind::Finetuned => (Kind::Finetuned, None, None, None),
         RowKind::Ensemble { .. } => (Kind::Ensemble, None, None, None),
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
+        // Nothing was learned: the recipe says nothing.
+        RowKind::Learned { .. } if row.jobs.values().all(Vec::is_empty) => (Kind::Learned, None, None, None),
+        RowKind::Learned { spec, recipe } => (Kind::Learned, Some(spec.clone()), Some(recipe.clone()), None),
         // Every point failed, or one of its seeds, or the search stopped at a point that no machine could evaluate: the
         // recipe is where the search began, and nothing that it chose.
         RowKind::Search { points, left_out, .. } if is_without_choice(row, outcome, points) => {
@@ -223,9 +226,10 @@ fn mark_chosen(rows: &mut [SummaryRow], outcome: &Outcome) {
         return;
     }
     // What was given was not chosen.
-    let kind = if rows.iter().any(|row| row.kind == Kind::Search) { Kind::Search } else { Kind::Baseline };
+    let is_made = rows.iter().any(|row| row.kind.is_made());
+    let competes = |row: &SummaryRow| if is_made { row.kind.is_made() } else { row.kind == Kind::Baseline };
     let mut best: Option<(usize, f64)> = None;
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.kind == kind) {
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| competes(row)) {
         if let Some(value) = row.value
             && best.is_none_or(|(_, best)| outcome.objective.compare(value, best).is_gt())
         {

@@ -13,13 +13,12 @@ impl Summary {
     pub fn choices(&self) -> Vec<String> {
         // A single recipe was given, and needs no word.
         let is_choice = self.rows.iter().filter(|row| row.kind.is_merge()).count() > 1
-            || self.rows.iter().any(|row| row.kind == Kind::Search);
+            || self.rows.iter().any(|row| row.kind.is_made());
         let chosen = self.best().filter(|_| is_choice).map(|row| {
-            let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
             let metric = &self.objective.metric;
             let select = &self.splits.select;
             let is_chosen = if self.so_far.is_some() { "leads so far" } else { "is chosen" };
-            format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
+            format!("› {} {is_chosen}: the best by {metric} on {select} of the {}", row.name, self.candidates())
         });
         let so_far = self.so_far.map(|so_far| so_far.to_string());
         let value = |value| fixed(value, 4);
@@ -34,6 +33,17 @@ impl Summary {
             .chain(beaten)
             .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))
             .collect()
+    }
+
+    /// What the chosen row was chosen from.
+    pub(crate) fn candidates(&self) -> &'static str {
+        let has = |kind: Kind| self.rows.iter().any(|row| row.kind == kind);
+        match (has(Kind::Search), has(Kind::Learned)) {
+            (true, true) => "searches and learned merges",
+            (true, false) => "searches",
+            (false, true) => "learned merges",
+            (false, false) => "fixed recipes: nothing was searched",
+        }
     }
 
     /// That no winner is named, and why.

@@ -85,6 +85,19 @@ fn beaten_by(made: &Made) -> Vec<(String, Kind, i64)> {
 }
 
 #[test]
+fn a_learned_merge_is_chosen_where_it_beats_the_searches() {
+    let mut made = Made::small();
+    made.baseline("given", 0.2, &[76, 50]);
+    made.learned("learned", &[72, 50]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(summary.best().unwrap().name, "learned");
+    let choices = summary.choices().join("\n");
+    assert!(choices.contains("› learned is chosen"), "{choices}");
+    assert!(choices.contains("of the searches and learned merges"), "{choices}");
+    assert!(choices.contains("the baseline given (0.9750)"), "{choices}");
+}
+
+#[test]
 fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first() {
     let mut made = Made::small();
     assert_eq!(beaten_by(&made), []);
@@ -99,7 +112,7 @@ fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first()
     assert_eq!(
         summary.beaten("m", |value| format!("{value:.3}")).unwrap(),
         "knots_ties (0.700) is not the best by m on validation: the baselines best (0.950) and better (0.825) are better; \
-         only what was searched is chosen"
+         only what was searched or learned is chosen"
     );
     // Single adapters are better than all of these, and no model.
     assert!(row(&summary, "fine-tuned").value > Some(0.99));
@@ -147,7 +160,7 @@ fn a_base_model_that_is_better_than_every_merge_is_named() {
     made.merge("knots_ties", &[40, 45], Some(&[0.1, 0.2]));
     let lines = Summary::build(&made.outcome, &made.results, None).choices();
     let warning = "warning: knots_ties (0.7000) is not the best by mean_normalised_accuracy on validation: the base model, \
-                   zero-shot (0.8875), is better; only what was searched is chosen";
+                   zero-shot (0.8875), is better; only what was searched or learned is chosen";
     assert_eq!(lines[1], warning);
     made.fail_the_search();
     assert_eq!(beaten_by(&made), [], "nothing was chosen");

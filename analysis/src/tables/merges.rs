@@ -112,8 +112,10 @@ impl Merges<'_> {
     /// The job of each row that is a merge, by the row's place.
     fn of_rows(&self, split: &str) -> impl Iterator<Item = (usize, JobId)> {
         self.outcome.rows.iter().enumerate().filter_map(move |(index, row)| match row.kind {
-            RowKind::Baseline { .. } | RowKind::Search { .. } => Some((index, *row.jobs.get(split)?.first()?)),
-            _ => None,
+            RowKind::Baseline { .. } | RowKind::Learned { .. } | RowKind::Search { .. } => {
+                Some((index, *row.jobs.get(split)?.first()?))
+            }
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Ensemble { .. } => None,
         })
     }
 

@@ -1,3 +1,5 @@
+mod names;
+
 use super::{
     ColumnKind, Table,
     shown::{Margin, Shown},
@@ -84,6 +86,7 @@ fn part(table: &Table, start: usize, end: usize) -> Table {
 fn cells(table: &Table) -> Vec<Vec<String>> {
     let has_chosen = table.rows.iter().any(|row| row.is_chosen);
     let margins: Vec<Vec<String>> = (0..table.columns.len()).map(|index| margins(table, index)).collect();
+    let names = row_names(table);
     let cell = |row: usize, index: usize| {
         let (Some(cell), Some(column)) = (table.rows[row].cells.get(index), table.columns.get(index)) else {
             return String::new();
@@ -91,16 +94,26 @@ fn cells(table: &Table) -> Vec<Vec<String>> {
         let shown = Shown::new(cell, column);
         let best = if shown.is_best { String::from(BEST) } else { String::new() };
         let text = match (index, has_chosen) {
-            (0, false) => shortened(&shown.text, NAME),
+            (0, false) => names[row].clone(),
             (0, true) => {
                 let mark = if table.rows[row].is_chosen { CHOSEN } else { ' ' };
-                format!("{mark} {}", shortened(&shown.text, NAME))
+                format!("{mark} {}", names[row])
             }
             _ => shown.text,
         };
         format!("{best}{text}{}", margins[index][row])
     };
     (0..table.rows.len()).map(|row| (0..table.columns.len()).map(|index| cell(row, index)).collect()).collect()
+}
+
+/// The first cells of the rows.
+fn row_names(table: &Table) -> Vec<String> {
+    let text = |row: &super::TableRow| match (row.cells.first(), table.columns.first()) {
+        (Some(cell), Some(column)) => Shown::new(cell, column).text,
+        _ => String::new(),
+    };
+    let texts: Vec<String> = table.rows.iter().map(text).collect();
+    names::shortened(&texts.iter().map(String::as_str).collect::<Vec<_>>(), NAME)
 }
 
 /// What follows each number of a column, in the columns of the widest.
@@ -154,7 +167,7 @@ fn fitting(table: &Table, cells: &[Vec<String>], width: usize) -> Fitted {
     };
     let mut fitted = Fitted::default();
     for fit in tries {
-        let heads = heads(&names, fit.room);
+        let heads = names::shortened(&names, fit.room);
         let text = draw(table, &heads, cells, &fit, width);
         let is_fitting = text.lines().all(|line| line.replace(BEST, "*").chars().count() <= width);
         fitted = Fitted { heads, text, is_fitting };
@@ -163,25 +176,6 @@ fn fitting(table: &Table, cells: &[Vec<String>], width: usize) -> Fitted {
         }
     }
     fitted
-}
-
-/// The columns' names in at most `room` columns. Equal names are made distinct by their positions.
-fn heads(names: &[&str], room: usize) -> Vec<String> {
-    let mut heads: Vec<String> = names.iter().map(|name| shortened(name, room)).collect();
-    for index in 1..heads.len() {
-        if heads[..index].contains(&heads[index]) && heads[index] != names[index] {
-            heads[index] = format!("{}…{index}", names[index].chars().take(room.saturating_sub(3)).collect::<String>());
-        }
-    }
-    heads
-}
-
-/// `text` in at most `width` columns.
-fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }
 
 fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], fit: &Fit, width: usize) -> String {
@@ -218,18 +212,4 @@ fn marked(text: &str, is_terminal: bool) -> String {
         marked += &if is_terminal { format!(" {BOLD}{number}{PLAIN_AGAIN}{rest}") } else { format!("*{number}{rest}") };
     }
     marked
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_that_would_be_the_same_are_told_apart() {
-        let names: Vec<String> = (0..8).map(|i| format!("the_same_beginning_{i}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let heads = heads(&names, 8);
-        let different: std::collections::BTreeSet<_> = heads.iter().collect();
-        assert_eq!(different.len(), 8, "{heads:?}");
-    }
 }

@@ -2,6 +2,7 @@ mod best;
 mod events;
 pub(super) mod leftovers;
 mod on_end;
+mod steps;
 mod variants;
 mod waiting;
 
@@ -192,6 +193,7 @@ impl Session<'_> {
             let mut on_event = |event| printer.print(event);
             let pool = args.publish.remote_pool().filter(|_| !args.output.json);
             let beside = waiting::beside(watching.background(shown), &runner.store, pool);
+            let beside = steps::beside(beside, runner.worker().map(Arc::as_ref), &progress);
             runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, beside)
         };
         if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {

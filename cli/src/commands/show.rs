@@ -122,7 +122,11 @@ fn uses_in(outcome: &Outcome, job: JobId) -> Vec<Use> {
         add(row.jobs.values().flatten().any(|own| *own == job), "row");
         let is_point = match &row.kind {
             RowKind::Search { points, .. } => points.iter().any(|point| point.job == job),
-            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => false,
+            RowKind::ZeroShot
+            | RowKind::Finetuned
+            | RowKind::Baseline { .. }
+            | RowKind::Learned { .. }
+            | RowKind::Ensemble { .. } => false,
         };
         add(is_point, "point");
         add(row.replicates.iter().flat_map(|seeds| seeds.jobs()).any(|(_, own)| own == job), "seed");

@@ -103,9 +103,12 @@ async fn gives_up(signals: ShutdownSignals, grace: Duration) {
 }
 
 fn limits(args: &args::Worker) -> Limits {
+    let wall_clock = (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit));
     Limits {
         attempts: args.attempts,
-        wall_clock: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+        wall_clock,
+        // The other half is for one more step, and for the accuracy on the selection split, which an evaluation measures as well.
+        rest: wall_clock.map(|limit| limit / 2),
         loading: (args.load_limit > 0).then(|| Duration::from_secs(args.load_limit)),
         losses: args.max_losses,
         own_faults: Some(OWN_FAULTS),
@@ -149,4 +152,25 @@ fn host() -> String {
         .collect();
     let host = host.trim_start_matches('.');
     if host.is_empty() { "host".to_owned() } else { host.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn limits_with(more: &[&str]) -> Limits {
+        let args = ["bowline", "worker", "--queue", "amqp://localhost", "--store", "s3://bucket"];
+        let parsed = args::Args::parse_from(args.iter().chain(more));
+        let args::Command::Worker(args) = parsed.command else { unreachable!("it is a worker") };
+        limits(&args)
+    }
+
+    #[test]
+    fn a_leg_rests_well_below_the_limit_of_a_job_and_only_where_there_is_one() {
+        let limits = limits_with(&[]);
+        assert_eq!((limits.rest, limits.wall_clock), (Some(Duration::from_secs(750)), Some(Duration::from_secs(1500))));
+        let limits = limits_with(&["--job-limit", "0"]);
+        assert_eq!((limits.rest, limits.wall_clock), (None, None));
+    }
 }

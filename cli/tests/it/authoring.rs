@@ -17,6 +17,16 @@ fn every_shell_gets_a_script_that_knows_the_commands() {
 }
 
 #[test]
+fn an_override_without_its_option_is_told_of_it() {
+    let place = Place::new();
+    let hint = "hint: a key of the sweep file is overridden with `-o`: `-o recipe.scaling=0.3`";
+    place.run(&["run", "sweep.yaml", "recipe.scaling=0.3"]).fails(2, &["unexpected argument", hint]);
+    let other = place.run(&["serve", "store", "recipe.scaling=0.3"]);
+    other.fails(2, &["unexpected argument"]);
+    assert!(!other.stderr.contains("hint: a key"));
+}
+
+#[test]
 fn each_command_has_a_manual_page() {
     let place = Place::new();
     place.run(&["man", "--out", "man"]).succeeds();

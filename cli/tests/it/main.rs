@@ -40,6 +40,7 @@ mod sweeps;
 mod texts;
 mod training;
 mod tutorial;
+mod vision8;
 mod watching;
 mod webhook;
 mod winner;

@@ -149,7 +149,7 @@ fn what_the_hub_would_have_to_give_is_no_download_without_it() {
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;
-    for folder in ["../mini8", "../nli6", "../knots-mini8", "../knots-paper"] {
+    for folder in ["../mini8", "../nli6", "../knots-mini8", "../knots-paper", "../vision8"] {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {

@@ -109,6 +109,32 @@ fn a_sweep_goes_from_the_base_to_the_table() {
 }
 
 #[test]
+fn a_run_says_how_far_a_training_has_come_while_its_leg_goes_on() {
+    let place = place();
+    let long = ["-o", "training.steps=100000", "-o", "training.checkpoint_steps=100000"];
+    let mut process = Process::start(place.command(&[&RUN[..], &long].concat()));
+    let line = process.says("optdigits: step ");
+    process.signal("KILL");
+    process.ends();
+    for word in [" of 100000, loss ", ", rate ", " until step 100000"] {
+        assert!(line.contains(word), "{line}");
+    }
+    assert_eq!(records(&place), 0, "no leg has ended");
+}
+
+#[test]
+fn a_quiet_run_does_not_say_how_far_a_training_has_come() {
+    let place = place();
+    // A leg of many looks at the worker.
+    let long = ["-o", "training.steps=160", "-o", "training.checkpoint_steps=80"];
+    let mut process = Process::start(place.command(&[&["-q"], &RUN[..], &long].concat()));
+    assert!(process.runs_until("a leg is stored", || records(&place) >= 1), "{}", process.said());
+    process.signal("KILL");
+    process.ends();
+    assert_eq!(process.said(), "");
+}
+
+#[test]
 fn training_that_is_killed_at_any_time_ends_in_the_same_adapter() {
     let undisturbed = place();
     run(&undisturbed, &[]).succeeds();
@@ -134,6 +160,11 @@ fn a_sweep_whose_training_fails_names_the_task_and_the_reason() {
     let data = format!("{}/data/optdigits", mini8().display());
     let split = format!("tasks.optdigits.data={{source: {data}, splits: {{train: {{from: validation}}}}}}");
     run(&place(), &["-o", &split]).fails(65, &["300 of 300 examples of the split `validation`", "overlap: allow"]);
+    let targets =
+        ["line 6, `tasks[0].adapter`", "the adapter of `optdigits` cannot be trained", "`targets` has `o_proj`"];
+    run(&place(), &["-o", "training.targets=[o_proj]"]).fails(65, &targets);
+    let rank = "`rank` is 500, above the rank of `vision_model.encoder.layers.0.self_attn.q_proj`, which is 192 × 192";
+    place().run(&["plan", "train.yaml", "-o", "training.rank=500"]).fails(65, &[rank]);
     run(&place(), &["-o", "training.split=validation"]).fails(65, &["which is evaluated as well"]);
     run(&place(), &["-o", "training.train_head=true"]).fails(65, &["`tasks[0].adapter.train.train_head` is true"]);
 }

@@ -48,6 +48,15 @@ impl Known {
         recipe(self.coefficients(&job)?, learned.settings.basis)
     }
 
+    /// The learned merges that no machine could learn or evaluate.
+    pub(super) fn missing_learned(&self) -> u64 {
+        let job = |learned| match self.learned_recipe(learned) {
+            Some(recipe) => Some(self.merge_id(&recipe, &self.select)),
+            None => self.tune_job(learned),
+        };
+        self.missing(self.frozen.sweep().learned.iter().filter_map(job))
+    }
+
     fn tune_job(&self, learned: &LearnedMerge) -> Option<JobId> {
         self.tune_spec(learned).map(|spec| JobSpec::from(spec).id())
     }

@@ -76,11 +76,11 @@ impl OutcomeTable<'_> {
         Ok(rows)
     }
 
-    /// The number of search points that no machine could evaluate. While there are some, no winner is known.
+    /// The number of search points and learned merges that no machine could evaluate. While there are some, no winner is known.
     ///
-    /// Fixed recipes count only if nothing is searched: they were given, and not chosen.
+    /// Fixed recipes count only if nothing is searched or learned: they were given, and not chosen.
     fn missing(&self, choices: &[Option<Choice>]) -> u64 {
-        if choices.is_empty() {
+        if choices.is_empty() && self.known.frozen.sweep().learned.is_empty() {
             let select = &self.known.select;
             let fixed = self.baselines.iter();
             let fixed = fixed.flat_map(|baseline| replicates(&baseline.recipe, baseline.replicates.as_ref()));
@@ -92,7 +92,7 @@ impl OutcomeTable<'_> {
             let points = choice.iter().flat_map(|choice| &choice.points);
             points.flat_map(move |(candidate, result)| self.points(candidate, *result, of)).map(|point| point.job)
         });
-        self.known.missing(jobs)
+        self.known.missing(jobs) + self.known.missing_learned()
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
@@ -161,12 +161,12 @@ impl OutcomeTable<'_> {
     fn learned(&self, learned: &LearnedMerge) -> Row {
         let Some(recipe) = self.known.learned_recipe(learned) else {
             let recipe = Preset::TaskArithmetic.recipe();
-            let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
+            let kind = RowKind::Learned { spec: RecipeSpec::from(&recipe), recipe };
             return self.row(&learned.name, kind, None);
         };
         let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
         let tuned = self.known.id_of(subject.clone(), &learned.split);
-        let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
+        let kind = RowKind::Learned { spec: RecipeSpec::from(&recipe), recipe };
         let mut row = self.row(&learned.name, kind, Some(&subject));
         if self.succeeded(&tuned) {
             row.jobs.insert(learned.split.clone(), vec![tuned]);

@@ -7,12 +7,15 @@ pub(super) use results::RacedResults;
 
 use super::known::Known;
 use crate::{
-    race::DuelRules,
-    strategy::{Candidate, PointResult, PointResults},
+    race::{DuelRules, DuelTerms},
+    strategy::{Candidate, PointResult, PointResults, Scan},
 };
-use jobs::{JobId, Meaning, Racing, Subject};
+use jobs::{Digest, JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 /// The races of a search, as far as the known results decide them. It can be rebuilt: see [`crate::race`].
 ///
@@ -24,9 +27,11 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Races {
     racing: Racing,
     follows_leaders: bool,
-    /// The part of the error rate that each duel has.
-    error_rate: f64,
+    /// The evidence at which a duel is decided.
+    limit: f64,
     rules: Option<DuelRules>,
+    /// The sequence of the current scan, if the search has scans.
+    sequence: Option<ScanSequence>,
     racers: HashMap<JobId, Racer>,
     /// The candidates of the current round, in order.
     round: Vec<JobId>,
@@ -35,16 +40,29 @@ pub(super) struct Races {
     completing: Vec<JobId>,
     /// Candidates that lost their duels. Of these no more than the id is kept.
     eliminated: HashSet<JobId>,
-    /// Those whose answers may be forgotten, since the last call of [`take_losers`](Self::take_losers).
-    losers: Vec<Loser>,
+    /// Those whose answers may be forgotten, since the last call of [`take_settled`](Self::take_settled).
+    settled: Vec<Settled>,
 }
 
-/// A candidate that lost its duel.
+/// A candidate of a grid or random search whose race is over, or that is not the incumbent any more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Loser {
+pub(super) struct Settled {
     pub(super) id: JobId,
-    /// The incumbent that it lost against.
-    pub(super) by: JobId,
+    /// The incumbent that it raced against, if it has just done so.
+    pub(super) by: Option<JobId>,
+    /// It was eliminated; else it has a value, or its evaluation has failed.
+    pub(super) is_lost: bool,
+    /// It is the incumbent now.
+    pub(super) is_incumbent: bool,
+}
+
+/// The examples of a scan.
+#[derive(Debug, Clone, Copy)]
+struct ScanSequence {
+    scan: Scan,
+    seed: u64,
+    /// The first candidate of the scan: the sequence is its own.
+    first: JobId,
 }
 
 /// A job that a race needs.
@@ -59,19 +77,20 @@ pub(super) struct WantedJob {
 impl Races {
     /// The races of a search of at most `bound` candidates.
     pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
-        // The first candidate has no duel.
-        let duels = bound.saturating_sub(1).max(1) as f64;
+        // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
+        let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
         Self {
-            error_rate: racing.error_rate / duels,
+            limit: duels as f64 / racing.error_rate,
             racing,
             follows_leaders,
             rules: None,
+            sequence: None,
             racers: HashMap::new(),
             round: Vec::new(),
             incumbent: None,
             completing: Vec::new(),
             eliminated: HashSet::new(),
-            losers: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -81,32 +100,41 @@ impl Races {
         self.round.len() < most
     }
 
-    /// Takes a candidate into the round.
-    pub(super) fn enter(&mut self, candidate: Candidate, known: &Known) {
+    /// Takes a candidate into the round: one of a scan, if the search has scans.
+    pub(super) fn enter(&mut self, candidate: Candidate, scan: Option<Scan>, known: &Known) {
         if self.rules.is_none() {
             self.rules = known.task_shares().map(|tasks| self.rules_for(tasks, known));
         }
         let id = candidate.id;
+        if let Some(scan) = scan.filter(|scan| self.sequence.is_none_or(|sequence| sequence.scan != *scan)) {
+            self.sequence = Some(ScanSequence { scan, seed: seed_of(self.racing.seed, scan), first: id });
+        }
+        let terms = self.terms(id, scan);
         let state = match (&self.rules, self.incumbent) {
             (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
-            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, rules),
-            (Some(rules), None) if self.follows_leaders => State::first(id, rules),
+            (Some(_), Some(incumbent)) if known.is_whole(&id, &incumbent) => State::Whole,
+            (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
+            (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
         };
         self.racers.insert(id, Racer::new(candidate, state));
         self.round.push(id);
     }
 
+    /// The terms of the duels of a candidate. The points of a scan share a sequence, others have their own.
+    fn terms(&self, candidate: JobId, scan: Option<Scan>) -> DuelTerms {
+        let shared = self.sequence.filter(|sequence| scan == Some(sequence.scan));
+        let seed = shared.map_or(self.racing.seed, |sequence| sequence.seed);
+        let sequence_of = shared.map_or(candidate, |sequence| sequence.first);
+        DuelTerms { seed, sequence_of, limit: self.limit }
+    }
+
     fn rules_for(&self, tasks: Vec<jobs::TaskShare>, known: &Known) -> DuelRules {
-        let sides = if self.follows_leaders { 2.0 } else { 1.0 };
-        let limit = sides / self.error_rate;
         DuelRules {
-            seed: self.racing.seed,
-            slice: self.racing.slice,
+            slice: self.racing.slice_of(tasks.iter().map(|task| task.examples).sum()),
             tasks,
             goal: known.frozen.sweep().objective.goal,
-            to_eliminate: limit,
-            to_win: self.follows_leaders.then_some(limit),
+            follows_winners: self.follows_leaders,
             indifference: self.racing.indifference,
         }
     }
@@ -125,7 +153,8 @@ impl Races {
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                self.losers.extend(self.incumbent.map(|by| Loser { id: *id, by }));
+                let lost = Settled { id: *id, by: self.incumbent, is_lost: true, is_incumbent: false };
+                self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
             } else {
                 self.racers.insert(*id, racer);
             }
@@ -141,6 +170,9 @@ impl Races {
         let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
+        // As in a scan, where an equal value is the one that the next is compared with: see `crate::race`.
+        let follows_leaders = self.follows_leaders;
+        let stays = |ordering: Ordering| if follows_leaders { ordering.is_lt() } else { ordering.is_le() };
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
             match verdict {
                 Verdict::Eliminated => {}
@@ -148,7 +180,7 @@ impl Races {
                 Verdict::Whole => match (known.of(id), incumbent) {
                     (Some(PointResult::Value(_)), None) => incumbent = Some(*id),
                     (Some(PointResult::Value(value)), Some(old)) => match known.of(&old) {
-                        Some(PointResult::Value(old)) if known.compare(value, old).is_le() => {}
+                        Some(PointResult::Value(old)) if stays(known.compare(value, old)) => {}
                         Some(_) => incumbent = Some(*id),
                         None => {
                             self.complete(old);
@@ -158,6 +190,15 @@ impl Races {
                     (_, _) => {}
                 },
             }
+        }
+        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
+        // answers: it has few points, and its leaders have no values.
+        if !self.follows_leaders {
+            let is_incumbent = |id| incumbent == Some(id);
+            let whole = |id, by| Settled { id, by, is_lost: false, is_incumbent: is_incumbent(id) };
+            let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
+            self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
+            self.settled.extend(self.incumbent.map(|old| whole(old, None)));
         }
         self.incumbent = incumbent;
         self.round.clear();
@@ -174,13 +215,15 @@ impl Races {
     }
 
     /// The jobs that the races may need next: the following slices of duels, and the first slices of the points that may enter next,
-    /// which are `candidates`. No race reads their results before it wants them.
-    pub(super) fn ahead(&self, candidates: &[Candidate], known: &Known) -> Vec<WantedJob> {
+    /// which are `candidates` of the scan. No race reads their results before it wants them.
+    pub(super) fn ahead(&self, candidates: &[Candidate], scan: Option<Scan>, known: &Known) -> Vec<WantedJob> {
         let Some(rules) = &self.rules else { return Vec::new() };
         let open = self.round.iter().filter_map(|id| self.racers.get(id));
         let following = open.flat_map(|racer| racer.ahead(known, rules, &self.racers));
-        let first = candidates.iter().filter_map(|candidate| {
-            let slice = State::first_slice(candidate.id, rules)?;
+        // A scan of which no candidate has entered has no sequence yet.
+        let has_begun = scan.is_none() || scan == self.sequence.map(|sequence| sequence.scan);
+        let first = candidates.iter().filter(|_| has_begun).filter_map(|candidate| {
+            let slice = State::first_slice(candidate.id, self.terms(candidate.id, scan), rules)?;
             Some(known.wanted(candidate, Some(slice)))
         });
         let all = following.chain(first);
@@ -198,9 +241,9 @@ impl Races {
         self.racers.keys().chain(&self.eliminated).copied()
     }
 
-    /// The candidates that have lost since the last call.
-    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
-        std::mem::take(&mut self.losers)
+    /// The candidates whose answers the search needs no more, since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
     }
 
     /// The candidate of a job that the races want.
@@ -214,6 +257,12 @@ impl Races {
         }
         self.racers.get(id)?.verdict()
     }
+}
+
+/// The seed of the sequence of a scan: another one for each seed and scan.
+fn seed_of(seed: u64, scan: Scan) -> u64 {
+    let digest = Digest::of_json(&("scan", seed, scan.0));
+    digest.as_bytes()[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 impl Known {

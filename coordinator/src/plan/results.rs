@@ -21,6 +21,8 @@ pub struct KnownResults {
     pub(super) slices: HashMap<JobId, Vec<JobId>>,
     /// Points that are raced out and whose answers are not kept.
     pub(super) raced_out: HashMap<JobId, RacedOut>,
+    /// Points whose race was left to the values on all examples, and whose answers are not kept, with the point that they raced against.
+    pub(super) whole: HashMap<JobId, JobId>,
     /// The values of the goals of merges on the selection split, if the sweep has goals.
     pub(super) goals: HashMap<JobId, Vec<f64>>,
     /// The coefficients that jobs have learned.

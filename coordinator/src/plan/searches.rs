@@ -5,7 +5,7 @@ use super::{
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
-    races::{Loser, RacedResults, Races, WantedJob},
+    races::{RacedResults, Races, Settled, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
     results::JobStatus,
 };
@@ -68,7 +68,8 @@ impl Searches {
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
         let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
-            let races = sweep.racing.clone().map(|racing| Races::new(racing, state.follows_leaders(), state.bound()));
+            let races = |racing| Races::new(racing, state.follows_leaders(), state.bound());
+            let races = sweep.racing.clone().map(races);
             Ok(ActiveSearch {
                 search: search.clone(),
                 state,
@@ -108,9 +109,9 @@ impl Searches {
         self.all.iter().filter_map(|search| search.races.as_ref()).flat_map(Races::candidates).collect()
     }
 
-    /// The points that have lost races since the last call.
-    pub(super) fn take_losers(&mut self) -> Vec<Loser> {
-        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_losers).collect()
+    /// The races that are over, since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
+        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_settled).collect()
     }
 
     pub(super) fn is_cut_short(&self) -> bool {
@@ -211,7 +212,7 @@ impl ActiveSearch {
                 break;
             }
             match self.state.next(&RacedResults { results: read, races: Some(&races) })? {
-                NextPoint::Evaluate(candidate) => races.enter(*candidate, known),
+                NextPoint::Evaluate(candidate) => races.enter(*candidate, self.state.scan(), known),
                 NextPoint::Complete(candidate) => races.complete(candidate.id),
                 NextPoint::Wait => break,
                 NextPoint::Done(choice) => self.choice = Some(*choice),

@@ -17,22 +17,22 @@ struct Winner<'a> {
     value: f64,
 }
 
-/// The row with the best value on the selection split: among the searches, or among the fixed recipes if nothing is
-/// searched. The value of a row with replicates is the mean over its seeds: the best of several seeds is better by chance.
+/// The row with the best value on the selection split: among the searches and learned merges, or among the fixed recipes if
+/// nothing is searched or learned. The value of a row with replicates is the mean over its seeds: the best of several seeds is better by chance.
 ///
 /// None while points are missing: an unknown point may be better than all others.
 fn winner<'a>(known: &Known, outcome: &'a Outcome) -> Option<Winner<'a>> {
     if outcome.missing > 0 {
         return None;
     }
-    let is_searched = outcome.rows.iter().any(|row| matches!(row.kind, RowKind::Search { .. }));
+    let is_chosen = |row: &Row| matches!(row.kind, RowKind::Search { .. } | RowKind::Learned { .. });
+    let is_searched = outcome.rows.iter().any(is_chosen);
     let mut best: Option<Winner<'a>> = None;
     for row in &outcome.rows {
         let recipe = match &row.kind {
-            RowKind::Search { recipe, .. } if is_searched => recipe,
+            RowKind::Search { recipe, .. } | RowKind::Learned { recipe, .. } => recipe,
             RowKind::Baseline { recipe, .. } if !is_searched => recipe,
-            RowKind::Search { .. } | RowKind::Baseline { .. } => continue,
-            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Ensemble { .. } => continue,
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Baseline { .. } | RowKind::Ensemble { .. } => continue,
         };
         let Some(value) = value(known, row, &outcome.select) else { continue };
         // The first row wins a tie.

@@ -1,36 +1,56 @@
-use super::evidence::{Counts, against, against_margin};
+use super::evidence::{Answer, Evidence, Hypothesis, Tally};
 use jobs::{Draw, ExampleSequence, Goal, JobId, KnownAnswers, Slice, SliceError, TaskShare};
-use std::iter::Peekable;
 
 /// What is the same for all duels of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DuelRules {
-    /// The seed of the sequences.
-    pub(crate) seed: u64,
     /// The distinct examples of the first slice, and the fewest of the others.
     pub(crate) slice: u64,
     /// How the sequences draw from the tasks: the weights are those of the metric.
     pub(crate) tasks: Vec<TaskShare>,
     /// Which way of the metric is better.
     pub(crate) goal: Goal,
-    /// The evidence at which a challenger is eliminated.
-    pub(crate) to_eliminate: f64,
-    /// The evidence at which a challenger wins, if winners are followed.
-    pub(crate) to_win: Option<f64>,
-    /// A challenger that is not better by more than this, in units of the metric, may be eliminated as well.
+    /// A challenger may win without its value.
+    pub(crate) follows_winners: bool,
+    /// A challenger that is not better by more than this, in units of the metric, may be eliminated as well; and one that is not
+    /// worse by more than this may win, if winners are followed.
     pub(crate) indifference: f64,
+}
+
+/// Which examples a duel is about, and how sure it has to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct DuelTerms {
+    /// The seed of the sequence.
+    pub(crate) seed: u64,
+    /// The job that the sequence belongs to.
+    pub(crate) sequence_of: JobId,
+    /// The evidence at which the duel is decided.
+    pub(crate) limit: f64,
+}
+
+impl DuelTerms {
+    /// The part of the sequence between two numbers of distinct examples, for a model.
+    pub(crate) fn slice(&self, rules: &DuelRules, model: JobId, from: u64, to: u64) -> Slice {
+        let sequence_of = (self.sequence_of != model).then_some(self.sequence_of);
+        Slice { seed: self.seed, sequence_of, from, to, tasks: rules.tasks.clone() }
+    }
 }
 
 /// The duel of a challenger with an incumbent, as far as it has come.
 #[derive(Debug, Clone)]
 pub(crate) struct Duel {
     challenger: JobId,
-    sequence: Peekable<ExampleSequence>,
-    counts: Counts,
+    incumbent: JobId,
+    terms: DuelTerms,
+    sequence: ExampleSequence,
+    tally: Tally,
+    /// The evidence that the challenger is not better, and that it is not worse.
+    against: Evidence,
+    in_favour: Evidence,
     /// The distinct examples up to the last look, and up to the next one.
     from: u64,
     to: u64,
-    /// The draws up to the next look; none if the sequence ends before it.
+    /// The new examples up to the next look; none if the sequence ends before it.
     draws: Option<Vec<Draw>>,
 }
 
@@ -46,7 +66,7 @@ pub(crate) enum DuelStep {
     },
     /// The challenger is worse, or not better by more than the indifference.
     Eliminated,
-    /// The challenger is better.
+    /// The challenger is better, or not worse by more than the indifference.
     Won,
     /// The sequence is used up, or a challenger that cannot win leads clearly: the values on all examples decide.
     Undecided,
@@ -62,24 +82,20 @@ impl DuelRules {
         self.slice.max(from / 4)
     }
 
-    fn eliminates(&self, counts: Counts) -> bool {
-        let whole: f64 = self.tasks.iter().map(|task| task.weight).sum();
-        let evidence = if self.indifference > 0.0 {
-            against_margin(counts, (self.indifference / whole).min(1.0))
-        } else {
-            against(counts)
+    fn answer(&self, challenger: bool, incumbent: bool) -> Answer {
+        if challenger == incumbent {
+            return Answer::Tied;
+        }
+        let is_won = match self.goal {
+            Goal::Maximize => challenger,
+            Goal::Minimize => incumbent,
         };
-        evidence >= self.to_eliminate
+        if is_won { Answer::Won } else { Answer::Lost }
     }
 
-    /// Whether a challenger that cannot win leads so clearly that its value will be needed: more slices would only take time. It is
-    /// evaluated whole, as after a sequence that is used up, which is no decision by evidence.
-    fn ends_for(&self, counts: Counts) -> bool {
-        self.to_win.is_none() && against(counts.exchanged()) >= CLEAR_LEAD
-    }
-
-    fn promotes(&self, counts: Counts) -> bool {
-        self.to_win.is_some_and(|limit| against(counts.exchanged()) >= limit)
+    /// Where winners are not followed, a lead only saves time: a challenger that is no better than the margin is better eliminated.
+    fn margin_to_win(&self) -> f64 {
+        if self.follows_winners { self.indifference } else { 0.0 }
     }
 }
 
@@ -88,11 +104,32 @@ impl Duel {
     ///
     /// # Errors
     /// The rules have tasks of which no sequence can be drawn.
-    pub(crate) fn new(challenger: JobId, rules: &DuelRules) -> Result<Self, SliceError> {
-        let sequence = ExampleSequence::new(rules.seed, challenger, &rules.tasks)?.peekable();
-        let mut duel = Self { challenger, sequence, counts: Counts::default(), from: 0, to: 0, draws: None };
+    pub(crate) fn new(
+        challenger: JobId,
+        incumbent: JobId,
+        terms: DuelTerms,
+        rules: &DuelRules,
+    ) -> Result<Self, SliceError> {
+        let sequence = ExampleSequence::new(terms.seed, terms.sequence_of, &rules.tasks)?;
+        let mut duel = Self {
+            challenger,
+            incumbent,
+            terms,
+            sequence,
+            tally: Tally::new(&rules.tasks),
+            against: Evidence::new(Hypothesis::BetterBy(rules.indifference)),
+            in_favour: Evidence::new(Hypothesis::WorseBy(rules.margin_to_win())),
+            from: 0,
+            to: 0,
+            draws: None,
+        };
         duel.look_ahead(rules);
         Ok(duel)
+    }
+
+    /// The model that the challenger is compared with.
+    pub(crate) fn incumbent(&self) -> JobId {
+        self.incumbent
     }
 
     /// The distinct examples up to the last slice that was looked at, or that it waits for.
@@ -117,67 +154,48 @@ impl Duel {
             let of_challenger = answers(challenger);
             let of_incumbent = answers(incumbent);
             let (Some(own), Some(others)) = (&of_challenger, &of_incumbent) else {
-                let slice = |sequence_of| self.slice(rules, sequence_of);
+                let slice = |model| self.terms.slice(rules, model, self.from, self.to);
                 return DuelStep::Needs {
-                    challenger: of_challenger.is_none().then(|| slice(None)),
-                    incumbent: of_incumbent.is_none().then(|| slice(Some(self.challenger))),
+                    challenger: of_challenger.is_none().then(|| slice(self.challenger)),
+                    incumbent: of_incumbent.is_none().then(|| slice(self.incumbent)),
                 };
             };
-            for (own, other) in own.iter().zip(others) {
-                self.counts.count(*own, *other, rules.goal);
+            for (draw, (own, other)) in draws.iter().zip(own.iter().zip(others)) {
+                let answer = rules.answer(*own, *other);
+                self.against.bet(&self.tally, answer);
+                self.in_favour.bet(&self.tally, answer);
+                self.tally.add(draw.task, answer);
             }
-            if rules.eliminates(self.counts) {
+            self.against.look(&self.tally);
+            self.in_favour.look(&self.tally);
+            if self.against.strength() >= self.terms.limit {
                 return DuelStep::Eliminated;
             }
-            if rules.promotes(self.counts) {
+            if rules.follows_winners && self.in_favour.strength() >= self.terms.limit {
                 return DuelStep::Won;
             }
-            if rules.ends_for(self.counts) {
+            // A challenger that cannot win, and whose value will be needed: more slices would only take time. It is evaluated whole,
+            // as after a sequence that is used up, which is no decision by evidence.
+            if !rules.follows_winners && self.in_favour.strength() >= CLEAR_LEAD {
                 return DuelStep::Undecided;
             }
             self.look_ahead(rules);
         }
     }
 
-    /// The slice behind the one that the duel looks at next, as a part of a job of the challenger, or, with the challenger as
-    /// `sequence_of`, of the incumbent. `None` if the sequence ends before it.
-    pub(crate) fn following(&self, rules: &DuelRules, sequence_of: Option<JobId>) -> Option<Slice> {
+    /// The slice behind the one that the duel looks at next, for one of its models. `None` if the sequence ends before it.
+    pub(crate) fn following(&self, rules: &DuelRules, model: JobId) -> Option<Slice> {
         self.draws.as_ref()?;
-        let to = self.to + rules.next_slice(self.to);
-        let slice = Slice { from: self.to, to, ..self.slice(rules, sequence_of) };
-        slice.examples(self.challenger).is_ok().then_some(slice)
+        let slice = self.terms.slice(rules, model, self.to, self.to + rules.next_slice(self.to));
+        slice.examples(model).is_ok().then_some(slice)
     }
 
-    fn slice(&self, rules: &DuelRules, sequence_of: Option<JobId>) -> Slice {
-        Slice { seed: rules.seed, sequence_of, from: self.from, to: self.to, tasks: rules.tasks.clone() }
-    }
-
-    /// Draws up to the next look: until a draw needs an example that is not in its slice.
+    /// Draws up to the next look.
     fn look_ahead(&mut self, rules: &DuelRules) {
         self.from = self.to;
         self.to = self.from + rules.next_slice(self.from);
-        let mut draws = Vec::new();
-        let mut reached = self.from;
-        while let Some(draw) = self.sequence.next_if(|draw| !draw.is_new || reached < self.to) {
-            reached += u64::from(draw.is_new);
-            draws.push(draw);
-        }
-        self.draws = (reached == self.to).then_some(draws);
-    }
-}
-
-impl Counts {
-    fn count(&mut self, challenger: bool, incumbent: bool, goal: Goal) {
-        let is_won = match goal {
-            Goal::Maximize => challenger,
-            Goal::Minimize => incumbent,
-        };
-        if challenger == incumbent {
-            self.ties += 1;
-        } else if is_won {
-            self.wins += 1;
-        } else {
-            self.losses += 1;
-        }
+        let wanted = (self.to - self.from) as usize;
+        let draws: Vec<Draw> = self.sequence.by_ref().filter(|draw| draw.is_new).take(wanted).collect();
+        self.draws = (draws.len() == wanted).then_some(draws);
     }
 }

@@ -26,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 /// Every point is evaluated once, even if several scans pass over it. No other point is read: what is evaluated ahead for idle
 /// workers ([`Linear::ahead`]) stays unread unless the search comes to it.
 ///
-/// In a race, a point may be better than all points before without a value ([`PointResult::Leader`]): the search then asks for the
+/// In a race, a point may stand above all points before without a value ([`PointResult::Leader`]): the search then asks for the
 /// value only where it has to compare the point with a later one, and of its choice. A point that is raced out counts as worse. It was
 /// held against the best point of all scans, so that the second and later scans of a race may stop at a value, or pass over one, where
 /// a search with all values would not.
@@ -58,6 +58,10 @@ pub(super) struct Linear {
     /// A point is missing, so the rest of the search is unknown.
     is_stuck: bool,
 }
+
+/// The number of a scan of a linear search, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scan(pub(crate) u64);
 
 #[derive(Debug, Clone)]
 struct ScannedParameter {
@@ -93,6 +97,10 @@ impl Linear {
     pub(super) fn bound(&self) -> u64 {
         let values: u64 = self.parameters.iter().map(|parameter| parameter.values.len() as u64).sum();
         values.max(1)
+    }
+
+    pub(super) fn scan(&self) -> Scan {
+        Scan(self.parameter as u64)
     }
 
     pub(super) fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
@@ -176,7 +184,7 @@ impl Linear {
             let is_best = self.beats_incumbent(best, known)?;
             return Ok(if is_best { Some(best.clone()) } else { self.incumbent.clone() });
         }
-        // What a failed leader replaced was better than all before it as well.
+        // What a failed leader replaced stands above all before it as well.
         let mut standing: Option<Standing> = None;
         for point in all.filter(|point| point.can_be_best() && !has_failed(point)) {
             let is_better = standing.as_ref().map_or(Ok(true), |best| point.replaces(best, &self.ranking, known))?;

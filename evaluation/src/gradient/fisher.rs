@@ -40,7 +40,8 @@ struct Part<T> {
     examples: Vec<Range<usize>>,
 }
 
-impl<T: Real> GradientTower<T> {
+// Not generic in the number format: see `Trainer`.
+impl GradientTower<f32> {
     /// The diagonal of the Fisher information of the matrices that `task` updates, in the task's own model:
     /// `E_x Σ_c p(c|x)·(∂log p(c|x)/∂W)²`, per example and class. Labels play no part.
     ///
@@ -51,7 +52,7 @@ impl<T: Real> GradientTower<T> {
     /// One `[outputs, inputs]` for each module, row-major.
     ///
     /// # Numerics
-    /// Gradients in `T`, probabilities and sums over examples and classes in `f64`. The numbers do not depend on the threads of
+    /// Gradients in `f32`, probabilities and sums over examples and classes in `f64`. The numbers do not depend on the threads of
     /// the current rayon pool. A class of probability 0 counts nothing. Costs a backward pass for each class, and for each
     /// example and class the product of every matrix's gradients and inputs.
     ///
@@ -72,13 +73,13 @@ impl<T: Real> GradientTower<T> {
         let mut sums: Vec<Sum> = (0..self.modules.len()).map(|module| self.sum(module)).collect();
         for groups in self.groups(sequences, &examples).chunks(GROUPS) {
             let record = |group: &&[usize]| Run::new(self.record(sequences, group, &scales), readout);
-            let runs: Vec<Run<'_, T>> = groups.par_iter().with_max_len(1).map(record).collect();
+            let runs: Vec<Run<'_, f32>> = groups.par_iter().with_max_len(1).map(record).collect();
             for class in 0..readout.classes() {
                 if watch.is_cancelled() {
                     return Err(ModelError::Cancelled);
                 }
-                let pass = |run: &Run<'_, T>| run.pass(class, readout, &scales, self.modules.len());
-                let passes: Vec<Vec<Option<Part<T>>>> = runs.par_iter().with_max_len(1).map(pass).collect();
+                let pass = |run: &Run<'_, f32>| run.pass(class, readout, &scales, self.modules.len());
+                let passes: Vec<Vec<Option<Part<f32>>>> = runs.par_iter().with_max_len(1).map(pass).collect();
                 sums.par_iter_mut().with_max_len(1).enumerate().for_each_init(Vec::new, |gradient, (module, sum)| {
                     for (run, parts) in runs.iter().zip(&passes) {
                         if let Some(part) = &parts[module] {

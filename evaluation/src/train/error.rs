@@ -47,7 +47,7 @@ pub enum TrainError {
     },
     /// The loss or a gradient is NaN or infinite.
     #[error(
-        "{what} is not finite in step {step}, at a learning rate of {rate}: a smaller `rate`, a warm-up or `clip` may prevent it, \
+        "{what} is not finite in step {step}, at a learning rate of {rate:?}: a smaller `rate`, a warm-up or `clip` may prevent it, \
          or the base or the head holds such numbers"
     )]
     NotFinite {

@@ -45,6 +45,8 @@ pub struct TrainPlacement {
     pub longest: usize,
     /// Classes of the head.
     pub classes: usize,
+    /// Bytes of the examples that early stopping looks at, as they are read; 0 without it.
+    pub validation: u64,
 }
 
 /// Bytes that a training takes beside the model that is evaluated.
@@ -56,6 +58,8 @@ pub struct TrainMemory {
     pub base: u64,
     /// The trained tensors with their moments, before and after a step, and those that early stopping keeps.
     pub trained: u64,
+    /// The examples that early stopping looks at. They are held beside those that the accuracy is measured on.
+    pub validation: u64,
     /// What a step takes on all threads, with all that blocks compute kept for the way back.
     pub step: u64,
     /// The same with blocks that run again on the way back, and keep what they took.
@@ -65,18 +69,23 @@ pub struct TrainMemory {
 impl TrainMemory {
     /// All of it, with blocks that run again on the way back: less is not possible.
     pub fn least(&self) -> u64 {
-        self.base.saturating_add(self.trained).saturating_add(self.recomputed_step.min(self.step))
+        self.held().saturating_add(self.recomputed_step.min(self.step))
     }
 
     /// All of it, with all that blocks compute kept for the way back.
     pub fn all(&self) -> u64 {
-        self.base.saturating_add(self.trained).saturating_add(self.step)
+        self.held().saturating_add(self.step)
+    }
+
+    /// What is held from the first step to the last.
+    fn held(&self) -> u64 {
+        self.base.saturating_add(self.trained).saturating_add(self.validation)
     }
 
     /// Estimates the memory of a training of adapters on a base.
     ///
     /// All numbers are in `f32`. With p trained numbers, `base = 4 · Σ outputs · inputs` and `trained = 4 · 6 p` (values, means and
-    /// squares, twice), and 4 p more with early stopping. With r rows (tokens) on all threads at a time, g groups whose gradients are held
+    /// squares, twice), and 4 p more with early stopping, beside the examples that it looks at. With r rows (tokens) on all threads at a time, g groups whose gradients are held
     /// and h rows that are embedded, `step = 4 · r · layers · tape + held` and
     /// `recomputed_step = 4 · r · (layers · width + 2 · tape) + held`, where `tape` is what a block keeps of a token, the second one
     /// is for the gradients of the block that is on its way back, and `held = 4 (g p + h · width) + 8 p` counts gradients, embedded
@@ -104,6 +113,7 @@ impl TrainMemory {
             step_examples,
             step_rows: step_examples.saturating_mul(place.longest),
             threads: place.threads,
+            validation: place.validation,
         }
         .memory(settings))
     }
@@ -125,6 +135,8 @@ pub(super) struct TrainShape {
     pub(super) step_examples: usize,
     pub(super) step_rows: usize,
     pub(super) threads: usize,
+    /// Bytes of the examples that early stopping looks at.
+    pub(super) validation: u64,
 }
 
 impl TrainShape {
@@ -135,6 +147,7 @@ impl TrainShape {
             threads: self.threads,
             base: bytes(self.matrices as u64),
             trained: bytes((self.trained as u64).saturating_mul(copies)),
+            validation: if settings.early_stopping.is_some() { self.validation } else { 0 },
             step: self.step(settings, false),
             recomputed_step: self.step(settings, true),
         }
@@ -199,7 +212,7 @@ mod tests {
     }
 
     fn memory(threads: usize) -> TrainMemory {
-        let place = TrainPlacement { threads, longest: 256, classes: 3 };
+        let place = TrainPlacement { threads, longest: 256, classes: 3, validation: 0 };
         TrainMemory::of(&llama(), &settings(), place).unwrap()
     }
 
@@ -221,7 +234,7 @@ mod tests {
     #[test]
     fn a_step_takes_no_more_than_its_examples_whatever_the_threads() {
         let step = |batch: usize, threads: usize| {
-            let place = TrainPlacement { threads, longest: 256, classes: 3 };
+            let place = TrainPlacement { threads, longest: 256, classes: 3, validation: 0 };
             TrainMemory::of(&llama(), &TrainSettings { batch, ..settings() }, place).unwrap().step
         };
         assert_eq!(step(1, 1), step(1, 16));
@@ -233,7 +246,7 @@ mod tests {
     fn no_setting_that_is_accepted_overflows() {
         let most = TrainSettings { batch: usize::MAX, accumulation: 3, micro_batch: Some(usize::MAX), ..settings() };
         most.check().unwrap();
-        let place = TrainPlacement { threads: usize::MAX, longest: 2048, classes: 3 };
+        let place = TrainPlacement { threads: usize::MAX, longest: 2048, classes: 3, validation: 0 };
         let memory = TrainMemory::of(&llama(), &most, place).unwrap();
         assert_eq!((memory.step, memory.all()), (u64::MAX, u64::MAX));
     }
@@ -245,9 +258,19 @@ mod tests {
         assert_eq!(memory(1).trained, 6 * 4 * trained);
         let stopping =
             jobs::EarlyStopping { metric: jobs::StoppingMetric::Loss, every: 1, patience: 1, min_delta: 0.0 };
-        let place = TrainPlacement { threads: 1, longest: 256, classes: 3 };
+        let place = TrainPlacement { threads: 1, longest: 256, classes: 3, validation: 1000 };
         let stopped = TrainSettings { early_stopping: Some(stopping), ..settings() };
-        assert_eq!(TrainMemory::of(&llama(), &stopped, place).unwrap().trained, 7 * 4 * trained);
+        let with_stopping = TrainMemory::of(&llama(), &stopped, place).unwrap();
+        assert_eq!(with_stopping.trained, 7 * 4 * trained);
+        let without = TrainMemory::of(&llama(), &settings(), place).unwrap();
+        assert_eq!(
+            (without.validation, with_stopping.validation),
+            (0, 1000),
+            "only early stopping reads the split once more"
+        );
+        let more = 4 * trained + 1000;
+        assert_eq!(with_stopping.least() - without.least(), more);
+        assert_eq!(with_stopping.all() - without.all(), more);
     }
 
     #[test]
@@ -263,6 +286,7 @@ mod tests {
                 step_examples: 8,
                 step_rows,
                 threads: 1,
+                validation: 0,
             };
             shape.group_rows(settings)
         };

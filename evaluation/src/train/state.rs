@@ -14,6 +14,20 @@ pub struct TrainState {
     pub evaluations: Vec<Evaluation>,
     /// The numbers of the trained tensors after the best of these evaluations; none before the first one.
     pub kept: Vec<Vec<f32>>,
+    /// The evaluation that is due, if some of its examples are done.
+    pub begun: Option<BegunEvaluation>,
+}
+
+/// An evaluation of which some examples are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BegunEvaluation {
+    /// Examples that are done, from the first one on.
+    pub done: usize,
+    /// Those of them that are named rightly.
+    pub correct: usize,
+    /// The sum of their cross-entropies, without label smoothing.
+    pub loss: f64,
 }
 
 /// A trained tensor with the moments of AdamW.

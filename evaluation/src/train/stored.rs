@@ -1,6 +1,6 @@
 //! A state as a file.
 
-use super::{Evaluation, TrainState, TrainStep, TrainedTensor};
+use super::{BegunEvaluation, Evaluation, TrainState, TrainStep, TrainedTensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -49,6 +49,8 @@ struct Metadata {
     /// Of early stopping. With one or more, the file has the tensors that are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     evaluations: Vec<Evaluation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun: Option<BegunEvaluation>,
 }
 
 fn damaged(problem: impl ToString) -> StateError {
@@ -68,6 +70,7 @@ impl TrainState {
             tensors,
             trace: self.trace.clone(),
             evaluations: self.evaluations.clone(),
+            begun: self.begun,
         };
         let metadata = serde_json::to_string(&metadata).map_err(damaged)?;
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
@@ -108,15 +111,16 @@ impl TrainState {
             return Err(StateError::OtherRun);
         }
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let tensors: Vec<TrainedTensor> =
-            metadata.tensors.into_iter().map(|name| tensor(&file, name)).collect::<Result<_, _>>()?;
+        let names = metadata.tensors.iter().cloned();
+        let tensors: Vec<TrainedTensor> = names.map(|name| tensor(&file, name)).collect::<Result<_, _>>()?;
         let kept = if metadata.evaluations.is_empty() {
             Vec::new()
         } else {
             let values = tensors.iter().map(|tensor| part(&file, KEPT, &tensor.name).map(|part| part.values));
             values.collect::<Result<_, _>>()?
         };
-        Ok(Self { tensors, trace: metadata.trace, evaluations: metadata.evaluations, kept })
+        let Metadata { trace, evaluations, begun, .. } = metadata;
+        Ok(Self { tensors, trace, evaluations, kept, begun })
     }
 }
 
@@ -157,7 +161,7 @@ mod tests {
             squares: vec![0.3, 1e-12],
         };
         let step = TrainStep { loss: 0.1 + 0.2, gradient_norm: 1.0 / 3.0, rate: 1e-5 };
-        TrainState { tensors: vec![tensor], trace: vec![step], evaluations: Vec::new(), kept: Vec::new() }
+        TrainState { tensors: vec![tensor], trace: vec![step], evaluations: Vec::new(), kept: Vec::new(), begun: None }
     }
 
     fn evaluated() -> TrainState {
@@ -175,6 +179,9 @@ mod tests {
         );
         let bytes = evaluated().to_bytes("run").unwrap();
         assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap(), evaluated());
+        let begun = Some(BegunEvaluation { done: 2, correct: 1, loss: 0.1 + 0.2 });
+        let bytes = TrainState { begun, ..evaluated() }.to_bytes("run").unwrap();
+        assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap().begun, begun);
     }
 
     #[test]

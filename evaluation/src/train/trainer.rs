@@ -40,11 +40,14 @@ pub struct TrainTask {
 /// Trains an adapter.
 ///
 /// # Numerics
-/// Passes are in `T`; losses, sums over groups of examples and AdamW are in `f64`; what is trained is kept in `f32`. The numbers do
+/// Passes are in `f32`; losses, sums over groups of examples and AdamW are in `f64`; what is trained is kept in `f32`. The numbers do
 /// not depend on the threads of the current rayon pool.
-pub struct Trainer<T> {
-    pub(super) tower: GradientTower<T>,
-    pub(super) scales: Scales<T>,
+///
+/// It is not generic in the number format, so that it is compiled with this crate: a crate that names `Trainer<f32>` would compile its
+/// steps again, and without optimisation where that crate has none.
+pub struct Trainer {
+    pub(super) tower: GradientTower<f32>,
+    pub(super) scales: Scales<f32>,
     examples: TrainExamples,
     pub(super) readout: Readout,
     classes: Vec<usize>,
@@ -67,15 +70,15 @@ struct Part<'a> {
 }
 
 /// The loss of a group, and its gradients.
-struct GroupLoss<T> {
+struct GroupLoss {
     value: f64,
-    factors: FactorGradients<T>,
-    head: Option<Vec<T>>,
+    factors: FactorGradients<f32>,
+    head: Option<Vec<f32>>,
 }
 
-impl<T: Real> GroupLoss<T> {
+impl GroupLoss {
     /// The gradient by a trained tensor: A and B of every module, then the head.
-    fn tensor(&self, place: usize, modules: usize) -> &[T] {
+    fn tensor(&self, place: usize, modules: usize) -> &[f32] {
         let module = place / 2;
         if module >= modules {
             return self.head.as_deref().unwrap_or_default();
@@ -84,14 +87,14 @@ impl<T: Real> GroupLoss<T> {
     }
 }
 
-impl<T: Real> Trainer<T> {
+impl Trainer {
     /// Prepares a run on a tower without updates. It starts from `initial`, or from factors that the seed chooses.
     ///
     /// # Errors
     /// Settings that cannot be followed, targets that the model does not have, a rank above that of a matrix, no examples, labels
     /// beyond the head, an adapter to start from that does not fit.
     pub fn new(
-        tower: GradientTower<T>,
+        tower: GradientTower<f32>,
         task: TrainTask,
         settings: TrainSettings,
         initial: Option<TrainedAdapter>,
@@ -163,6 +166,7 @@ impl<T: Real> Trainer<T> {
             step_examples,
             step_rows,
             threads,
+            validation: self.validation.as_ref().map_or(0, |validation| validation.bytes),
         };
         shape.memory(&self.settings)
     }
@@ -190,7 +194,7 @@ impl<T: Real> Trainer<T> {
             let shape = [self.readout.classes(), self.readout.width()];
             tensors.push(TrainedTensor::new(HEAD.to_owned(), shape, head.clone()));
         }
-        TrainState { tensors, trace: Vec::new(), evaluations: Vec::new(), kept: Vec::new() }
+        TrainState { tensors, trace: Vec::new(), evaluations: Vec::new(), kept: Vec::new(), begun: None }
     }
 
     /// The adapter that a state has come to: with early stopping that of the best evaluation, once there is one, else that of the
@@ -274,6 +278,8 @@ impl<T: Real> Trainer<T> {
             return Err(not_finite("a trained number"));
         }
         state.tensors = moved;
+        // What was begun was of the adapter before.
+        state.begun = None;
         let made = TrainStep { loss, gradient_norm, rate };
         state.trace.push(made);
         Ok(made)
@@ -337,7 +343,7 @@ impl<T: Real> Trainer<T> {
                 }
                 Ok(self.group_loss(&part, &taken, group))
             };
-            let losses: Vec<GroupLoss<T>> = held.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
+            let losses: Vec<GroupLoss> = held.par_iter().with_max_len(1).map(run).collect::<Result<_, _>>()?;
             value += losses.iter().map(|loss| loss.value).sum::<f64>();
             gradients.par_iter_mut().enumerate().for_each(|(place, total)| {
                 for loss in &losses {
@@ -359,7 +365,7 @@ impl<T: Real> Trainer<T> {
         StepAugmentation { kinds, seed: *seed, step: part.step, first: part.first }
     }
 
-    fn group_loss(&self, part: &Part<'_>, taken: &Taken<'_>, group: &Group) -> GroupLoss<T> {
+    fn group_loss(&self, part: &Part<'_>, taken: &Taken<'_>, group: &Group) -> GroupLoss {
         let inside = group.places.start - part.first..group.places.end - part.first;
         let examples = &taken.places[inside.clone()];
         let TrainSettings { dropout: rate, seed, .. } = self.settings;
@@ -402,7 +408,7 @@ impl<T: Real> Trainer<T> {
 }
 
 impl TrainTask {
-    fn check<T: Real>(&self, tower: &GradientTower<T>) -> Result<(), TrainError> {
+    fn check(&self, tower: &GradientTower<f32>) -> Result<(), TrainError> {
         let head = self.readout.width();
         let features = tower.width();
         if head != features {

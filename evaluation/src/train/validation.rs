@@ -1,11 +1,11 @@
 //! Evaluations between steps, by which early stopping decides.
 
 use super::{
-    StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, Trainer,
+    BegunEvaluation, StepAugmentation, TrainError, TrainExamples, TrainState, TrainStep, Trainer,
     groups::ROWS,
     trainer::{HELD_GROUPS, check_classes},
 };
-use crate::{Real, Watch, tune};
+use crate::{Watch, tune};
 use jobs::{EarlyStopping, StoppingMetric};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ pub struct Validation {
     pub examples: TrainExamples,
     /// The row of the head of each example's class.
     pub classes: Vec<usize>,
+    /// Bytes of memory that the examples take as they were read.
+    pub bytes: u64,
 }
 
 /// What an adapter in training came to on the validation split.
@@ -39,7 +41,9 @@ pub struct Evaluation {
 pub enum Advance {
     /// It made a step.
     Step(TrainStep),
-    /// It evaluated the adapter.
+    /// It evaluated the adapter on some more examples.
+    Begun(BegunEvaluation),
+    /// It evaluated the adapter on the last examples.
     Evaluated(Evaluation),
 }
 
@@ -69,7 +73,7 @@ impl TrainState {
     }
 }
 
-impl<T: Real> Trainer<T> {
+impl Trainer {
     /// The same run with the examples that early stopping looks at.
     ///
     /// # Errors
@@ -80,10 +84,10 @@ impl<T: Real> Trainer<T> {
         Ok(self)
     }
 
-    /// Makes the next step, or the evaluation that is due after the last one; `None` once `end` steps are made, or once training
+    /// Makes the next step, or the next part of the evaluation that is due after the last one; `None` once `end` steps are made, or once training
     /// was stopped early.
     ///
-    /// A step and the evaluation after it are two calls, so that a caller that is interrupted in between loses neither.
+    /// A call takes about as long as a step, so that a caller can stop after any of them and loses nothing.
     ///
     /// # Errors
     /// As [`step`](Self::step); early stopping without [examples](Self::validating).
@@ -99,7 +103,7 @@ impl<T: Real> Trainer<T> {
                 return Err(TrainError::NoExamples);
             }
             if state.evaluations.len() < stopping.evaluations(state.steps(), self.steps()) {
-                return self.evaluate(state, &stopping, watch).map(|made| Some(Advance::Evaluated(made)));
+                return self.evaluate_part(state, &stopping, watch).map(Some);
             }
             if state.is_stopped(&stopping) {
                 return Ok(None);
@@ -111,53 +115,57 @@ impl<T: Real> Trainer<T> {
         self.step(state, watch).map(|made| Some(Advance::Step(made)))
     }
 
-    /// Evaluates the adapter of a state, and keeps it if it is the best one.
+    /// Evaluates the adapter of a state on the next examples, and keeps it after the last ones if it is the best one.
     ///
     /// # Numerics
-    /// As in a step: on the processor in `T`, and the same whatever the threads. Examples are not augmented.
-    fn evaluate(
+    /// As in a step: on the processor in `f32`, and the same whatever the threads. Sums are in `f64`, example by example in their order,
+    /// so that parts do not change them. Examples are not augmented.
+    fn evaluate_part(
         &mut self,
         state: &mut TrainState,
         stopping: &EarlyStopping,
         watch: &Watch<'_>,
-    ) -> Result<Evaluation, TrainError> {
+    ) -> Result<Advance, TrainError> {
         self.check_state(state)?;
         self.take_values(state);
-        let steps = state.steps();
         let validation = self.validation.as_ref().ok_or(TrainError::NoExamples)?;
-        let places: Vec<usize> = (0..validation.classes.len()).collect();
-        let mut total = 0.0;
-        let mut correct = 0;
-        for held in parts(&places, |example| validation.examples.tokens(example)) {
-            let unchanged = StepAugmentation { kinds: &[], seed: 0, step: 0, first: 0 };
-            let taken = validation.examples.take(held, unchanged)?;
-            let quiet = Watch { progress: None, cancelled: watch.cancelled };
-            let features = self.tower.features(&taken.sequences, &taken.places, &self.scales, &quiet)?;
-            for (logits, example) in self.readout.logits(&features).iter().zip(held) {
-                let class = validation.classes[*example];
-                total += tune::loss(logits, tune::Target::Class(class)).value;
-                correct += usize::from(first_largest(logits) == Some(class));
-            }
+        let n = validation.classes.len();
+        let mut sums = state.begun.unwrap_or_default();
+        let left: Vec<usize> = (sums.done..n).collect();
+        let held = first_part(&left, |example| validation.examples.tokens(example));
+        let unchanged = StepAugmentation { kinds: &[], seed: 0, step: 0, first: 0 };
+        let taken = validation.examples.take(held, unchanged)?;
+        let quiet = Watch { progress: None, cancelled: watch.cancelled };
+        let features = self.tower.features(&taken.sequences, &taken.places, &self.scales, &quiet)?;
+        for (logits, example) in self.readout.logits(&features).iter().zip(held) {
+            let class = validation.classes[*example];
+            sums.loss += tune::loss(logits, tune::Target::Class(class)).value;
+            sums.correct += usize::from(first_largest(logits) == Some(class));
         }
-        let n = places.len();
-        let loss = total / n as f64;
-        if !loss.is_finite() {
+        sums.done += held.len();
+        let steps = state.steps();
+        if !sums.loss.is_finite() {
             let rate = self.settings.rate_of(steps.saturating_sub(1), self.steps());
             return Err(TrainError::NotFinite { what: "the loss on the validation split", step: steps, rate });
         }
-        let made = Evaluation { steps, correct, n, loss };
+        if sums.done < n {
+            state.begun = Some(sums);
+            return Ok(Advance::Begun(sums));
+        }
+        let made = Evaluation { steps, correct: sums.correct, n, loss: sums.loss / n as f64 };
+        state.begun = None;
         state.evaluations.push(made);
         if state.kept_evaluation(stopping) == Some(&made) {
             state.kept = state.tensors.iter().map(|tensor| tensor.values.clone()).collect();
         }
-        Ok(made)
+        Ok(Advance::Evaluated(made))
     }
 
     /// What is wrong with the evaluations of a state, if anything.
     pub(super) fn evaluation_problem(&self, state: &TrainState) -> Option<String> {
         let made = &state.evaluations;
         let Some(stopping) = self.settings.early_stopping else {
-            let has_none = made.is_empty() && state.kept.is_empty();
+            let has_none = made.is_empty() && state.kept.is_empty() && state.begun.is_none();
             return (!has_none).then(|| "it has evaluations, and the run has no early stopping".to_owned());
         };
         // This is checked in every step, and must not look at all steps.
@@ -170,6 +178,15 @@ impl<T: Real> Trainer<T> {
             return Some(format!("it has {} evaluations, expected {expected}", made.len()));
         }
         let n = self.validation.as_ref().map(|validation| validation.classes.len());
+        if let Some(BegunEvaluation { done, correct, loss }) = state.begun {
+            let is_part = n.is_some_and(|n| (1..n).contains(&done)) && correct <= done && loss.is_finite();
+            if !is_part || made.len() == expected {
+                return Some(format!(
+                    "its evaluation after step {} cannot have begun on {done} examples",
+                    state.steps()
+                ));
+            }
+        }
         if let Some(other) = made.iter().find(|evaluation| Some(evaluation.n) != n || !evaluation.loss.is_finite()) {
             return Some(format!("its evaluation after step {} is of other examples, or not finite", other.steps));
         }
@@ -180,20 +197,15 @@ impl<T: Real> Trainer<T> {
     }
 }
 
-/// Divides examples into parts that are embedded at once; the last example of a part goes over its tokens.
-fn parts(places: &[usize], tokens_of: impl Fn(usize) -> usize) -> Vec<&[usize]> {
-    let mut parts = Vec::new();
-    let mut start = 0;
+/// The examples that are embedded at once; the last one goes over their tokens.
+fn first_part(left: &[usize], tokens_of: impl Fn(usize) -> usize) -> &[usize] {
     let mut tokens = 0;
-    for (place, example) in places.iter().enumerate() {
+    let is_full = |example: &usize| {
         tokens += tokens_of(*example);
-        if tokens >= HELD_ROWS || place + 1 == places.len() {
-            parts.push(&places[start..=place]);
-            start = place + 1;
-            tokens = 0;
-        }
-    }
-    parts
+        tokens >= HELD_ROWS
+    };
+    let end = left.iter().position(is_full).map_or(left.len(), |last| last + 1);
+    &left[..end]
 }
 
 /// The class of the largest logit, the first of equal ones.
@@ -207,14 +219,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_hold_about_so_many_tokens_and_every_example_once() {
-        let places: Vec<usize> = (0..10).collect();
-        let sizes = |tokens: usize| parts(&places, |_| tokens).iter().map(|part| part.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(HELD_ROWS / 4), [4, 4, 2]);
-        assert_eq!(sizes(HELD_ROWS * 2), [1; 10]);
-        assert_eq!(sizes(1), [10]);
-        assert_eq!(parts(&places, |_| 1000).concat(), places);
-        assert!(parts(&[], |_| 1).is_empty());
+    fn a_part_holds_about_so_many_tokens_and_at_least_one_example() {
+        let places: Vec<usize> = (3..13).collect();
+        let size = |tokens: usize| first_part(&places, |_| tokens).len();
+        assert_eq!([size(HELD_ROWS / 4), size(HELD_ROWS * 2), size(1)], [4, 1, 10]);
+        assert_eq!(first_part(&places, |_| HELD_ROWS / 2), [3, 4]);
+        assert!(first_part(&[], |_| 1).is_empty());
     }
 
     #[test]

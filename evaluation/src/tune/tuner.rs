@@ -27,10 +27,10 @@ pub struct TuneTask {
 /// Learns coefficients.
 ///
 /// # Numerics
-/// Passes are in `T`, losses, sums over examples and Adam in `f64`. The numbers do not depend on the threads of the
-/// current rayon pool.
-pub struct Tuner<T> {
-    tower: GradientTower<T>,
+/// Passes are in `f32`, losses, sums over examples and Adam in `f64`. The numbers do not depend on the threads of the
+/// current rayon pool. As a [`Trainer`](crate::Trainer), it is compiled with this crate.
+pub struct Tuner {
+    tower: GradientTower<f32>,
     tasks: Vec<TuneTask>,
     settings: TuneSettings,
     coefficients: Coefficients,
@@ -53,14 +53,14 @@ struct GroupLoss {
     gradients: Vec<f64>,
 }
 
-impl<T: Real> Tuner<T> {
+impl Tuner {
     /// Prepares a run. What the tasks' own models predict is computed here, if the objective or the guard needs it.
     ///
     /// # Errors
     /// Settings that cannot be followed, no tasks or examples, no labels where these are needed, heads of another
     /// width, or the caller cancels.
     pub fn new(
-        tower: GradientTower<T>,
+        tower: GradientTower<f32>,
         tasks: Vec<TuneTask>,
         settings: TuneSettings,
         watch: &Watch<'_>,
@@ -177,7 +177,7 @@ impl<T: Real> Tuner<T> {
         groups.into_iter().map(|examples| Group { task, examples, weight }).collect()
     }
 
-    fn group_loss(&self, group: &Group<'_>, scales: &Scales<T>) -> GroupLoss {
+    fn group_loss(&self, group: &Group<'_>, scales: &Scales<f32>) -> GroupLoss {
         let task = &self.tasks[group.task];
         let recorded = self.tower.record(&task.sequences, group.examples, scales);
         let features = recorded.features();
@@ -196,9 +196,9 @@ impl<T: Real> Tuner<T> {
     }
 
     /// Adds what a module contributes to the gradient by the coefficients.
-    fn add(&self, gradients: &mut [f64], module: &ModuleGradient<'_, T>) {
+    fn add(&self, gradients: &mut [f64], module: &ModuleGradient<'_, f32>) {
         let directions = self.tower.modules()[module.module].directions();
-        let mut sums = vec![T::ZERO; directions];
+        let mut sums = vec![0.0f32; directions];
         let rows = module.projected.chunks_exact(directions).zip(module.pulled.chunks_exact(directions));
         for (projected, pulled) in rows {
             sums.iter_mut().zip(projected).zip(pulled).for_each(|((sum, p), g)| *sum += *p * *g);
@@ -222,7 +222,7 @@ impl<T: Real> Tuner<T> {
     fn predictions(
         &self,
         task: usize,
-        scales: &Scales<T>,
+        scales: &Scales<f32>,
         step: usize,
         watch: &Watch<'_>,
     ) -> Result<Vec<Vec<f64>>, TuneError> {
@@ -258,7 +258,7 @@ impl<T: Real> Tuner<T> {
         Ok(())
     }
 
-    fn scales(&self, values: &[f64]) -> Scales<T> {
+    fn scales(&self, values: &[f64]) -> Scales<f32> {
         self.tower.scales(|module, direction| values[self.coefficients.of(module, direction)])
     }
 
@@ -268,7 +268,7 @@ impl<T: Real> Tuner<T> {
 }
 
 impl TuneTask {
-    fn check<T: Real>(&self, tower: &GradientTower<T>, objective: TuneObjective) -> Result<(), TuneError> {
+    fn check(&self, tower: &GradientTower<f32>, objective: TuneObjective) -> Result<(), TuneError> {
         let refuse = |source| Err(TuneError::Head { task: self.name.clone(), source });
         if self.sequences.is_empty() {
             return Err(TuneError::NoExamples { task: self.name.clone() });

@@ -80,6 +80,10 @@ enum StoredRowKind {
         spec: RecipeSpec,
         recipe: Recipe,
     },
+    Learned {
+        spec: RecipeSpec,
+        recipe: Recipe,
+    },
     Search {
         spec: RecipeSpec,
         recipe: Recipe,
@@ -182,6 +186,7 @@ impl Age for RowKind {
             Self::ZeroShot | Self::Finetuned => false,
             Self::Ensemble { .. } => true,
             Self::Baseline { spec, recipe } => spec.is_newer() || recipe.is_newer(),
+            Self::Learned { .. } => true,
             Self::Search { spec, recipe, points, .. } => {
                 spec.is_newer() || recipe.is_newer() || points.iter().any(|point| point.spec.is_newer())
             }
@@ -196,6 +201,7 @@ impl From<Row> for StoredRow {
             RowKind::Finetuned => StoredRowKind::Finetuned,
             RowKind::Ensemble { rule } => StoredRowKind::Ensemble { rule },
             RowKind::Baseline { spec, recipe } => StoredRowKind::Baseline { spec, recipe },
+            RowKind::Learned { spec, recipe } => StoredRowKind::Learned { spec, recipe },
             RowKind::Search { spec, recipe, points, left_out: LeftOut { points: others, failed } } => {
                 let points = points.into_iter().map(StoredPoint::from);
                 let left_out = StoredLeftOut { points: others, failed };
@@ -214,6 +220,7 @@ impl From<StoredRow> for Row {
             StoredRowKind::Finetuned => RowKind::Finetuned,
             StoredRowKind::Ensemble { rule } => RowKind::Ensemble { rule },
             StoredRowKind::Baseline { spec, recipe } => RowKind::Baseline { spec, recipe },
+            StoredRowKind::Learned { spec, recipe } => RowKind::Learned { spec, recipe },
             StoredRowKind::Search { spec, recipe, points, left_out: StoredLeftOut { points: others, failed } } => {
                 let points = points.into_iter().map(Point::from);
                 let left_out = LeftOut { points: others, failed };

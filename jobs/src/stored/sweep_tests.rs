@@ -104,6 +104,16 @@ fn an_outcome_of_an_earlier_program_is_read_and_written_as_it_was() {
 }
 
 #[test]
+fn a_learned_row_is_read_as_it_was_written_and_needs_a_newer_version() {
+    let mut outcome: Outcome = serde_json::from_str(OUTCOME).unwrap();
+    let RowKind::Baseline { spec, recipe } = outcome.rows[2].kind.clone() else { panic!("a baseline") };
+    outcome.rows[2].kind = RowKind::Learned { spec, recipe };
+    let written = serde_json::to_value(&outcome).unwrap();
+    assert!(written["version"].as_u64() > Some(2), "{}", written["version"]);
+    assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);
+}
+
+#[test]
 fn a_progress_of_an_earlier_program_is_read_and_written_as_it_was() {
     let progress: Progress = unchanged(PROGRESS);
     assert_eq!((progress.revision, progress.ended.as_deref()), (2, Some("finished")));

@@ -274,7 +274,7 @@ fn races_have_defaults_and_are_refused_by_name() {
     assert_eq!(read(SMALL, &[]).unwrap().racing, None);
     assert_eq!(read(SMALL, &["racing={}"]).unwrap().racing, Some(crate::Racing::default()));
     let all = "racing={error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7}";
-    let racing = crate::Racing { error_rate: 0.1, slice: 64, indifference: 0.005, round: 4, seed: 7 };
+    let racing = crate::Racing { error_rate: 0.1, slice: Some(64), indifference: 0.005, round: 4, seed: 7 };
     assert_eq!(read(SMALL, &["method=grid", all]).unwrap().racing, Some(racing));
     for (value, expected) in [
         ("{error_rate: 0}", "`racing.error_rate` is 0, outside (0, 0.5]"),

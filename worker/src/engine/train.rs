@@ -1,25 +1,24 @@
 //! Jobs that train an adapter, leg by leg.
 
 mod finished;
+mod run;
+mod states;
 
 use super::{
     attempt::{Attempt, EvaluateJob},
     family::FamilySession,
     memory::{check_training, check_training_step},
 };
-use crate::{AttemptContext, JobError, OutputFiles};
+use crate::{JobError, OutputFiles};
 use evaluation::{
-    Advance, Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, StateError, TrainError,
-    TrainState, TrainStep, TrainTask, TrainedAdapter, Trainer, Validation, Watch, initial_head,
+    Delta, ExampleKind, Examples, Head, Model, ModelError, ModelFamily, PerTaskScore, TrainError, TrainTask,
+    TrainedAdapter, Trainer, Validation, Watch, initial_head,
 };
 use finished::{Finished, facts};
-use jobs::{CHECKPOINT_FILE, Digest, Meaning, SplitInput, StepsMade, TaskInput, TrainLeg, TrainSpec};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs, io,
-    sync::Arc,
-};
-use tempfile::TempDir;
+use jobs::{Digest, Meaning, SplitInput, TaskInput, TrainSpec};
+use run::{Gone, Run};
+use states::{Start, hand_on, rests, scratch, scratch_folder, start, stopped_state, write_checkpoint};
+use std::{collections::HashMap, sync::Arc};
 
 /// A leg with the evaluations of its splits, by which their examples are found.
 #[derive(Clone, Copy)]
@@ -46,13 +45,6 @@ impl TrainSplits {
     }
 }
 
-/// Where a leg stands: what is trained, and the head that examples are scored with unless it is trained as well.
-struct Run {
-    trainer: Trainer<f32>,
-    state: TrainState,
-    head: Arc<Head>,
-}
-
 impl<F: ModelFamily> FamilySession<F> {
     /// Makes the steps of a leg, measures the accuracy, and writes the checkpoint or the adapter.
     ///
@@ -74,8 +66,11 @@ impl<F: ModelFamily> FamilySession<F> {
         attempt.job = EvaluateJob { meaning: &splits.training, places };
         let mut run = self.begin(attempt, job, training, classes)?;
         let context = attempt.context();
-        let ended = attempt.evaluating(|watch| Ok(run.go_to(spec, context, watch)))?;
-        ended.map_err(|error| failure(spec, error))?;
+        let gone = attempt.evaluating(|watch| Ok(run.go_to(spec, context, watch)))?;
+        match gone.map_err(|error| failure(spec, error))? {
+            Gone::ToTheEnd => {}
+            Gone::ToRest => return Err(rests(spec, &run.state)),
+        }
         // A leg is measured as it is; the adapter may be one of an earlier step.
         let Run { trainer, state, .. } = &run;
         let adapter = if spec.is_last() { trainer.adapter(state) } else { trainer.last_adapter(state) };
@@ -180,10 +175,11 @@ impl<F: ModelFamily> FamilySession<F> {
         };
         let memory = trainer.memory(rayon::current_num_threads());
         check_training_step(memory.least(), self.free)?;
+        let held = held.saturating_add(memory.validation);
         let is_large = self.free.is_some_and(|free| memory.step > free.saturating_sub(held) / 2);
         let trainer = trainer.recomputing(is_large);
-        let state = start_state(attempt, spec, &trainer)?;
-        Ok(Run { trainer, state, head })
+        let Start { state, may_rest } = start(attempt, spec, &trainer)?;
+        Ok(Run { trainer, state, head, may_rest })
     }
 
     /// The examples that early stopping looks at, as training takes them: they are embedded at each evaluation.
@@ -196,12 +192,13 @@ impl<F: ModelFamily> FamilySession<F> {
         let TrainSplits { training, validation, .. } = job.splits;
         let places = attempt.job.places;
         let split = self.read_split(attempt, validation)?;
+        let bytes = self.base.split_memory(&split).read_bytes;
         let examples = attempt.evaluating(|watch| self.base.prepare(split, 0, watch))?;
         let task = task_of(validation)?;
         examples.check_head(head).map_err(|source| attempt.unscored(task, source.into()))?;
         let classes = examples.class_rows(head).map_err(|source| attempt.unscored(task, source))?;
         attempt.job = EvaluateJob { meaning: training, places };
-        Ok(Validation { examples: self.base.train_examples(examples)?, classes })
+        Ok(Validation { examples: self.base.train_examples(examples)?, classes, bytes })
     }
 
     /// The head that is named, or a new one for texts.
@@ -261,78 +258,6 @@ impl<F: ModelFamily> FamilySession<F> {
         finished.write_adapter(&folder, linears, F::READS == ExampleKind::Texts)?;
         OutputFiles::of(folder, facts).map_err(scratch)
     }
-}
-
-impl Run {
-    /// Makes the steps of a leg, or those until training is stopped early.
-    fn go_to(&mut self, spec: &TrainSpec, context: &AttemptContext, watch: &Watch<'_>) -> Result<(), TrainError> {
-        let TrainLeg { first, end, .. } = spec.leg;
-        while let Some(advance) = self.trainer.advance(&mut self.state, end, watch)? {
-            if let Advance::Step(TrainStep { loss, .. }) = advance {
-                context.made_steps(StepsMade { first, made: self.state.steps(), end, of: spec.steps(), loss });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The state that a leg hands on, if training was stopped early in a leg before. The last leg writes the adapter.
-fn stopped_state(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
-    let Some(stopping) = spec.settings.early_stopping.filter(|_| !spec.is_last()) else { return Ok(None) };
-    let state = checkpoint(attempt, spec)?;
-    Ok(state.filter(|state| state.is_stopped(&stopping) && state.steps() <= spec.leg.first))
-}
-
-/// Writes a state as it is, without reading base or splits. What is measured is what the last evaluation found.
-fn hand_on(spec: &TrainSpec, state: &TrainState) -> Result<OutputFiles, JobError> {
-    let last =
-        state.evaluations.last().ok_or_else(|| JobError::Incomplete("its checkpoint has no evaluation".to_owned()))?;
-    write_checkpoint(spec, state, facts(spec, state, last.correct, last.n))
-}
-
-fn write_checkpoint(
-    spec: &TrainSpec,
-    state: &TrainState,
-    facts: BTreeMap<String, f64>,
-) -> Result<OutputFiles, JobError> {
-    let folder = scratch_folder()?;
-    let bytes = state.to_bytes(&spec.run().to_string()).map_err(JobError::Checkpoint)?;
-    fs::write(folder.path().join(CHECKPOINT_FILE), bytes).map_err(scratch)?;
-    OutputFiles::of(folder, facts).map_err(scratch)
-}
-
-fn scratch_folder() -> Result<TempDir, JobError> {
-    tempfile::Builder::new().prefix("bowline-train-").tempdir().map_err(scratch)
-}
-
-fn scratch(source: io::Error) -> JobError {
-    JobError::Scratch { path: std::env::temp_dir(), source }
-}
-
-/// The checkpoint of the leg before; `None` for the first leg.
-fn checkpoint(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
-    let Some(bytes) = attempt.leg_checkpoint() else {
-        return if spec.leg.first == 0 { Ok(None) } else { Err(JobError::CheckpointGone(None)) };
-    };
-    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
-        // The worker deletes it, so that the next run makes the training again.
-        StateError::Damaged { .. } | StateError::Version { .. } => JobError::CheckpointGone(Some(Arc::new(error))),
-        StateError::OtherRun => JobError::Checkpoint(error),
-    })?;
-    Ok(Some(state))
-}
-
-/// The state that a leg starts from: the checkpoint of the leg before.
-fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer<f32>) -> Result<TrainState, JobError> {
-    let Some(state) = checkpoint(attempt, spec)? else { return Ok(trainer.start()) };
-    trainer.check_state(&state).map_err(|error| failure(spec, error))?;
-    let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));
-    // Of legs after the one that stopped early, only the last one comes here.
-    if state.steps() != spec.leg.first && !(is_stopped && state.steps() < spec.leg.first) {
-        let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
-        return Err(failure(spec, TrainError::State { problem }));
-    }
-    Ok(state)
 }
 
 /// The only task of an evaluation.

@@ -107,7 +107,7 @@ fn tuned(
 }
 
 /// The state that an earlier attempt kept, if this run can have come to it.
-fn last_state(tuner: &Tuner<f32>, checkpoints: &Checkpoints) -> Option<TuneState> {
+fn last_state(tuner: &Tuner, checkpoints: &Checkpoints) -> Option<TuneState> {
     let state = serde_json::from_str::<TuneState>(checkpoints.last()?).ok().filter(|state| tuner.accepts(state));
     match &state {
         Some(state) => tracing::info!(steps = state.steps(), "tuning continues"),

@@ -1,4 +1,4 @@
-use crate::{CommandError, error::names};
+use crate::{CommandError, RestedState, error::names};
 use files::FileChanged;
 use jobs::{Blame, ByteSize, causes};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -95,8 +95,8 @@ pub enum JobError {
     /// The checkpoint of the leg before is none of this training.
     #[error("the checkpoint of the leg before cannot be used")]
     Checkpoint(#[source] evaluation::StateError),
-    /// The checkpoint of the leg before cannot be read from the store now.
-    #[error("the checkpoint of the leg before cannot be read")]
+    /// The checkpoint of the leg before, or what the leg kept when it rested, cannot be read from the store now.
+    #[error("the checkpoint that the leg goes on from cannot be read")]
     CheckpointStore(#[source] Arc<store::StoreError>),
     /// The checkpoint of the leg before is gone or cannot be used.
     #[error("the checkpoint of the leg before is gone; the next `bowline run` makes the training again, leg by leg")]
@@ -231,6 +231,9 @@ pub enum JobError {
     /// The worker is stopping.
     #[error("the job was interrupted")]
     Interrupted,
+    /// A leg of a training has computed for long enough, and goes on from this state in its next attempt.
+    #[error("the job rests, and goes on from the state that it keeps")]
+    Rests(RestedState),
     /// The sweep of the job was cancelled together with its running jobs.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
@@ -276,7 +279,7 @@ impl JobError {
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Command(error) => error.is_retryable(),
-            Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
+            Self::Panicked(_) | Self::Interrupted | Self::Rests(_) | Self::Cancelled(_) => true,
             // The file may be the right one again. Otherwise the next attempt refuses it by its digest.
             Self::FileChanged(_) => true,
             // Machines and networks differ in speed.

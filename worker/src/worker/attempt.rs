@@ -51,9 +51,12 @@ impl Worker {
             Ok(checkpoint) => checkpoint,
             Err(error) => return Attempted { outcome: Err(error), hangs: false },
         };
-        let (checkpoints, mut kept) = self.checkpoints(job).await;
+        let (checkpoints, mut kept) = match self.checkpoints(job).await {
+            Ok(checkpoints) => checkpoints,
+            Err(error) => return Attempted { outcome: Err(error), hangs: false },
+        };
         let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
-        let context = context.with_leg_checkpoint(leg_checkpoint);
+        let context = context.with_leg_checkpoint(leg_checkpoint).resting_after(self.limits.rest);
         // A computation runs on in its thread when nobody waits for it any more, and a command on its device.
         let _stops = context.cancellation.clone().drop_guard();
         self.heartbeat.attempt_started(&context);

@@ -23,6 +23,11 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         match outcome {
             Ok(computed) => self.finish_computed(delivery, job, computed, taken).await,
+            Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
+                Ok(()) => self.counted(Outcome::GivenBack, delivery.give_back()).await,
+                // As with an output: the next worker of this machine could not store it either.
+                Err(source) => self.settle_unstored(delivery, job, source).await,
+            },
             Err(error) => {
                 self.settle_failure(delivery, job, &error).await?;
                 self.count_own_fault(job, &error).await
@@ -96,7 +101,7 @@ impl Worker {
 
     /// Records a failure unless it does not count, and settles the delivery as the retry policy says.
     async fn settle_failure(&self, delivery: Delivery, job: &Job, error: &JobError) -> Result<(), WorkerError> {
-        let tried = if matches!(error, JobError::Interrupted | JobError::Cancelled(_)) {
+        let tried = if matches!(error, JobError::Interrupted | JobError::Rests(_) | JobError::Cancelled(_)) {
             None
         } else {
             self.machines_tried(job).await

@@ -76,6 +76,10 @@ impl Worker {
             if let Err(error) = self.store.remove_temporary_files(&leg, spec).await {
                 warn!(%error, leg = %leg.short(), "cannot delete the checkpoint of a leg that is over");
             }
+            // What the leg kept when it rested: a worker that was late may have written it again.
+            if let Err(error) = self.store.remove_checkpoint(&leg).await {
+                warn!(%error, leg = %leg.short(), "cannot delete what a leg that is over has kept");
+            }
         }
     }
 }

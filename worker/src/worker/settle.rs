@@ -17,6 +17,8 @@ impl Worker {
         match settlement {
             Settlement::Discard(cancellation) => {
                 log_discarded(&cancellation);
+                // A leg that rested has left its state, and no worker takes it any more.
+                self.delete_checkpoint(delivery.job()).await;
                 self.counted(Outcome::Dropped, delivery.ack()).await
             }
             Settlement::Defer(unable) => self.defer(delivery, unable).await,
@@ -26,6 +28,7 @@ impl Worker {
                     self.delete_trials(&delivery.id(), true).await;
                 }
                 // The worker that stored it may have been killed before it did so.
+                self.delete_checkpoint(delivery.job()).await;
                 self.delete_leg_checkpoints(delivery.job().spec()).await;
                 self.counted(Outcome::Known, delivery.ack()).await
             }

@@ -1,5 +1,8 @@
 //! Adapters that jobs train, leg by leg.
 
+mod interrupted;
+mod memory;
+
 use crate::engine::engine;
 use async_trait::async_trait;
 use inputs::{Artefacts, Inputs, ObjectSettings};

@@ -79,7 +79,7 @@ pub(super) fn kind_of(row: &RowKind) -> RunKind {
     match row {
         RowKind::ZeroShot | RowKind::Finetuned | RowKind::Ensemble { .. } => RunKind::Reference,
         RowKind::Baseline { .. } => RunKind::Baseline,
-        RowKind::Search { .. } => RunKind::Candidate,
+        RowKind::Learned { .. } | RowKind::Search { .. } => RunKind::Candidate,
     }
 }
 

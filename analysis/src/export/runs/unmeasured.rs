@@ -93,9 +93,9 @@ fn of_record(record: &FailureRecord, meaning: &Meaning, outcome: &Outcome) -> Ru
     };
     // Which row it would have been in, its recipe may say.
     let of_recipe_row = |kind: &RowKind| match kind {
-        RowKind::Baseline { recipe: of_row, .. } | RowKind::Search { recipe: of_row, .. } => {
-            recipe.is_some_and(|recipe| **recipe == *of_row)
-        }
+        RowKind::Baseline { recipe: of_row, .. }
+        | RowKind::Learned { recipe: of_row, .. }
+        | RowKind::Search { recipe: of_row, .. } => recipe.is_some_and(|recipe| **recipe == *of_row),
         RowKind::ZeroShot => subject == "base",
         RowKind::Finetuned => subject == "adapter",
         RowKind::Ensemble { .. } => false,

@@ -19,7 +19,7 @@ impl Checkpoint {
     }
 
     /// The state that an interrupted run left, if there is one.
-    pub(super) fn last(&self, run: &str, trainer: &Trainer<f32>) -> Result<Option<TrainState>, Failure> {
+    pub(super) fn last(&self, run: &str, trainer: &Trainer) -> Result<Option<TrainState>, Failure> {
         let path = || self.path.clone();
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,

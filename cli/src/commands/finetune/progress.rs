@@ -1,9 +1,6 @@
-use crate::progress::Progress;
+use crate::progress::{LINES_EVERY, Progress};
 use evaluation::{Evaluation, TrainStep};
 use std::time::{Duration, Instant};
-
-/// How often a line is printed where there is no terminal.
-const LINES_EVERY: Duration = Duration::from_secs(10);
 
 /// What people see while an adapter is trained.
 pub(super) struct TrainProgress {

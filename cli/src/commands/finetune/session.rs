@@ -103,7 +103,7 @@ impl FamilyVisitor for Session<'_> {
 
 /// A run before its first step of this call.
 struct Start {
-    trainer: Trainer<f32>,
+    trainer: Trainer,
     /// The head: fixed, or what its training starts from.
     head: Head,
     /// What decides the run, for the checkpoint.
@@ -158,10 +158,10 @@ impl Session<'_> {
         &self,
         reader: &SplitReader<'_>,
         base: &F,
-        trainer: Trainer<f32>,
+        trainer: Trainer,
         head: &Head,
         expected: Digest,
-    ) -> Result<Trainer<f32>, Failure> {
+    ) -> Result<Trainer, Failure> {
         if trainer.settings().early_stopping.is_none() {
             return Ok(trainer);
         }
@@ -169,9 +169,10 @@ impl Session<'_> {
         if selection.digest != expected {
             return Err(FinetuneFailure::Changed { task: self.task.name.clone(), split: selection.name }.into());
         }
+        let bytes = base.split_memory(&selection.split).read_bytes;
         let examples = base.prepare(selection.split, 0, &Watch::default())?;
         let classes = self.class_rows(&examples, head)?;
-        let validation = Validation { examples: base.train_examples(examples)?, classes };
+        let validation = Validation { examples: base.train_examples(examples)?, classes, bytes };
         trainer.validating(validation).map_err(|source| self.train_failure(source))
     }
 
@@ -252,7 +253,7 @@ impl Session<'_> {
     }
 
     /// Runs blocks again on the way back if keeping them might take half of the free memory.
-    fn within_memory(trainer: Trainer<f32>) -> Trainer<f32> {
+    fn within_memory(trainer: Trainer) -> Trainer {
         let is_large = trainer.memory(rayon::current_num_threads()).step > free_memory() / 2;
         if is_large {
             terminal::note("note: blocks are computed twice in each step, because memory is short");
@@ -261,7 +262,7 @@ impl Session<'_> {
     }
 
     /// Makes the steps that are left, or as many as this call may.
-    fn train(&self, mut trainer: Trainer<f32>, run: &str, reads: ExampleKind) -> Result<Trained, Failure> {
+    fn train(&self, mut trainer: Trainer, run: &str, reads: ExampleKind) -> Result<Trained, Failure> {
         let steps = trainer.steps();
         let mut state = match self.checkpoint.last(run, &trainer)? {
             Some(state) => {
@@ -282,6 +283,7 @@ impl Session<'_> {
             match trainer.advance(&mut state, last, &watch) {
                 Ok(None) => break,
                 Ok(Some(Advance::Step(made))) => progress.step(state.steps(), &made),
+                Ok(Some(Advance::Begun(_))) => {}
                 Ok(Some(Advance::Evaluated(made))) => progress.evaluated(&made),
                 Err(error) => {
                     let kept = self.checkpoint.keep(run, &state);

@@ -16,14 +16,20 @@ const HEAD: &str = r#"<!doctype html>
 <style>
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .35rem .8rem .35rem 0; text-align: left; white-space: nowrap; }
+/* On a telephone, cells take several lines, so that no column lies beyond the edge. */
+@media (max-width: 40rem) { th, td { white-space: normal; } }
 </style>
 </head>
 <body>
+<main>
 "#;
+
+/// What follows the content.
+const END: &str = "</main>\n</body>\n</html>\n";
 
 /// The list of the sweeps of a store, each a link to its page.
 pub(super) async fn index(store: &Store) -> Result<String, Failure> {
@@ -32,7 +38,8 @@ pub(super) async fn index(store: &Store) -> Result<String, Failure> {
     // Writing to a string does not fail.
     let _ = writeln!(page, "<h1>Sweeps in {}</h1>", escaped(&store.place()));
     if rows.len() < 2 {
-        page.push_str("<p>The store holds no sweep yet.</p>\n</body>\n</html>\n");
+        page.push_str("<p>The store holds no sweep yet.</p>\n");
+        page.push_str(END);
         return Ok(page);
     }
     page.push_str("<div class=\"scroll\"><table>\n");
@@ -49,6 +56,7 @@ pub(super) async fn index(store: &Store) -> Result<String, Failure> {
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</table></div>\n</body>\n</html>\n");
+    page.push_str("</table></div>\n");
+    page.push_str(END);
     Ok(page)
 }

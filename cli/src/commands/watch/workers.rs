@@ -1,8 +1,8 @@
 //! The workers of a store, as `bowline watch` shows them.
 
 use super::MISSING_AFTER_MS;
-use crate::clock::span;
-use jobs::{StepsMade, WorkerState, WorkerStatus};
+use crate::{clock::span, training::steps_in_words};
+use jobs::{WorkerState, WorkerStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Dated;
@@ -106,7 +106,7 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
             let until_told = status.beat_ms.saturating_sub(in_hand.since_ms);
             let since = span(until_told.saturating_add(worker.heartbeat_age_ms) as f64 / 1e3);
             let draining = if state == WorkerState::Draining { "draining, " } else { "" };
-            let steps = in_hand.steps.as_ref().map(|steps| made(steps, until_told)).unwrap_or_default();
+            let steps = in_hand.steps.as_ref().map(|steps| format!(", {}", steps_in_words(steps))).unwrap_or_default();
             format!("{draining}{} of {} for {since}{steps}", in_hand.job.short(), in_hand.sweep)
         }
         (WorkerState::Draining, None) => "draining".to_owned(),
@@ -126,15 +126,6 @@ fn line(worker: &Seen, pool: Option<&str>) -> String {
     )
 }
 
-/// How far a training has come, with the time that its job takes at this pace; `since_ms` is the time of the job so far, which counts
-/// reading as well.
-fn made(steps: &StepsMade, since_ms: u64) -> String {
-    let StepsMade { first, made, end, of, loss } = *steps;
-    let done = made.saturating_sub(first).max(1) as f64;
-    let left = span(since_ms as f64 / 1e3 / done * end.saturating_sub(made) as f64);
-    format!(", step {made} of {of}, loss {loss:.3}, about {left} until step {end}")
-}
-
 /// The note on a clock that is this far ahead, if it is far enough.
 pub(super) fn skew(ahead_ms: i64) -> Option<String> {
     let off_ms = ahead_ms.unsigned_abs();
@@ -145,7 +136,7 @@ pub(super) fn skew(ahead_ms: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jobs::JobInHand;
+    use jobs::{JobInHand, StepsMade};
     use store::Written;
 
     /// A worker with a heartbeat of this age in seconds, and a clock that is this many seconds ahead.
@@ -204,10 +195,20 @@ mod tests {
         let mut busy = seen("w1", None, 0, 0);
         let job = jobs::JobId::from(jobs::Digest::from_bytes([7; 32]));
         let since_ms = busy.status.beat_ms - 20_000;
-        let steps = Some(StepsMade { first: 100, made: 140, end: 200, of: 400, loss: 0.53 });
+        let steps = Some(StepsMade {
+            task: "flags".to_owned(),
+            first: 100,
+            made: 140,
+            end: 200,
+            of: 400,
+            loss: 0.53,
+            rate: 0.002,
+            took_ms: 16_000,
+        });
         busy.status.job = Some(JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms, steps });
         let text = line(&busy, None);
-        assert!(text.ends_with("for 20 s, step 140 of 400, loss 0.530, about 30 s until step 200"), "{text}");
+        let end = "for 20 s, flags: step 140 of 400, loss 0.5300, rate 2.00e-3, 24 s until step 200, 1 min 44 s until step 400";
+        assert!(text.ends_with(end), "{text}");
         let json = serde_json::to_string(&busy.status).unwrap();
         assert_eq!(serde_json::from_str::<WorkerStatus>(&json).unwrap(), busy.status);
     }

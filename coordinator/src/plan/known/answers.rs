@@ -1,7 +1,7 @@
 //! Single answers of merges, which races are decided by.
 
 use super::Known;
-use crate::plan::results::RacedOut;
+use crate::plan::{races::Settled, results::RacedOut};
 use jobs::{JobId, JobResult, KnownAnswers, Metric, Raced, Slice, Subject, TaskShare};
 
 impl Known {
@@ -79,16 +79,32 @@ impl Known {
         self.results.raced_out.get(job).is_some_and(|raced_out| raced_out.by == *by)
     }
 
-    /// Forgets the answers of a point that is raced out: two bits for each example are too many if there are very many points.
+    /// Whether a race with another point is known to leave a point to the values on all examples.
+    pub(in crate::plan) fn is_whole(&self, job: &JobId, by: &JobId) -> bool {
+        self.results.whole.get(job) == Some(by)
+    }
+
+    /// Notes how a race has ended, and forgets the answers of the point unless it is the `incumbent` now: two bits for each example are too
+    /// many if there are very many points.
     ///
-    /// Another search of the sweep may hold the same point against another one. Where there are several, answers are kept.
-    pub(in crate::plan) fn forget_answers(&mut self, job: JobId, by: JobId) {
+    /// Another search of the sweep may hold the same point against another one, by another error rate. Where there are several, answers
+    /// are kept, and no decision is passed on.
+    pub(in crate::plan) fn note_settled(&mut self, settled: Settled) {
         if self.frozen.sweep().searches.len() > 1 {
             return;
         }
-        let Some(answers) = self.results.answers.remove(&job) else { return };
-        let raced_out = RacedOut { by, examples: answers.known(), of: examples_of(&answers) };
-        self.results.raced_out.insert(job, raced_out);
+        let Settled { id, by, is_lost, is_incumbent } = settled;
+        if let Some(by) = by.filter(|_| !is_lost) {
+            self.results.whole.insert(id, by);
+        }
+        if is_incumbent {
+            return;
+        }
+        let Some(answers) = self.results.answers.remove(&id) else { return };
+        if let Some(by) = by.filter(|_| is_lost) {
+            let raced_out = RacedOut { by, examples: answers.known(), of: examples_of(&answers) };
+            self.results.raced_out.insert(id, raced_out);
+        }
     }
 
     /// Whether the sizes of the tasks on the selection split are known, or never will be, if a race needs them.

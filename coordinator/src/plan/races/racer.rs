@@ -1,7 +1,7 @@
 use super::WantedJob;
 use crate::{
     plan::known::Known,
-    race::{Duel, DuelRules, DuelStep},
+    race::{Duel, DuelRules, DuelStep, DuelTerms},
     strategy::{Candidate, PointResults},
 };
 use jobs::{JobId, Slice};
@@ -22,10 +22,7 @@ pub(super) enum State {
     Whole,
     /// It is the first one of a search that follows winners: it leads once a first slice shows that it can be evaluated.
     First(Slice),
-    Duel {
-        duel: Box<Duel>,
-        incumbent: JobId,
-    },
+    Duel(Box<Duel>),
     Decided(Verdict),
 }
 
@@ -34,7 +31,7 @@ pub(super) enum State {
 pub(super) enum Verdict {
     /// It is worse than the incumbent.
     Eliminated,
-    /// It is better than all candidates before.
+    /// It is better than the incumbent, or not worse by more than the indifference.
     Leader,
     /// Its result on all examples is what counts.
     Whole,
@@ -42,22 +39,19 @@ pub(super) enum Verdict {
 
 impl State {
     /// A duel with the incumbent.
-    pub(super) fn duel(challenger: JobId, incumbent: JobId, rules: &DuelRules) -> Self {
-        match Duel::new(challenger, rules) {
-            Ok(duel) => Self::Duel { duel: Box::new(duel), incumbent },
-            // Data of which no sequence can be drawn are evaluated whole.
-            Err(_) => Self::Whole,
-        }
+    pub(super) fn duel(challenger: JobId, incumbent: JobId, terms: DuelTerms, rules: &DuelRules) -> Self {
+        // Data of which no sequence can be drawn are evaluated whole.
+        Duel::new(challenger, incumbent, terms, rules).map_or(Self::Whole, |duel| Self::Duel(Box::new(duel)))
     }
 
     /// The first candidate.
-    pub(super) fn first(id: JobId, rules: &DuelRules) -> Self {
-        Self::first_slice(id, rules).map_or(Self::Whole, Self::First)
+    pub(super) fn first(id: JobId, terms: DuelTerms, rules: &DuelRules) -> Self {
+        Self::first_slice(id, terms, rules).map_or(Self::Whole, Self::First)
     }
 
-    /// The first slice of the sequence of a candidate; `None` if there is none.
-    pub(super) fn first_slice(id: JobId, rules: &DuelRules) -> Option<Slice> {
-        let slice = Slice { seed: rules.seed, sequence_of: None, from: 0, to: rules.slice, tasks: rules.tasks.clone() };
+    /// The first slice of a candidate in a sequence; `None` if there is none.
+    pub(super) fn first_slice(id: JobId, terms: DuelTerms, rules: &DuelRules) -> Option<Slice> {
+        let slice = terms.slice(rules, id, 0, rules.slice);
         slice.examples(id).is_ok().then_some(slice)
     }
 }
@@ -70,7 +64,7 @@ impl Racer {
     pub(super) fn verdict(&self) -> Option<Verdict> {
         match &self.state {
             State::Decided(verdict) => Some(*verdict),
-            State::Whole | State::First(_) | State::Duel { .. } => None,
+            State::Whole | State::First(_) | State::Duel(_) => None,
         }
     }
 
@@ -81,10 +75,10 @@ impl Racer {
 
     /// The jobs that it needs next if what it waits for decides nothing: the following slices of its duel.
     pub(super) fn ahead(&self, known: &Known, rules: &DuelRules, others: &HashMap<JobId, Self>) -> Vec<WantedJob> {
-        let State::Duel { duel, incumbent } = &self.state else { return Vec::new() };
-        let own = duel.following(rules, None).map(|slice| known.wanted(&self.candidate, Some(slice)));
-        let theirs = duel.following(rules, Some(self.candidate.id)).and_then(|slice| {
-            let incumbent = others.get(incumbent)?;
+        let State::Duel(duel) = &self.state else { return Vec::new() };
+        let own = duel.following(rules, self.candidate.id).map(|slice| known.wanted(&self.candidate, Some(slice)));
+        let theirs = duel.following(rules, duel.incumbent()).and_then(|slice| {
+            let incumbent = others.get(&duel.incumbent())?;
             Some(known.wanted(&incumbent.candidate, Some(slice)))
         });
         own.into_iter().chain(theirs).collect()
@@ -116,13 +110,14 @@ impl Racer {
                     self.state = State::Whole;
                 }
             }
-            (State::Duel { duel, incumbent }, Some(rules)) => {
-                match duel.step(rules, known.answers(&id), known.answers(incumbent)) {
+            (State::Duel(duel), Some(rules)) => {
+                let incumbent = duel.incumbent();
+                match duel.step(rules, known.answers(&id), known.answers(&incumbent)) {
                     DuelStep::Eliminated => self.state = State::Decided(Verdict::Eliminated),
                     DuelStep::Won => self.state = State::Decided(Verdict::Leader),
                     DuelStep::Undecided => self.state = State::Whole,
                     DuelStep::Needs { challenger, incumbent: of_incumbent } => {
-                        let other = others.get(incumbent).map(|other| &other.candidate);
+                        let other = others.get(&incumbent).map(|other| &other.candidate);
                         let own = challenger.map(|slice| known.answering(&self.candidate, slice));
                         let theirs = of_incumbent.map(|slice| known.answering(other?, slice));
                         let jobs: Option<Vec<WantedJob>> = own.into_iter().chain(theirs).collect();
@@ -133,7 +128,7 @@ impl Racer {
                     }
                 }
             }
-            (State::Whole | State::Duel { .. }, _) => {
+            (State::Whole | State::Duel(_), _) => {
                 if known.of(&id).is_some() {
                     self.state = State::Decided(Verdict::Whole);
                 } else {

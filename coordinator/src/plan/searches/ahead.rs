@@ -47,7 +47,7 @@ impl ActiveSearch {
             };
             return candidates.iter().flat_map(of_candidate).collect();
         };
-        let wanted = races.ahead(&candidates, known).into_iter();
+        let wanted = races.ahead(&candidates, self.state.scan(), known).into_iter();
         let of_wanted = wanted.filter_map(|job| {
             let next = candidates.iter().find(|candidate| candidate.id == job.candidate);
             let candidate = races.candidate(&job.candidate).or(next)?;

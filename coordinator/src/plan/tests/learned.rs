@@ -98,3 +98,54 @@ fn coefficients_of_shared_directions_are_those_of_a_merge_in_their_space() {
     assert_eq!(recipe.space, jobs::CoefficientBasis::Knots.space());
     assert_eq!(recipe.direction_weights("mnist", "m"), Some(&[0.5, 0.25][..]));
 }
+
+/// The outcome of a search beside a learned merge, and what is written. A learned merge has `learned_correct` right answers; without
+/// them, no machine could learn it.
+fn beside_a_search(learned_correct: Option<u64>) -> (Outcome, Vec<String>) {
+    let overrides = ["learned=[{name: per task, split: train}]"];
+    let mut plan = SweepPlan::new(frozen(&overrides)).unwrap().writing_winner();
+    let mut written = Vec::new();
+    let errors = ["no memory".to_owned()];
+    loop {
+        let jobs = match plan.next(64).unwrap() {
+            NextJobs::Publish(jobs) => jobs,
+            NextJobs::Finished(outcome) => return (*outcome, written),
+            NextJobs::Wait => panic!("nothing is left to wait for"),
+        };
+        for job in jobs {
+            let completion = match (job.phase, learned_correct) {
+                (Phase::Tune, None) => Completion::Failed { errors: &errors, blame: Some(Blame::Machine) },
+                (Phase::Tune, Some(_)) => Completion::Artefact(&learned(&job.job, &[("weights/mnist", 0.25)])),
+                (Phase::Write, _) => {
+                    written.push(job.label.clone());
+                    Completion::Artefact(&artefact(&job.job))
+                }
+                _ => {
+                    let is_learned =
+                        matches!(&meaning(&job.job).subject, Subject::Merge { recipe } if recipe.weights.len() == 1);
+                    let correct = learned_correct.filter(|_| is_learned);
+                    let correct = correct.unwrap_or_else(|| crate::testing::correct(&meaning(&job.job).subject));
+                    let result = super::references::with_correct(&job, correct);
+                    drop(plan.record(job.id, Completion::Result(&result)).unwrap());
+                    continue;
+                }
+            };
+            plan.record(job.id, completion).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_learned_merge_competes_with_the_searches() {
+    let (outcome, written) = beside_a_search(Some(999));
+    assert!(outcome.rows.iter().any(|row| matches!(row.kind, RowKind::Learned { .. })));
+    assert_eq!(written, ["write per task"]);
+    assert_eq!(beside_a_search(Some(1)).1, ["write knots_ties"]);
+}
+
+#[test]
+fn no_winner_is_written_while_a_merge_could_be_learned_on_another_machine() {
+    let (outcome, written) = beside_a_search(None);
+    assert_eq!(outcome.missing, 1);
+    assert_eq!(written, <[&str; 0]>::default());
+}

@@ -10,13 +10,13 @@ const RACED: [&str; 3] = [
     "racing={slice: 100, round: 2}",
 ];
 
-/// Two searches that race the same points.
+/// Two searches that race the same points: most of them lose.
 const TWICE: [&str; 5] = [
     "method=grid",
     "recipe=null",
     "parameters=null",
-    "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.1, 0.2, 0.3, 0.4]}}, \
-     {name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.4, 0.3, 0.2, 0.1]}}]",
+    "searches=[{name: one, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.1, 0.5, 0.6, 0.7]}}, \
+     {name: other, recipe: {preset: knots_ties}, parameters: {scaling: [0.3, 0.7, 0.6, 0.5, 0.1]}}]",
     "racing={slice: 100, round: 2}",
 ];
 
@@ -50,10 +50,10 @@ fn the_answers_of_points_that_are_raced_out_are_not_kept() {
     let mut most = 0;
     let outcome = advance(&mut plan, usize::MAX, |plan| most = most.max(plan.known.results.answers.len())).unwrap();
     let with_value = points(&outcome).filter(|point| point.value.is_some()).count();
-    assert!(with_value < 10, "{with_value} of 20");
+    assert!((4..10).contains(&with_value), "{with_value} of 20");
     // A baseline is a merge as well.
-    assert_eq!(plan.known.results.answers.len(), with_value + 1);
-    assert!(most <= with_value + 3, "{most}: a round has two points");
+    assert_eq!(plan.known.results.answers.len(), 2, "the best point and a baseline");
+    assert!(most <= 5, "{most}: the best point before, a round of two, one that has just ended, a baseline");
     assert_eq!(plan.known.results.raced_out.len(), 20 - with_value);
 }
 
@@ -76,11 +76,29 @@ fn searches_that_race_the_same_points_keep_the_answers_for_each_other() {
     let mut plan = SweepPlan::new(frozen(&TWICE)).unwrap();
     let outcome = advance(&mut plan, usize::MAX, |_| ()).unwrap();
     assert!(points(&outcome).any(|point| point.raced.is_some()));
-    assert!(plan.known.results.raced_out.is_empty());
+    assert!(plan.known.results.raced_out.is_empty() && plan.known.results.whole.is_empty());
 }
 
 #[test]
-#[ignore = "it takes a minute: run it after changes of races or of lists of points"]
+fn two_searches_that_are_interrupted_have_the_same_table() {
+    let whole = advance(&mut SweepPlan::new(frozen(&TWICE)).unwrap(), usize::MAX, |_| ()).unwrap();
+    for answered in (0..60).step_by(3) {
+        let mut first = SweepPlan::new(frozen(&TWICE)).unwrap();
+        if advance(&mut first, answered, |_| ()).is_some() {
+            break;
+        }
+        let mut second = SweepPlan::with_results(frozen(&TWICE), first.into_results()).unwrap();
+        let resumed = advance(&mut second, usize::MAX, |_| ()).unwrap();
+        for (resumed, whole) in points(&resumed).zip(points(&whole)) {
+            assert_eq!(resumed.raced, whole.raced, "after {answered} answers");
+            assert_eq!(resumed.slices, whole.slices, "after {answered} answers");
+        }
+        assert_eq!(resumed, whole, "after {answered} answers");
+    }
+}
+
+#[test]
+#[ignore = "it takes 15 s of processor time in a debug build: run it after changes of races or of lists of points"]
 fn a_search_of_more_than_ten_thousand_points_races() {
     let overrides = [
         "method=grid",

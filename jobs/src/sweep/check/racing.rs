@@ -11,7 +11,7 @@ pub(super) fn check_racing(
     let usual = Racing::default();
     let racing = Racing {
         error_rate: file.error_rate.unwrap_or(usual.error_rate),
-        slice: file.slice.unwrap_or(usual.slice),
+        slice: file.slice,
         indifference: file.indifference.unwrap_or(usual.indifference),
         round: file.round.unwrap_or(usual.round),
         seed: file.seed.unwrap_or(usual.seed),
@@ -21,7 +21,9 @@ pub(super) fn check_racing(
     if !(error_rate > 0.0 && error_rate <= 0.5) {
         return refuse(".error_rate", format!("is {error_rate}, outside (0, 0.5]"));
     }
-    if slice == 0 || slice > Racing::MOST_EXAMPLES {
+    if let Some(slice) = slice
+        && (slice == 0 || slice > Racing::MOST_EXAMPLES)
+    {
         return refuse(".slice", format!("is {slice}, expected 1 to {} examples", Racing::MOST_EXAMPLES));
     }
     if !(0.0..1.0).contains(&indifference) {

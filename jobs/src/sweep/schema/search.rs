@@ -154,7 +154,7 @@ pub(super) fn racing() -> Value {
     });
     let indifference = json!({
         "type": "number",
-        "description": "How much better a point has to be, as a share.",
+        "description": "A difference that does not matter, as a share.",
         "minimum": 0,
         "exclusiveMaximum": 1,
     });
