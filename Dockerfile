@@ -19,7 +19,8 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,id=bowline-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=bowline-target-cpu,target=/target \
-    CARGO_TARGET_DIR=/target cargo build --release --locked --bin bowline \
+    # The image has its own C library, whose loader knows packed addresses.
+    CARGO_TARGET_DIR=/target BOWLINE_BUILD_PACKED=1 cargo build --release --locked --bin bowline \
     && scripts/image-root /target/release/bowline /image \
     && install -d /cache
 

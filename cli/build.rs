@@ -8,24 +8,34 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Two arguments that change no behaviour, and what each saves in a release build.
-///
-/// - Functions with the same instructions are kept once. Rust makes many, one for each type that a generic function is
-///   used with; no code of ours compares addresses of functions.
-/// - The addresses that the loader fills in are packed: 55 kB in place of 4.6 MB. The loader has to know the form,
-///   which that of glibc does from 2.36 on.
-const ARGUMENTS: [&str; 2] = ["-Wl,--icf=all", "-Wl,-z,pack-relative-relocs"];
+/// Keeps functions with the same instructions once: Rust makes many, one for each type that a generic function is used
+/// with. Nothing in the program compares addresses of functions. Only stubs of CUDA kernels are told apart by their
+/// addresses, so that a build for GPUs does without.
+const FOLD: &str = "-Wl,--icf=all";
+
+/// Packs the addresses that the loader fills in: 55 kB in place of 4.6 MB. A loader has to know the form, which that of
+/// glibc does from 2.36 on, and a program is often made for other machines than this one: it is packed only where the
+/// variable [`PACKED`] says `1`.
+const PACK: &str = "-Wl,-z,pack-relative-relocs";
+
+const PACKED: &str = "BOWLINE_BUILD_PACKED";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    println!("cargo::rerun-if-env-changed={PACKED}");
     // Other systems have other linkers, and debug builds shall link fast.
     let is_wanted = variable("PROFILE") == "release" && variable("CARGO_CFG_TARGET_OS") == "linux";
     if !is_wanted {
         return;
     }
     let Some(folder) = env::var_os("OUT_DIR").map(PathBuf::from) else { return };
-    for argument in ARGUMENTS.into_iter().filter(|argument| is_known(argument, &folder)) {
-        println!("cargo::rustc-link-arg-bins={argument}");
+    let has_stubs = env::var_os("CARGO_FEATURE_CUDA").is_some();
+    if !has_stubs && is_known(FOLD, &folder) {
+        println!("cargo::rustc-link-arg-bins={FOLD}");
+    }
+    if variable(PACKED) == "1" && is_known(PACK, &folder) {
+        println!("cargo::rustc-link-arg-bins={PACK}");
     }
 }
 
@@ -34,7 +44,7 @@ fn variable(name: &str) -> OsString {
 }
 
 /// Whether a small program can be linked with the argument, and runs: an old linker refuses it, and an old loader cannot
-/// start what was made with it. A program for another machine cannot be tried here, and does without.
+/// start what was made with it. A program for another kind of machine cannot be tried here, and gets no argument.
 fn is_known(argument: &str, folder: &Path) -> bool {
     if variable("HOST") != variable("TARGET") {
         return false;

@@ -44,7 +44,7 @@ async function open(server, { colorScheme, ...viewport }) {
   return { context, page, faults };
 }
 
-/** From the list to the page of the sweep, which shows more results later without anybody's doing. */
+/** From the list to the page of the sweep, which loads itself again and shows more results then. */
 async function loadsAgain(server) {
   const { context, page, faults } = await open(server, LOOKS[0]);
   await page.goto(`${server}/`, PATIENCE);
@@ -59,7 +59,8 @@ async function loadsAgain(server) {
 /** The number of jobs that the page says are done, as soon as it is more than `known`. */
 async function done(page, known) {
   const status = page.locator("#summary", { hasText: /not finished: [\d,]+ of/ });
-  for (;;) {
+  const end = Date.now() + PATIENCE.timeout;
+  while (Date.now() < end) {
     await status.waitFor(PATIENCE);
     // The page may be replaced between the two.
     const text = await status.innerText().catch(() => "");
@@ -67,6 +68,7 @@ async function done(page, known) {
     if (count > known) return count;
     await page.waitForEvent("load", PATIENCE);
   }
+  throw new Error(`the page shows no more than ${known} results after ten minutes`);
 }
 
 /** Keeps pages from loading themselves again while they are looked at. Tells after how many seconds each would. */

@@ -267,9 +267,13 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
 fn bare_override(error: &clap::Error, shown: &str) -> Option<String> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
     let (key, _) = argument.split_once('=')?;
-    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "._[]".contains(c));
+    let is_key = !key.is_empty()
+        && !key.starts_with('-')
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || "._[]-".contains(c));
     let is_override = is_key && error.kind() == ErrorKind::UnknownArgument && shown.contains("<SWEEP.yaml>");
-    is_override.then(|| jobs::escaped(argument).into_owned())
+    let shown = jobs::escaped(argument);
+    let is_plain = shown.chars().all(|c| c.is_ascii_alphanumeric() || "._[]-=/:,+".contains(c));
+    is_override.then(|| if is_plain { shown.into_owned() } else { format!("'{}'", shown.replace('\'', "'\\''")) })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ mod training;
 pub use training::TrainingError;
 
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, InputLocations, InputRef, Job, JobId,
-    JobSpec, LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames, Precision, Recipe,
+    AdapterInput, Benchmark, BenchmarkInput, Digest, InputLocations, InputRef, Job, JobId, JobSpec,
+    LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec, Manifest, Meaning, MergeNames, Precision, Recipe,
     STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep,
     TUNE_SEMANTICS, Task, TaskInput, TrainSpec, TuneSettings, TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
@@ -245,7 +245,7 @@ impl Frozen {
             Subject::Base | Subject::Adapter { .. } | Subject::Ensemble { .. } => Vec::new(),
         };
         Meaning {
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: jobs::evaluation_semantics(self.precision),
             base: self.base,
             adapters,
             tasks,
@@ -331,7 +331,7 @@ impl Frozen {
         let input = self.tasks.get(split)?.iter().find(|input| input.name == task)?;
         Some(StatisticsSpec {
             semantics: STATISTICS_SEMANTICS,
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: jobs::evaluation_semantics(self.precision),
             base: self.base,
             adapter: adapter.clone(),
             data: input.data,
@@ -354,7 +354,7 @@ impl Frozen {
         Some(LayerwiseSpec {
             semantics: LAYERWISE_SEMANTICS,
             statistics: STATISTICS_SEMANTICS,
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: jobs::evaluation_semantics(self.precision),
             base: self.base,
             adapters: self.adapters.iter().filter(|adapter| is_member(&adapter.task)).cloned().collect(),
             // No label is used.
@@ -370,7 +370,7 @@ impl Frozen {
     pub fn tune_spec(&self, split: &str, examples: Option<u64>, settings: &TuneSettings) -> Option<TuneSpec> {
         Some(TuneSpec {
             semantics: TUNE_SEMANTICS,
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: jobs::EVALUATION_SEMANTICS,
             base: self.base,
             adapters: self.adapters.clone(),
             tasks: self.tasks.get(split)?.clone(),

@@ -34,7 +34,7 @@ fn main() {
 }
 
 /// Operations a second, the best of all rounds.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Speeds {
     tower: f64,
     /// The loop in `f32`.
@@ -46,7 +46,7 @@ struct Speeds {
 fn measured(shape: Shape, precision: Precision) -> String {
     let (model, embedded) = prepare(shape, |folder| ImageModel::open_in(folder, &Device::Cpu, precision));
     let flops = (shape.images as u64 * model.config().feature_flops()) as f64;
-    let mut best = Speeds::default();
+    let mut best = Speeds { tower: 0.0, single: f64::NAN, own: f64::NAN };
     for _ in 0..ROUNDS {
         best.single = best.single.max(peak(Precision::F32));
         best.own = best.own.max(peak(precision));
@@ -79,7 +79,12 @@ fn processor_seconds(work: impl FnOnce()) -> f64 {
     (processor_nanoseconds() - before) as f64 / 1e9
 }
 
-fn processor_nanoseconds() -> u64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse().unwrap()
+/// The processor time of the calling thread so far. `/proc` has it as well, but only up to the last tick of the scheduler.
+fn processor_nanoseconds() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    #[expect(unsafe_code, reason = "a call of the C library")]
+    // SAFETY: `time` is a place for what the call writes.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(result, 0, "threads have a clock of their own on Linux");
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

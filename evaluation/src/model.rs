@@ -39,8 +39,8 @@ use weights::Weights;
 /// operations.
 ///
 /// # Numerics
-/// In `bf16` on the processor, the matrices of blocks and the rows that they multiply are rounded to that format, and all else is in `f32`:
-/// the sums of products, which run over the inputs in their order, and what becomes of them. AVX512-BF16, where the processor has it,
+/// In `bf16` on the processor, the matrices of blocks and the rows that they multiply are rounded to that format, of the last block for
+/// keys and values alone. All else is in `f32`: the sums of products, which run over the inputs in their order, and what becomes of them. AVX512-BF16, where the processor has it,
 /// takes numbers below 2⁻¹²⁶ in magnitude as zero; no other number depends on it.
 ///
 /// In `f16`, and in both formats on other devices, all matrices and what they multiply are rounded to that format. Products are summed in

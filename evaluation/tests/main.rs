@@ -37,6 +37,8 @@ mod parquet_file;
 #[cfg(test)]
 mod parquet_pages;
 #[cfg(test)]
+mod precision;
+#[cfg(test)]
 mod text;
 #[cfg(test)]
 mod texts;

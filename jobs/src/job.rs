@@ -11,6 +11,17 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 /// Where only some models are concerned, their digest can say so instead, and the results of all others stay.
 pub const EVALUATION_SEMANTICS: u32 = 1;
 
+/// [`EVALUATION_SEMANTICS`] of an evaluation in this precision: with 16 bits it also says what is rounded and where, and grows when that changes.
+///
+/// Since 2, `bf16` on a processor rounds the matrices of blocks or layers and the rows that they multiply; before, products were rounded as
+/// well, or rows of texts were not.
+pub fn evaluation_semantics(precision: Precision) -> u32 {
+    match precision {
+        Precision::F32 => EVALUATION_SEMANTICS,
+        Precision::Bf16 | Precision::F16 => EVALUATION_SEMANTICS + 1,
+    }
+}
+
 /// The identity of a job: the digest of its [`JobSpec`], 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -93,7 +104,7 @@ impl Serialize for Job {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meaning {
-    /// [`EVALUATION_SEMANTICS`] when it was made; what a merge means is versioned in its recipe.
+    /// [`evaluation_semantics`] of the precision when it was made; what a merge means is versioned in its recipe.
     pub evaluation: u32,
     /// The base model's content.
     pub base: Digest,
@@ -140,8 +151,9 @@ impl Meaning {
     /// The evaluation or the recipe is of another version of its semantics: the same job would come to other numbers here,
     /// under an id that promises those of that version.
     pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
-        if self.evaluation != EVALUATION_SEMANTICS {
-            return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours: EVALUATION_SEMANTICS });
+        let ours = evaluation_semantics(self.precision);
+        if self.evaluation != ours {
+            return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours });
         }
         if let Some(command) = self.benchmark.command() {
             command.check_semantics()?;
@@ -440,6 +452,14 @@ mod tests {
             error.to_string(),
             "the job's evaluation is of semantics 2, while this Bowline computes semantics 1"
         );
+        let rounded = Meaning { precision: Precision::Bf16, ..meaning() };
+        assert_eq!(
+            rounded.check_semantics(),
+            Err(OtherSemantics { part: "evaluation", job: 1, ours: 2 }),
+            "what is rounded in 16 bits has changed since"
+        );
+        let rounded = Meaning { evaluation: evaluation_semantics(Precision::Bf16), ..rounded };
+        assert_eq!(rounded.check_semantics(), Ok(()));
         let of = |recipe| Meaning { subject: Subject::Merge { recipe: Box::new(recipe) }, ..meaning() };
         let other = of(Recipe { semantics: 7, ..Preset::KnotsTies.recipe() });
         assert_eq!(other.check_semantics(), Err(OtherSemantics { part: "recipe", job: 7, ours: 1 }));

@@ -1,8 +1,8 @@
 //! Merges that are made layer by layer, by the inputs that modules take after the layers before them are merged.
 
 use crate::{
-    AdapterInput, BenchmarkInput, Combine, Digest, EVALUATION_SEMANTICS, Gram, Meaning, Method, OtherSemantics,
-    Parameter, Precision, Recipe, RecipeSpec, STATISTICS_SEMANTICS, Search, Subject, Sweep, TaskInput,
+    AdapterInput, BenchmarkInput, Combine, Digest, Gram, Meaning, Method, OtherSemantics, Parameter, Precision, Recipe,
+    RecipeSpec, STATISTICS_SEMANTICS, Search, Subject, Sweep, TaskInput, evaluation_semantics,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub struct LayerwiseSpec {
     pub semantics: u32,
     /// [`STATISTICS_SEMANTICS`] when it was made: which inputs count.
     pub statistics: u32,
-    /// [`EVALUATION_SEMANTICS`] when it was made: how files become what a model takes.
+    /// [`evaluation_semantics`] of the precision when it was made: how files become what a model takes.
     pub evaluation: u32,
     /// The base model's content.
     pub base: Digest,
@@ -70,7 +70,7 @@ impl LayerwiseSpec {
         let parts = [
             ("layer-by-layer merge", self.semantics, LAYERWISE_SEMANTICS),
             ("statistics", self.statistics, STATISTICS_SEMANTICS),
-            ("evaluation", self.evaluation, EVALUATION_SEMANTICS),
+            ("evaluation", self.evaluation, evaluation_semantics(self.precision)),
         ];
         match parts.into_iter().find(|(_, job, ours)| job != ours) {
             Some((part, job, ours)) => Err(OtherSemantics { part, job, ours }),

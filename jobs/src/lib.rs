@@ -75,7 +75,7 @@ pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, EnsembleRule, HeadSpec, InputLocations, Job, JobId,
-    JointHeadSpec, Meaning, OtherSemantics, Subject, TaskInput,
+    JointHeadSpec, Meaning, OtherSemantics, Subject, TaskInput, evaluation_semantics,
 };
 pub use layerwise::{LAYERWISE_SEMANTICS, LayerwiseSettings, LayerwiseSpec};
 pub use manifest::{Change, Manifest};

@@ -1,4 +1,4 @@
-use crate::{Digest, EVALUATION_SEMANTICS, Manifest, Precision, STATISTICS_SEMANTICS, stored::StoredSimilarity};
+use crate::{Digest, Manifest, Precision, STATISTICS_SEMANTICS, evaluation_semantics, stored::StoredSimilarity};
 use serde::{Deserialize, Serialize};
 
 /// How alike the updates of a sweep's adapters act on the same inputs, as `bowline check --similarity` measured it.
@@ -109,7 +109,7 @@ impl Manifest {
         Some(Digest::of_json(&Inputs {
             similarity: SEMANTICS,
             statistics: STATISTICS_SEMANTICS,
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: evaluation_semantics(sweep.evaluation.precision.stated()?),
             base: digests.get("base")?,
             tasks: tasks.collect::<Option<_>>()?,
             split,

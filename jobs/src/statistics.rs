@@ -1,6 +1,6 @@
 use crate::{
-    AdapterInput, BenchmarkInput, Combine, Digest, EVALUATION_SEMANTICS, Gram, JobId, Meaning, OtherSemantics,
-    Parameter, Precision, Recipe, RecipeSpec, Search, Subject, Sweep, TaskInput,
+    AdapterInput, BenchmarkInput, Combine, Digest, Gram, JobId, Meaning, OtherSemantics, Parameter, Precision, Recipe,
+    RecipeSpec, Search, Subject, Sweep, TaskInput, evaluation_semantics,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ pub const STATISTICS_SEMANTICS: u32 = 1;
 pub struct StatisticsSpec {
     /// [`STATISTICS_SEMANTICS`] when it was made.
     pub semantics: u32,
-    /// [`EVALUATION_SEMANTICS`] when it was made: how files become what a model takes.
+    /// [`evaluation_semantics`] of the precision when it was made: how files become what a model takes.
     pub evaluation: u32,
     /// The base model's content.
     pub base: Digest,
@@ -153,8 +153,9 @@ impl StatisticsSpec {
         if self.semantics != STATISTICS_SEMANTICS {
             return Err(OtherSemantics { part: "statistics", job: self.semantics, ours: STATISTICS_SEMANTICS });
         }
-        if self.evaluation != EVALUATION_SEMANTICS {
-            return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours: EVALUATION_SEMANTICS });
+        let ours = evaluation_semantics(self.precision);
+        if self.evaluation != ours {
+            return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours });
         }
         Ok(())
     }
@@ -196,7 +197,7 @@ mod tests {
     fn spec() -> StatisticsSpec {
         StatisticsSpec {
             semantics: STATISTICS_SEMANTICS,
-            evaluation: EVALUATION_SEMANTICS,
+            evaluation: evaluation_semantics(Precision::F32),
             base: Digest::of(b"base"),
             adapter: AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") },
             data: Digest::of(b"data"),

@@ -16,10 +16,21 @@ pub struct AttemptContext {
     pub slices: Arc<Vec<JobResult>>,
     /// The checkpoint of the leg before, for a job that trains.
     pub leg_checkpoint: Option<Arc<Vec<u8>>>,
-    /// How long the steps and evaluations of a leg may take before it rests ([`Limits::rest`](crate::Limits::rest)).
+    /// How long a leg may compute before it rests ([`Limits::rest`](crate::Limits::rest)).
     pub rest: Option<Duration>,
+    started: Started,
     load_timer: Arc<Mutex<LoadTimer>>,
     steps: Arc<Mutex<Option<StepsMade>>>,
+}
+
+/// When an attempt started: when its context was made.
+#[derive(Debug, Clone, Copy)]
+struct Started(Instant);
+
+impl Default for Started {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
 }
 
 /// Measures how long inputs are read.
@@ -68,9 +79,15 @@ impl AttemptContext {
         Self { rest, ..self }
     }
 
+    /// Whether a leg has computed for long enough. As in the limit of a job, the time of reading inputs does not count.
+    pub fn is_to_rest(&self) -> bool {
+        let computed = self.started.0.elapsed().saturating_sub(self.load_time().total);
+        self.rest.is_some_and(|rest| computed >= rest)
+    }
+
     /// Says how far a training has come, for heartbeats.
-    pub fn made_steps(&self, steps: StepsMade) {
-        *self.steps.lock() = Some(steps);
+    pub fn made_steps(&self, steps: Option<StepsMade>) {
+        *self.steps.lock() = steps;
     }
 
     /// How far a training has come; `None` for other jobs, and before the first step.

@@ -11,8 +11,8 @@ pub struct Limits {
     pub wall_clock: Option<Duration>,
     /// The longest time in which the inputs of one job must be fetched and read; `None` is no limit.
     pub loading: Option<Duration>,
-    /// How long the steps and evaluations of a leg may take before the leg rests: it keeps its state and goes back to the queue, and
-    /// whichever worker takes it next goes on from there. `None`: a leg is computed in one go.
+    /// How long a leg of a training may compute before it rests: it keeps its state and goes back to the queue, and whichever worker takes
+    /// it next goes on from there. `None`: a leg is computed in one go.
     pub rest: Option<Duration>,
     /// How long a cancelled computation may take to stop, before the worker ends without it.
     pub stopping: Duration,

@@ -37,8 +37,8 @@ pub(crate) enum Outcome {
     Retried,
     /// Failed permanently.
     DeadLettered,
-    /// Returned to the queue: the worker ended, another machine may succeed, or the job was taken ahead and its turn
-    /// came too late.
+    /// Returned to the queue: the worker ended, another machine may succeed, the job was taken ahead and its turn
+    /// came too late, or a leg of a training rests.
     GivenBack,
     /// Acknowledged because its sweep is cancelled or finished.
     Dropped,

@@ -153,3 +153,24 @@ fn host() -> String {
     let host = host.trim_start_matches('.');
     if host.is_empty() { "host".to_owned() } else { host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn limits_with(more: &[&str]) -> Limits {
+        let args = ["bowline", "worker", "--queue", "amqp://localhost", "--store", "s3://bucket"];
+        let parsed = args::Args::parse_from(args.iter().chain(more));
+        let args::Command::Worker(args) = parsed.command else { unreachable!("it is a worker") };
+        limits(&args)
+    }
+
+    #[test]
+    fn a_leg_rests_well_below_the_limit_of_a_job_and_only_where_there_is_one() {
+        let limits = limits_with(&[]);
+        assert_eq!((limits.rest, limits.wall_clock), (Some(Duration::from_secs(750)), Some(Duration::from_secs(1500))));
+        let limits = limits_with(&["--job-limit", "0"]);
+        assert_eq!((limits.rest, limits.wall_clock), (None, None));
+    }
+}

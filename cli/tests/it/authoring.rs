@@ -17,10 +17,14 @@ fn every_shell_gets_a_script_that_knows_the_commands() {
 }
 
 #[test]
-fn an_override_without_its_option_is_told_of_it() {
+fn the_error_of_an_override_without_its_option_names_the_option() {
     let place = Place::new();
     let hint = "hint: a key of the sweep file is overridden with `-o`: `-o recipe.scaling=0.3`";
     place.run(&["run", "sweep.yaml", "recipe.scaling=0.3"]).fails(2, &["unexpected argument", hint]);
+    let hint = "`-o 'name=my sweep'`";
+    place.run(&["run", "sweep.yaml", "name=my sweep"]).fails(2, &[hint]);
+    let hint = "`-o tasks.my-task.head=x`";
+    place.run(&["run", "sweep.yaml", "tasks.my-task.head=x"]).fails(2, &[hint]);
     let other = place.run(&["serve", "store", "recipe.scaling=0.3"]);
     other.fails(2, &["unexpected argument"]);
     assert!(!other.stderr.contains("hint: a key"));

@@ -260,3 +260,22 @@ fn every_snippet_is_run_or_is_marked_as_not_run() {
         "put `<!-- run: check-docs -->` or `<!-- not run: why -->` before these snippets: {unmarked:#?}"
     );
 }
+
+/// The text of a line of SVG or HTML, without tags.
+fn without_tags(line: &str) -> String {
+    let parts = line.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    parts.collect()
+}
+
+#[test]
+fn the_picture_of_a_terminal_shows_lines_of_readme() {
+    // Columns are wider in README, where a star takes the place of bold.
+    let words = |line: &str| line.replace('*', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let readme: BTreeSet<String> = read("README.md").lines().map(words).collect();
+    let picture = read("docs/terminal.svg");
+    let shown: Vec<String> = picture.lines().filter(|line| line.starts_with("<text")).map(without_tags).collect();
+    assert!(shown.len() > 8, "{shown:?}");
+    for line in shown {
+        assert!(readme.contains(&words(&line)), "README has no line `{line}`: run scripts/pictures");
+    }
+}

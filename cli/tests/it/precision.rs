@@ -63,17 +63,20 @@ fn a_plan_says_what_stays_on_a_gpu_with_so_much_memory() {
 
 #[test]
 fn a_run_without_avx512_has_the_same_answers() {
-    let answers = |value: &str| {
+    let answers = |value: &str, precision: &str| {
         let place = Place::new();
-        let mut command = place.command(&["run", "sweep.yaml", "--json"]);
+        let precision = format!("evaluation.precision={precision}");
+        let mut command = place.command(&["run", "sweep.yaml", "--json", "-o", &precision]);
         command.env("BOWLINE_WITHOUT_AVX512", value);
         let document = Place::ran(command).json();
         let rows = document["rows"].as_array().unwrap().iter();
         rows.map(|row| (row["name"].clone(), row["splits"].clone())).collect::<Vec<_>>()
     };
-    let narrow = answers("1");
-    assert!(!narrow.is_empty());
-    assert_eq!(narrow, answers("0"));
+    for precision in ["f32", "bf16"] {
+        let narrow = answers("1", precision);
+        assert!(!narrow.is_empty());
+        assert_eq!(narrow, answers("0", precision), "{precision}");
+    }
 
     let place = Place::new();
     let mut command = place.command(&["schema"]);

@@ -5,7 +5,7 @@ use crate::{
     ModelError,
     instructions::arch,
     model::{
-        host::product::PANEL,
+        host::{pairs::pair_of_file, product::PANEL},
         weights::{Described, WeightFile, Weights},
     },
 };
@@ -88,8 +88,7 @@ impl Stored {
     /// `[depth, PANEL]`, the outputs of a panel from `output` on and the pairs from `pair` on.
     pub(crate) fn pair_slab(&self, output: usize, pair: usize, slab: &mut [u32]) {
         let turn = Turn { matrix: self.bytes(), columns: self.columns / 2, rows: self.rows, row: output, column: pair };
-        // The first input of a pair lies in the file's lower half.
-        arch().dispatch(|| turn.write(slab, |bytes| u32::from_le_bytes(bytes).rotate_left(16)));
+        arch().dispatch(|| turn.write(slab, |bytes| pair_of_file(u32::from_le_bytes(bytes))));
     }
 }
 

@@ -1,5 +1,5 @@
-"""Makes a tiny Qwen2 that copies and shifts letters with many errors, and two LoRA adapters that each shift in one direction almost
-without: inputs of the example beside this file.
+"""Makes the inputs of the example beside this file: a tiny Qwen2 that copies and shifts letters and makes many errors, and two LoRA
+adapters that each shift letters in one direction and make nearly none.
 
     python make.py [FOLDER]        default: the folder `made` beside this file; less than a minute
 

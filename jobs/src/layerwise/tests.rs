@@ -9,7 +9,7 @@ fn spec() -> LayerwiseSpec {
     LayerwiseSpec {
         semantics: LAYERWISE_SEMANTICS,
         statistics: STATISTICS_SEMANTICS,
-        evaluation: EVALUATION_SEMANTICS,
+        evaluation: crate::EVALUATION_SEMANTICS,
         base: Digest::of(b"base"),
         adapters: vec![adapter("mnist"), adapter("flags")],
         tasks: vec![task("mnist"), task("flags")],

@@ -30,8 +30,9 @@ const fn synonym(place: Place, word: &'static str, meant: &'static str) -> Synon
 const SCALING: &str = "λ, the factor of the merged update, is called `scaling`";
 const DROP: &str = "DARE's share of dropped entries is called `drop_rate`, which is 1 − density in PEFT and mergekit";
 const PROGRAM: &str = "Bowline makes the merges itself; a program that evaluates them is `evaluation: {command: […]}`";
+const EVALUATOR: &str = "a program that evaluates the merges is `command: [PROGRAM, ARGUMENT, …]`";
 
-const SYNONYMS: [Synonym; 71] = [
+const SYNONYMS: [Synonym; 74] = [
     synonym(Place::Recipe, "lambda", SCALING),
     synonym(Place::Recipe, "lam", SCALING),
     synonym(Place::Recipe, "alpha", SCALING),
@@ -136,6 +137,9 @@ const SYNONYMS: [Synonym; 71] = [
     synonym(Place::Data, "split", "the splits are those of `evaluation`; rules for them stand under `splits`"),
     synonym(Place::Data, "text_column", "the columns are a list: `text_columns: [text]`"),
     synonym(Place::Split, "seed", "the seed of the shuffle is called `shuffle_seed`"),
+    synonym(Place::Evaluation, "program", EVALUATOR),
+    synonym(Place::Evaluation, "script", EVALUATOR),
+    synonym(Place::Evaluation, "evaluator", EVALUATOR),
     synonym(Place::Evaluation, "split", "the split of the search is called `select`, and that of the report `report`"),
     synonym(Place::Metric, "mode", "the direction is called `goal`"),
     synonym(Place::Method, "bayes", "W&B's `bayes` is `tpe` here"),
@@ -188,6 +192,7 @@ mod tests {
         assert!(meant("parameters.density.value", "value").unwrap().contains("without a map"));
         assert!(meant("tasks[0].data.path", "path").unwrap().contains("`source`"));
         assert!(meant("tasks[0].path", "path").unwrap().contains("`adapter`"));
+        assert_eq!(meant("evaluation.program", "program"), Some(EVALUATOR));
         assert_eq!(
             meant("tasks[0].data.splits.test.seed", "seed"),
             Some("the seed of the shuffle is called `shuffle_seed`")

@@ -4,7 +4,7 @@ pub(super) use held::HeldSplits;
 
 use super::{attempt::Attempt, place};
 use crate::{JobError, metrics::Cache};
-use evaluation::{DiskCache, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
+use evaluation::{DiskCache, ExampleKind, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
 use held::SessionSplits;
 use jobs::{Digest, Rows, TaskInput};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
@@ -28,6 +28,17 @@ impl SplitBudget {
     fn reading(self, held_bytes: u64) -> u64 {
         let left = if self.is_shared() { self.host_bytes.saturating_sub(held_bytes) } else { self.host_bytes };
         left.max(LEAST_BYTES)
+    }
+
+    /// Bytes that a split may take which is prepared for one use, beside what is held.
+    fn preparing_once(self, reads: ExampleKind, held_bytes: u64) -> u64 {
+        match (self.device_bytes, reads) {
+            // The split lies in the same memory already.
+            (None, ExampleKind::Images | ExampleKind::Texts) => u64::MAX,
+            (Some(bytes), ExampleKind::Images) => bytes.saturating_sub(held_bytes),
+            // Their ids are sent when they are used: placed before, they would be sent twice.
+            (Some(_), ExampleKind::Texts) => 0,
+        }
     }
 }
 
@@ -103,11 +114,7 @@ impl<F: ModelFamily> Splits<F> {
         count: u64,
     ) -> Result<F::Examples, JobError> {
         let split = self.read_within_budget(attempt, base, task, Some(count))?;
-        let budget = match self.budget {
-            // The split lies in the same memory already, and is prepared for this use alone.
-            SplitBudget { device_bytes: None, .. } => u64::MAX,
-            SplitBudget { device_bytes: Some(bytes), .. } => bytes.saturating_sub(self.held.bytes()),
-        };
+        let budget = self.budget.preparing_once(F::READS, self.held.bytes());
         attempt.evaluating(|watch| base.prepare(split, budget, watch))
     }
 
@@ -184,5 +191,15 @@ mod tests {
         let apart = SplitBudget { host_bytes, device_bytes: Some(1 << 40) };
         assert!(!apart.is_shared(), "dropping there would make no room");
         assert_eq!(apart.reading(1 << 39), host_bytes);
+    }
+
+    #[test]
+    fn texts_that_are_used_once_are_not_placed_on_a_device_before() {
+        let shared = SplitBudget { host_bytes: 10, device_bytes: None };
+        let apart = SplitBudget { host_bytes: 10, device_bytes: Some(100) };
+        assert_eq!(shared.preparing_once(ExampleKind::Texts, 30), u64::MAX);
+        assert_eq!(shared.preparing_once(ExampleKind::Images, 30), u64::MAX);
+        assert_eq!(apart.preparing_once(ExampleKind::Images, 30), 70);
+        assert_eq!(apart.preparing_once(ExampleKind::Texts, 30), 0);
     }
 }

@@ -17,7 +17,7 @@ use evaluation::{
 use finished::{Finished, facts};
 use jobs::{Digest, Meaning, SplitInput, TaskInput, TrainSpec};
 use run::{Gone, Run};
-use states::{hand_on, rests, scratch, scratch_folder, start_state, stopped_state, write_checkpoint};
+use states::{Start, hand_on, rests, scratch, scratch_folder, start, stopped_state, write_checkpoint};
 use std::{collections::HashMap, sync::Arc};
 
 /// A leg with the evaluations of its splits, by which their examples are found.
@@ -178,8 +178,8 @@ impl<F: ModelFamily> FamilySession<F> {
         let held = held.saturating_add(memory.validation);
         let is_large = self.free.is_some_and(|free| memory.step > free.saturating_sub(held) / 2);
         let trainer = trainer.recomputing(is_large);
-        let state = start_state(attempt, spec, &trainer)?;
-        Ok(Run { trainer, state, head })
+        let Start { state, may_rest } = start(attempt, spec, &trainer)?;
+        Ok(Run { trainer, state, head, may_rest })
     }
 
     /// The examples that early stopping looks at, as training takes them: they are embedded at each evaluation.

@@ -95,8 +95,8 @@ pub enum JobError {
     /// The checkpoint of the leg before is none of this training.
     #[error("the checkpoint of the leg before cannot be used")]
     Checkpoint(#[source] evaluation::StateError),
-    /// The checkpoint of the leg before cannot be read from the store now.
-    #[error("the checkpoint of the leg before cannot be read")]
+    /// The checkpoint of the leg before, or what the leg kept when it rested, cannot be read from the store now.
+    #[error("the checkpoint that the leg goes on from cannot be read")]
     CheckpointStore(#[source] Arc<store::StoreError>),
     /// The checkpoint of the leg before is gone or cannot be used.
     #[error("the checkpoint of the leg before is gone; the next `bowline run` makes the training again, leg by leg")]

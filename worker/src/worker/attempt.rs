@@ -3,7 +3,7 @@
 use super::{Worker, loop_state::LoopState};
 use crate::{AttemptContext, Computed, JobError, attempt_context::LoadTime, limits::Limits};
 use jobs::{Job, JobSpec};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -51,7 +51,10 @@ impl Worker {
             Ok(checkpoint) => checkpoint,
             Err(error) => return Attempted { outcome: Err(error), hangs: false },
         };
-        let (checkpoints, mut kept) = self.checkpoints(job).await;
+        let (checkpoints, mut kept) = match self.checkpoints(job).await {
+            Ok(checkpoints) => checkpoints,
+            Err(error) => return Attempted { outcome: Err(error), hangs: false },
+        };
         let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
         let context = context.with_leg_checkpoint(leg_checkpoint).resting_after(self.limits.rest);
         // A computation runs on in its thread when nobody waits for it any more, and a command on its device.
@@ -62,7 +65,10 @@ impl Worker {
         let reason = tokio::select! {
             biased;
             outcome = &mut computing => {
-                return Attempted { outcome: self.kept(job, outcome).await, hangs: false };
+                if matches!(outcome, Err(JobError::CheckpointGone(_))) {
+                    self.give_checkpoint_up(job).await;
+                }
+                return Attempted { outcome, hangs: false };
             }
             reason = self.interruption(sweep, interrupt, &context) => reason,
             never = self.write_checkpoints(kept.as_mut()) => match never {},
@@ -81,21 +87,6 @@ impl Worker {
                 error!("the job does not stop; the worker ends");
                 Attempted { outcome: Err(reason), hangs: true }
             }
-        }
-    }
-
-    /// The outcome of a computation that was not stopped, after what it leaves for the next attempt is stored, or given up.
-    async fn kept(&self, job: &Job, outcome: Result<Computed, JobError>) -> Result<Computed, JobError> {
-        match outcome {
-            Err(JobError::CheckpointGone(gone)) => {
-                self.give_checkpoint_up(job).await;
-                Err(JobError::CheckpointGone(gone))
-            }
-            Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
-                Ok(()) => Err(JobError::Rests(state)),
-                Err(error) => Err(JobError::CheckpointStore(Arc::new(error))),
-            },
-            outcome => outcome,
         }
     }
 

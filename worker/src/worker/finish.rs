@@ -23,6 +23,11 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         match outcome {
             Ok(computed) => self.finish_computed(delivery, job, computed, taken).await,
+            Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
+                Ok(()) => self.counted(Outcome::GivenBack, delivery.give_back()).await,
+                // As with an output: the next worker of this machine could not store it either.
+                Err(source) => self.settle_unstored(delivery, job, source).await,
+            },
             Err(error) => {
                 self.settle_failure(delivery, job, &error).await?;
                 self.count_own_fault(job, &error).await

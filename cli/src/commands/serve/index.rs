@@ -14,7 +14,8 @@ const HEAD: &str = r#"<!doctype html>
 <link rel="icon" href="data:,">
 <title>Sweeps · Bowline</title>
 <style>
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText; }
+a { color: LinkText; }
 body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }

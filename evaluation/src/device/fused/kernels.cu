@@ -42,6 +42,11 @@ static __device__ float activated(float x, int activation) {
     return x;
 }
 
+// NaN where the square has overflowed: the norm of such a row would be zeros, as if it held nothing.
+static __device__ float inverse_root(float square) {
+    return square < __int_as_float(0x7f800000) ? 1.0f / sqrtf(square) : __int_as_float(0x7fffffff);
+}
+
 struct Sum {
     static __device__ float of(float a, float b) { return a + b; }
 };
@@ -92,7 +97,7 @@ static __device__ void norm(const float *rows, const float *weight, const float 
     float mean = together<Sum>(sum, 0.0f) / columns;
     float squares = 0.0f;
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) squares += (row[n] - mean) * (row[n] - mean);
-    float inverse = 1.0f / sqrtf(together<Sum>(squares, 0.0f) / columns + eps);
+    float inverse = inverse_root(together<Sum>(squares, 0.0f) / columns + eps);
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x)
         to[n] = T::round((row[n] - mean) * inverse * weight[n] + bias[n]);
 }
@@ -119,7 +124,7 @@ static __device__ void rms(const typename T::Stored *rows, const float *weight, 
     typename T::Stored *to = out + (unsigned long long)blockIdx.x * columns;
     float squares = 0.0f;
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) squares += T::read(row[n]) * T::read(row[n]);
-    float inverse = 1.0f / sqrtf(together<Sum>(squares, 0.0f) / columns + eps);
+    float inverse = inverse_root(together<Sum>(squares, 0.0f) / columns + eps);
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) to[n] = T::round(T::read(row[n]) * inverse * weight[n]);
 }
 
@@ -135,7 +140,7 @@ static __device__ void add_rms(const typename T::Stored *stream, const typename 
         sums[n] = T::round(T::read(stream[first + n]) + T::read(update[first + n]));
         squares += T::read(sums[n]) * T::read(sums[n]);
     }
-    float inverse = 1.0f / sqrtf(together<Sum>(squares, 0.0f) / columns + eps);
+    float inverse = inverse_root(together<Sum>(squares, 0.0f) / columns + eps);
     for (unsigned int n = threadIdx.x; n < columns; n += blockDim.x) to[n] = T::round(T::read(sums[n]) * inverse * weight[n]);
 }
 

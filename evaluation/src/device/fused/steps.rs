@@ -1,7 +1,7 @@
 //! The fused passes as candle's own operations, one after the other: where a device has no compiled kernels, and for tests.
 
 use super::Added;
-use crate::Activation;
+use crate::{Activation, model::composed::overflows};
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{layer_norm, sigmoid, silu, softmax_last_dim};
 
@@ -20,7 +20,7 @@ pub(super) fn add(product: &Tensor, bias: &Tensor, stream: &Tensor) -> Result<Te
 }
 
 pub(super) fn norm(rows: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32, format: DType) -> Result<Tensor> {
-    layer_norm(rows, weight, bias, eps)?.to_dtype(format)
+    layer_norm(rows, weight, bias, eps)?.broadcast_add(&overflows(rows)?)?.to_dtype(format)
 }
 
 pub(super) fn shares(logits: &Tensor, scale: f32, format: DType) -> Result<Tensor> {
@@ -28,7 +28,8 @@ pub(super) fn shares(logits: &Tensor, scale: f32, format: DType) -> Result<Tenso
 }
 
 pub(super) fn rms_norm(rows: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
-    candle_nn::ops::rms_norm(&rows.to_dtype(DType::F32)?, weight, eps)?.to_dtype(rows.dtype())
+    let wide = rows.to_dtype(DType::F32)?;
+    candle_nn::ops::rms_norm(&wide, weight, eps)?.broadcast_add(&overflows(&wide)?)?.to_dtype(rows.dtype())
 }
 
 pub(super) fn add_rms_norm(stream: &Tensor, update: &Tensor, weight: &Tensor, eps: f32) -> Result<Added> {

@@ -2,10 +2,7 @@
 
 use super::product::{PANEL, Partial, Product, ROWS};
 use crate::instructions::is_without_avx512;
-use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
-    _mm512_storeu_ps,
-};
+use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps, _mm512_setzero_ps};
 
 /// Columns of one register.
 const LANES: usize = 16;
@@ -64,10 +61,13 @@ fn run_partial(partial: Partial<'_, u32>) {
     partial.run(|sums, from, slab| sum_rows::<true>(sums, from, slab));
 }
 
+/// A line of a panel, register by register.
+type Line = [[u32; LANES]; VECTORS];
+
 /// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `KEEP`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
 fn sum_rows<const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[u32]) {
-    let (panel, _) = panel.as_chunks::<PANEL>();
+    let panel = panel.as_chunks::<LANES>().0.as_chunks::<VECTORS>().0;
     match from.len() / panel.len() {
         1 => sum_tile::<1, KEEP>(sums, from, panel),
         2 => sum_tile::<2, KEEP>(sums, from, panel),
@@ -79,10 +79,15 @@ fn sum_rows<const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[
 }
 
 /// The same for `R` rows. With all of them, 24 of 32 registers hold sums.
+///
+/// There are no closures here: one that has the instructions is not inlined into a function of the standard library, which has not.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
-fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[[u32; PANEL]]) {
+fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &[u32], panel: &[Line]) {
     let depth = panel.len();
-    let rows: [&[u32]; R] = std::array::from_fn(|r| &from[r * depth..(r + 1) * depth]);
+    let mut rows = [from; R];
+    for (row, own) in rows.iter_mut().zip(from.chunks_exact(depth)) {
+        *row = own;
+    }
     let mut tile = [[_mm512_setzero_ps(); VECTORS]; R];
     if KEEP {
         for (tile, sums) in tile.iter_mut().zip(&*sums) {
@@ -91,8 +96,8 @@ fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &
             }
         }
     }
-    for (k, line) in panel.iter().enumerate() {
-        let weights: [__m512bh; VECTORS] = std::array::from_fn(|v| pairs(&line.as_chunks::<LANES>().0[v]));
+    for (k, [first, second, third, fourth]) in panel.iter().enumerate() {
+        let weights = [pairs(first), pairs(second), pairs(third), pairs(fourth)];
         for (tile, row) in tile.iter_mut().zip(rows) {
             let x = same(row[k]);
             for (sum, weights) in tile.iter_mut().zip(weights) {
@@ -107,39 +112,37 @@ fn sum_tile<const R: usize, const KEEP: bool>(sums: &mut [[f32; PANEL]], from: &
     }
 }
 
+// These four are copies of values: a build with debug assertions would check the addresses of the instructions that load and store.
+
 #[target_feature(enable = "avx512f")]
 fn numbers(from: &[f32; LANES]) -> __m512 {
-    #[expect(unsafe_code, reason = "a register is loaded by its address")]
-    // SAFETY: an array of 16 numbers has the bytes of a register, and any alignment will do.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: 16 numbers have the bytes of a register, and all bits are valid.
     unsafe {
-        _mm512_loadu_ps(from.as_ptr())
+        std::mem::transmute(*from)
     }
 }
 
 #[target_feature(enable = "avx512f")]
 fn store(to: &mut [f32; LANES], from: __m512) {
-    #[expect(unsafe_code, reason = "a register is stored by its address")]
-    // SAFETY: an array of 16 numbers has the bytes of a register, and any alignment will do.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: a register has the bytes of 16 numbers, and all bits are valid.
     unsafe {
-        _mm512_storeu_ps(to.as_mut_ptr(), from);
+        *to = std::mem::transmute::<__m512, [f32; LANES]>(from);
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn pairs(from: &[u32; LANES]) -> __m512bh {
-    #[expect(unsafe_code, reason = "a register is loaded by its address, and has another type for pairs")]
-    // SAFETY: an array of 16 pairs has the bytes of a register, and any alignment will do. All bits are valid pairs.
+    #[expect(unsafe_code, reason = "a register has a type of its own")]
+    // SAFETY: 16 pairs have the bytes of a register, and all bits are valid.
     unsafe {
-        std::mem::transmute(_mm512_loadu_si512(from.as_ptr().cast()))
+        std::mem::transmute(*from)
     }
 }
 
 /// The same pair in all lanes.
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn same(pair: u32) -> __m512bh {
-    #[expect(unsafe_code, reason = "a register has another type for pairs")]
-    // SAFETY: both types are registers of 512 bits, and all bits are valid pairs.
-    unsafe {
-        std::mem::transmute(_mm512_set1_epi32(pair.cast_signed()))
-    }
+    pairs(&[pair; LANES])
 }

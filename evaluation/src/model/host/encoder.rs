@@ -126,11 +126,12 @@ impl Encoder {
 
     /// Runs the blocks over `x` `[sequences · tokens, width]` and leaves the wanted rows `[sequences, width]` in `to`.
     ///
-    /// The last block computes queries, attention output and MLP for the wanted rows alone: nothing reads the others.
+    /// The last block computes queries, attention output and MLP for the wanted rows alone: nothing reads the others. These few rows
+    /// stay in `f32`, whatever the operands are: it takes little time.
     pub(crate) fn pooled(&self, to: &mut [f32], x: &mut [f32], shape: Shape<'_>, scratch: &mut Scratch) {
         let width = self.config.width;
         if let Some((last, blocks)) = self.blocks.split_last() {
-            blocks.iter().for_each(|block| self.block(block, x, shape, scratch, &mut |_, _| ()));
+            blocks.iter().for_each(|block| self.block(block, self.operands, x, shape, scratch, &mut |_, _| ()));
             self.last(last, to, x, shape, scratch);
         } else {
             gather(to, x, shape, width);
@@ -148,12 +149,16 @@ impl Encoder {
         note: &mut impl FnMut(BlockMatrix, &[f32]),
     ) {
         let shape = Shape { tokens, pool: &[], causal: false };
-        self.block(&self.blocks[layer], x, shape, scratch, note);
+        // As `last` computes it for the wanted rows.
+        let operands = if layer + 1 == self.blocks.len() { Operands::F32 } else { self.operands };
+        self.block(&self.blocks[layer], operands, x, shape, scratch, note);
     }
 
+    /// Runs a block over all rows; `operands` are those of its matrices but keys and values.
     fn block(
         &self,
         block: &Block,
+        operands: Operands,
         x: &mut [f32],
         shape: Shape<'_>,
         scratch: &mut Scratch,
@@ -168,10 +173,11 @@ impl Encoder {
         grow(qkv, rows * 3 * width);
         block.norm1.apply(normed, x);
         note(BlockMatrix::Qkv, normed);
-        let taken = self.taken(normed, width, pairs);
-        for (n, part) in [&block.query, &block.key, &block.value].into_iter().enumerate() {
-            part.apply(&mut qkv[n * width..], 3 * width, taken, Finish::Write);
-        }
+        let taken = Rows::new(operands, normed, width, pairs);
+        block.query.apply(qkv, 3 * width, taken, Finish::Write);
+        let taken = Rows::new(self.operands, normed, width, pairs);
+        block.key.apply(&mut qkv[width..], 3 * width, taken, Finish::Write);
+        block.value.apply(&mut qkv[2 * width..], 3 * width, taken, Finish::Write);
         for (n, context) in context.chunks_exact_mut(tokens * width).enumerate() {
             let start = n * tokens * 3 * width;
             let queries = Queries { values: qkv, start, stride: 3 * width, count: tokens, position: 0 };
@@ -179,8 +185,8 @@ impl Encoder {
             self.attend(context, &queries, seen, shape, scores);
         }
         note(BlockMatrix::Out, context);
-        block.out.apply(x, width, self.taken(context, width, pairs), Finish::Add);
-        self.mlp(block, x, scratch, note);
+        block.out.apply(x, width, Rows::new(operands, context, width, pairs), Finish::Add);
+        self.mlp(block, x, operands, scratch, note);
     }
 
     fn last(&self, block: &Block, to: &mut [f32], x: &[f32], shape: Shape<'_>, scratch: &mut Scratch) {
@@ -195,22 +201,29 @@ impl Encoder {
         grow(pooled, sequences * width);
         grow(query, sequences * width);
         block.norm1.apply(normed, x);
-        let taken = self.taken(normed, width, pairs);
+        let taken = Rows::new(self.operands, normed, width, pairs);
         block.key.apply(qkv, 2 * width, taken, Finish::Write);
         block.value.apply(&mut qkv[width..], 2 * width, taken, Finish::Write);
         gather(pooled, normed, shape, width);
-        block.query.apply(query, width, self.taken(pooled, width, pairs), Finish::Write);
+        block.query.apply(query, width, Rows::new(Operands::F32, pooled, width, pairs), Finish::Write);
         for (n, context) in context.chunks_exact_mut(width).enumerate() {
             let queries = Queries { values: query, start: n * width, stride: width, count: 1, position: shape.pool[n] };
             let seen = Tokens { values: qkv, start: n * tokens * 2 * width, stride: 2 * width };
             self.attend(context, &queries, seen, shape, scores);
         }
         gather(to, x, shape, width);
-        block.out.apply(to, width, self.taken(context, width, pairs), Finish::Add);
-        self.mlp(block, to, scratch, &mut |_, _| ());
+        block.out.apply(to, width, Rows::new(Operands::F32, context, width, pairs), Finish::Add);
+        self.mlp(block, to, Operands::F32, scratch, &mut |_, _| ());
     }
 
-    fn mlp(&self, block: &Block, x: &mut [f32], scratch: &mut Scratch, note: &mut impl FnMut(BlockMatrix, &[f32])) {
+    fn mlp(
+        &self,
+        block: &Block,
+        x: &mut [f32],
+        operands: Operands,
+        scratch: &mut Scratch,
+        note: &mut impl FnMut(BlockMatrix, &[f32]),
+    ) {
         let rows = x.len() / self.config.width;
         let Scratch { normed, mlp, pairs, .. } = scratch;
         let width = self.config.width;
@@ -219,15 +232,10 @@ impl Encoder {
         grow(mlp, rows * mlp_width);
         block.norm2.apply(normed, x);
         note(BlockMatrix::Fc1, normed);
-        let taken = self.taken(normed, width, pairs);
+        let taken = Rows::new(operands, normed, width, pairs);
         block.fc1.apply(mlp, mlp_width, taken, Finish::Activate(self.config.activation));
         note(BlockMatrix::Fc2, mlp);
-        block.fc2.apply(x, width, self.taken(mlp, mlp_width, pairs), Finish::Add);
-    }
-
-    /// Rows as matrices take them.
-    fn taken<'a>(&self, rows: &'a [f32], inputs: usize, pairs: &'a mut Vec<u32>) -> Rows<'a> {
-        Rows::new(self.operands, rows, inputs, pairs)
+        block.fc2.apply(x, width, Rows::new(operands, mlp, mlp_width, pairs), Finish::Add);
     }
 
     /// Attention of one sequence, head by head: `softmax(q · kᵀ / √d) · v`.

@@ -34,18 +34,18 @@ pub(crate) struct Linear {
 pub(crate) struct Rows<'a> {
     /// `[rows, inputs]`
     numbers: &'a [f32],
-    /// The same in pairs; empty if operands stay in `f32`.
-    pairs: &'a [u32],
+    /// The same in pairs, if operands are to be rounded.
+    pairs: Option<&'a [u32]>,
 }
 
 impl<'a> Rows<'a> {
     /// Rounds rows, if operands are to be rounded, and keeps the pairs in a buffer.
     pub(crate) fn new(operands: Operands, numbers: &'a [f32], inputs: usize, buffer: &'a mut Vec<u32>) -> Self {
         match operands {
-            Operands::F32 => Self { numbers, pairs: &[] },
+            Operands::F32 => Self { numbers, pairs: None },
             Operands::Bf16 => {
                 round_rows(buffer, numbers, inputs);
-                Self { numbers, pairs: buffer }
+                Self { numbers, pairs: Some(buffer) }
             }
         }
     }
@@ -58,7 +58,8 @@ impl Linear {
         let outputs = columns.len().next_multiple_of(PANEL);
         let pairs = match operands {
             Operands::F32 => None,
-            Operands::Bf16 => Some(Arc::new(vec![0; pairs_of(inputs) * outputs])),
+            // Made of the numbers at the end.
+            Operands::Bf16 => Some(Arc::default()),
         };
         let panels = vec![0.0; inputs * outputs];
         let mut layer = Self { panels: Arc::new(panels), pairs, bias: bias[columns.clone()].into(), inputs };
@@ -78,32 +79,25 @@ impl Linear {
                 }
             }
         });
-        if let Some(pairs) = &mut self.pairs {
-            let pairs = Arc::make_mut(pairs).chunks_exact_mut(pairs_of(self.inputs) * PANEL);
+        if self.pairs.is_some() {
+            let size = pairs_of(self.inputs) * PANEL;
             let panels = self.panels.chunks_exact(self.inputs * PANEL);
-            pairs.zip(panels).for_each(|(pairs, panel)| round_panel(pairs, panel));
+            let mut pairs = vec![0; panels.len() * size];
+            pairs.chunks_exact_mut(size).zip(panels).for_each(|(pairs, panel)| round_panel(pairs, panel));
+            self.pairs = Some(Arc::new(pairs));
         }
     }
 
-    /// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
+    /// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`. The matrix is the rounded one for rounded rows alone.
     pub(crate) fn apply(&self, to: &mut [f32], stride: usize, from: Rows<'_>, finish: Finish) {
         let bias = Some(&*self.bias);
         let outputs = self.bias.len();
-        if let Some(panels) = &self.pairs {
-            let depth = pairs_of(self.inputs);
-            Product { panels, depth, outputs, bias, to, stride, from: from.pairs, finish }.compute();
+        if let (Some(panels), Some(from)) = (&self.pairs, from.pairs) {
+            Product { panels, depth: pairs_of(self.inputs), outputs, bias, to, stride, from, finish }.compute();
         } else {
-            let depth = self.inputs;
-            arch().dispatch(Product {
-                panels: &self.panels,
-                depth,
-                outputs,
-                bias,
-                to,
-                stride,
-                from: from.numbers,
-                finish,
-            });
+            let panels = &self.panels;
+            let from = from.numbers;
+            arch().dispatch(Product { panels, depth: self.inputs, outputs, bias, to, stride, from, finish });
         }
     }
 }

@@ -5,9 +5,9 @@
 //! the inputs in their order, like those of products in `f32`.
 //!
 //! # Numerics
-//! A product of two numbers in `bf16` is exact in `f32`; each addition to the sum is rounded to the nearest. The instruction takes numbers
-//! and makes sums below 2⁻¹²⁶ in magnitude as zero, which the loops here don't: a sum differs by less than 2⁻¹²⁶ for each of its
-//! inputs. All else is the same to the last bit. Intel's manual states this order, and tests find it on AMD's Zen 4.
+//! A product of two numbers in `bf16` is exact in `f32`; each addition to the sum is rounded to the nearest. Numbers below 2⁻¹²⁶ in magnitude
+//! are rounded to zero. The instruction makes zero of products and sums below 2⁻¹²⁶ as well, which the loops here don't: a sum differs by less
+//! than 2⁻¹²⁵ for each of its inputs. All else is the same to the last bit. Intel's manual states this order, and tests find it on AMD's Zen 4.
 
 use super::product::{PANEL, Partial, Product, ROWS};
 use crate::instructions::arch;
@@ -16,19 +16,34 @@ use pulp::{Simd, WithSimd};
 /// The bits of the upper half.
 const UPPER: u32 = 0xffff_0000;
 
+/// The bits of the sign and of the exponent of a number.
+const SIGN: u32 = 0x8000_0000;
+const EXPONENT: u32 = 0x7f80_0000;
+
+/// The pair of two inputs in `bf16`, the first in the lower half as files have it, with zeros for numbers below 2⁻¹²⁶ in magnitude.
+#[inline(always)]
+pub(crate) fn pair_of_file(bits: u32) -> u32 {
+    let upper = bits & UPPER;
+    let lower = bits << 16;
+    let flushed = |number: u32| if number & EXPONENT == 0 { number & SIGN } else { number };
+    flushed(lower) | flushed(upper) >> 16
+}
+
 /// Pairs of a row of so many inputs: the last one is filled up with zero.
 pub(crate) fn pairs_of(inputs: usize) -> usize {
     inputs.div_ceil(2)
 }
 
-/// Rounds a number to `bf16`: to the nearest, ties to even. Its bits are the upper half, and the lower half is zero. NaN stays NaN.
+/// Rounds a number to `bf16`: to the nearest, ties to even, and to zero below 2⁻¹²⁶ in magnitude. Its bits are the upper half, and the lower
+/// half is zero. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn rounded_bits(x: f32) -> u32 {
     /// Makes NaN of a NaN that has its mark in the lower half alone.
     const QUIET: u32 = 0x0040_0000;
     let bits = x.to_bits();
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    (if x.is_nan() { bits | QUIET } else { nearest }) & UPPER
+    let rounded = if nearest & EXPONENT == 0 { bits & SIGN } else { nearest };
+    (if x.is_nan() { bits | QUIET } else { rounded }) & UPPER
 }
 
 /// The pair of two inputs, each rounded to `bf16`.
@@ -175,9 +190,15 @@ fn sum_tile<S: Simd, const R: usize, const V: usize, const KEEP: bool>(
     for (k, weights) in panel.chunks_exact(PANEL).enumerate().take(depth) {
         let (weights, _) = S::as_simd_u32s(&weights[column..]);
         // One input after the other: there are too few registers for both.
-        let first = std::array::from_fn(|v| simd.transmute_f32s_u32s(simd.and_u32s(weights[v], upper)));
+        let first = std::array::from_fn(
+            #[inline(always)]
+            |v| simd.transmute_f32s_u32s(simd.and_u32s(weights[v], upper)),
+        );
         add::<S, R, V>(simd, &mut tile, first, |r| f32::from_bits(rows[r][k] & UPPER));
-        let second = std::array::from_fn(|v| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(weights[v], half)));
+        let second = std::array::from_fn(
+            #[inline(always)]
+            |v| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(weights[v], half)),
+        );
         add::<S, R, V>(simd, &mut tile, second, |r| f32::from_bits(rows[r][k] << 16));
     }
     for (sums, tile) in sums.iter_mut().zip(tile) {

@@ -22,8 +22,8 @@ const STEP_ROWS: usize = 204;
 /// The image tower on the processor; a clone shares every matrix.
 ///
 /// # Numerics
-/// With operands in `bf16`, the rows that go through the linear layers of blocks, and their matrices, are rounded to it. All else is in
-/// `f32`: patch embedding, products and their biases, queries, keys, values and attention, the stream of tokens, norms and projection.
+/// With operands in `bf16`, the rows that go through the linear layers of blocks, and their matrices, are rounded to it, but for the few
+/// rows of the last block after its keys and values. All else is in `f32`: patch embedding, products and their biases, queries, keys, values and attention, the stream of tokens, norms and projection.
 #[derive(Clone)]
 pub(crate) struct HostTower {
     config: ClipConfig,

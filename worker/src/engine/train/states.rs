@@ -61,25 +61,45 @@ pub(super) fn rests(spec: &TrainSpec, state: &TrainState) -> JobError {
     }
 }
 
-/// The state that an earlier attempt at the leg kept when it rested. One that cannot be used costs the steps that it holds, and no more.
-fn rested_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Option<TrainState> {
-    let checkpoints = attempt.checkpoints();
-    let bytes = RestedState::bytes(checkpoints.last()?);
-    let state = bytes.and_then(|bytes| TrainState::from_bytes(&bytes, &spec.run().to_string()).ok());
-    let is_of_leg = |state: &TrainState| (spec.leg.first..=spec.leg.end).contains(&state.steps());
-    let state = state.filter(|state| is_of_leg(state) && trainer.check_state(state).is_ok());
-    match &state {
-        Some(state) => tracing::info!(steps = state.steps(), "the leg goes on where it rested"),
-        None => tracing::warn!("what the leg kept is of another run or damaged; the leg starts from its beginning"),
-    }
-    state
+/// What an earlier attempt at the leg kept when it rested.
+fn rested_state(text: &str, spec: &TrainSpec, trainer: &Trainer) -> Option<TrainState> {
+    let state = TrainState::from_bytes(&RestedState::bytes(text)?, &spec.run().to_string()).ok()?;
+    let is_of_leg = (spec.leg.first..=spec.leg.end).contains(&state.steps());
+    (is_of_leg && trainer.check_state(&state).is_ok()).then_some(state)
 }
 
-/// The state that a leg starts from: what it kept when it rested, or the checkpoint of the leg before.
-pub(super) fn start_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
-    if let Some(state) = rested_state(attempt, spec, trainer) {
-        return Ok(state);
+/// Where an attempt at a leg starts.
+pub(super) struct Start {
+    pub(super) state: TrainState,
+    /// Whether it may rest.
+    pub(super) may_rest: bool,
+}
+
+/// Where an attempt at a leg starts: from what the leg kept when it rested, or from the checkpoint of the leg before.
+///
+/// A rest counts as no attempt. A leg whose state is refused must not rest again: it could do so for ever. It computes in one go, and its
+/// limit ends it if it has to.
+pub(super) fn start(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<Start, JobError> {
+    let checkpoints = attempt.checkpoints();
+    let Some(text) = checkpoints.last() else {
+        return Ok(Start { state: first_state(attempt, spec, trainer)?, may_rest: true });
+    };
+    match rested_state(text, spec, trainer) {
+        Some(state) => {
+            tracing::info!(steps = state.steps(), "the leg goes on where it rested");
+            Ok(Start { state, may_rest: true })
+        }
+        None => {
+            tracing::warn!(
+                "what the leg kept is of another run or damaged; it starts from its beginning and does not rest"
+            );
+            Ok(Start { state: first_state(attempt, spec, trainer)?, may_rest: false })
+        }
     }
+}
+
+/// The state before the first step of a leg: the checkpoint of the leg before.
+fn first_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
     let Some(state) = checkpoint(attempt, spec)? else { return Ok(trainer.start()) };
     trainer.check_state(&state).map_err(|error| failure(spec, error))?;
     let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));

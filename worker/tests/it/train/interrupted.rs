@@ -153,16 +153,48 @@ async fn a_training_goes_on_after_all_workers_and_their_queue_are_gone() {
     expect_undisturbed(&after, &jobs).await;
 }
 
+impl Bench {
+    /// What the leg keeps in its first rest.
+    async fn first_rest(&self, leg: &Job) -> String {
+        self.queue.publish(leg, "tests").await.unwrap();
+        assert!(self.resting().run_one().await.unwrap());
+        jobs::Checkpoint::read(leg.id(), &self.store.checkpoint(&leg.id()).await.unwrap().unwrap()).unwrap()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_leg_kept_is_not_used_if_it_is_of_another_run_or_damaged() {
-    for state in ["no state", "AAAA"] {
+async fn what_a_leg_kept_is_not_used_if_it_is_of_another_run_or_leg_or_damaged_and_the_leg_then_rests_no_more() {
+    let other = Bench::new();
+    let of_other_run = {
+        let seeded = legs(&images(&other.inputs, &format!("{STOPPED}, seed: 7")), "flags");
+        other.first_rest(&seeded[0]).await
+    };
+    let other = Bench::new();
+    let same = legs(&images(&other.inputs, STOPPED), "flags");
+    other.work(&same[..1]).await;
+    let of_other_leg = other.first_rest(&same[1]).await;
+    for state in [of_other_run, of_other_leg, "no state".to_owned(), "AAAA".to_owned()] {
         let bench = Bench::new();
         let jobs = legs(&images(&bench.inputs, STOPPED), "flags");
-        let checkpoint = jobs::Checkpoint::new(jobs[0].id(), state.to_owned());
+        let checkpoint = jobs::Checkpoint::new(jobs[0].id(), state);
         bench.store.put_checkpoint(&jobs[0].id(), checkpoint.to_json()).await.unwrap();
-        bench.work(&jobs).await;
+        bench.queue.publish(&jobs[0], "tests").await.unwrap();
+        assert!(bench.resting().run_one().await.unwrap());
+        assert!(bench.is_done(&jobs[0]).await, "it could rest for ever");
+        bench.work(&jobs[1..]).await;
         expect_undisturbed(&bench, &jobs).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leg_whose_sweep_is_cancelled_leaves_nothing_that_it_kept() {
+    let bench = Bench::new();
+    let jobs = legs(&images(&bench.inputs, STOPPED), "flags");
+    bench.first_rest(&jobs[0]).await;
+    let cancellation = jobs::Cancellation::new(1, false, 0);
+    bench.store.put_document("tests", jobs::Cancellation::DOCUMENT, &cancellation).await.unwrap();
+    assert!(bench.worker(Arc::clone(&bench.device)).run_one().await.unwrap());
+    assert_eq!((bench.is_done(&jobs[0]).await, bench.kept()), (false, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,27 @@ fn an_rms_norm_is_what_its_steps_make() {
 }
 
 #[test]
+fn a_row_whose_squares_overflow_has_no_norm() {
+    let rows = Tensor::new(&[[1e25f32, 1.0], [1.0, 2.0]], &Device::Cpu).unwrap();
+    let weight = Tensor::new(&[1.0f32, 1.0], &Device::Cpu).unwrap();
+    for format in [DType::F32, DType::BF16] {
+        let rows = rows.to_dtype(format).unwrap();
+        let added = |made: Result<Added>| made.map(|added| added.normed);
+        for normed in [
+            rms_norm(&rows, &weight, 1e-5),
+            steps::rms_norm(&rows, &weight, 1e-5),
+            added(add_rms_norm(&rows, &rows, &weight, 1e-5)),
+            added(steps::add_rms_norm(&rows, &rows, &weight, 1e-5)),
+            super::super::norm(&rows.to_dtype(DType::F32).unwrap(), &weight, &weight, 1e-5, format),
+            steps::norm(&rows.to_dtype(DType::F32).unwrap(), &weight, &weight, 1e-5, format),
+        ] {
+            let normed: Vec<Vec<f32>> = normed.unwrap().to_dtype(DType::F32).unwrap().to_vec2().unwrap();
+            assert!(normed[0].iter().all(|x| x.is_nan()) && normed[1].iter().all(|x| x.is_finite()), "{normed:?}");
+        }
+    }
+}
+
+#[test]
 fn a_stream_and_its_norm_are_what_their_steps_make() {
     for (format, within) in FORMATS {
         let stream = numbers((ROWS, COLUMNS), 0.3).to_dtype(format).unwrap();
