@@ -3,8 +3,8 @@
 
 Both are whole processes, from start to result, with the same number of threads; Bowline starts with an empty store.
 Every evaluation of the one must be among those of the other, with at most one example of difference per task. With
---racing, Bowline's points race, and those that both evaluated on all examples are compared; the search may then look
-at other points, and whether both chose the same recipe is printed.
+--racing or --method, those that both evaluated on all examples are compared: Bowline may then look at other points, and
+whether both chose the same recipe is printed.
 """
 
 import argparse
@@ -46,10 +46,26 @@ def stored_model(subject):
     return model_name({"preset": preset, "density": density, "scaling": recipe["scaling"]})
 
 
+def stored_results(store):
+    return [json.loads(file.read_text()) for file in Path(store).glob("results/*/*.json")]
+
+
+def evaluated(results):
+    """The examples that Bowline's models were evaluated on. One that was evaluated on all examples was so once, whatever slices it
+    has; the slices of another one may overlap where it met several, so that this is an upper bound."""
+    models = {}
+    for result in results:
+        key = json.dumps([result["meaning"]["subject"], result["meaning"]["split"]], sort_keys=True)
+        n = sum(score["n"] for score in result["scores"])
+        parts = models.setdefault(key, {"whole": 0, "slices": 0})
+        parts["slices" if result["meaning"].get("slice") else "whole"] += n
+    # The adapters alone have a model each; without one on all examples, the slices are all there is.
+    return sum(parts["whole"] or parts["slices"] for parts in models.values())
+
+
 def stored_counts(store):
     """(model, split) to task to right answers, from the results in a store folder."""
-    results = [json.loads(file.read_text()) for file in Path(store).glob("results/*/*.json")]
-    results = [result for result in results if result["meaning"].get("slice") is None]
+    results = [result for result in stored_results(store) if result["meaning"].get("slice") is None]
     return {
         (stored_model(result["meaning"]["subject"]), result["meaning"]["split"]): {
             score["task"]: (score["correct"], score["n"]) for score in result["scores"]
@@ -65,10 +81,10 @@ def loop_counts(document):
     }
 
 
-def compare(bowline, loop, is_raced):
+def compare(bowline, loop, is_other):
     """The largest difference in examples; leaves if the two did not evaluate the same."""
     both = bowline.keys() & loop.keys()
-    if bowline.keys() != loop.keys() and not is_raced:
+    if bowline.keys() != loop.keys() and not is_other:
         for name, difference in (("Bowline", bowline.keys() - loop.keys()), ("the loop", loop.keys() - bowline.keys())):
             for model, split in sorted(difference):
                 print(f"only {name} evaluated: {model} on {split}", file=sys.stderr)
@@ -92,22 +108,25 @@ def one_round(arguments, first):
         loop = Path(__file__).with_name("pytorch_search.py")
         same = [arguments.sweep, "--threads", str(threads)]
         commands = {
-            "bowline": [arguments.bowline, "run", *same, "--json", "--store", store, *racing(arguments)],
+            "bowline": [arguments.bowline, "run", *same, "--json", "--store", store, *overrides(arguments)],
             "loop": [sys.executable, loop, *same, "--out", out],
         }
         order = [first] + [name for name in commands if name != first]
         seconds = {name: timed(commands[name], threads) for name in order}
         document = json.loads(out.read_text())
+        store_results = stored_results(store)
         bowline, loop = stored_counts(store), loop_counts(document)
-        worst = compare(bowline, loop, arguments.racing is not None)
+        is_other = arguments.racing is not None or arguments.method is not None
+        worst = compare(bowline, loop, is_other)
         report = yaml.safe_load(arguments.sweep.read_text())["evaluation"]["report"]
         reported = {model for model, split in bowline if split == report}
-        if document["chosen"] not in reported and arguments.racing is None:
+        if document["chosen"] not in reported and not is_other:
             sys.exit(f"the loop chose {document['chosen']}, which Bowline did not report")
     chosen = document["chosen"]
     # What Bowline reported beside what the loop reported is its own choice.
     others = sorted(reported - {model for model, split in loop if split == report})
-    return Round(seconds, chosen, others[0] if others else chosen, len(loop), worst)
+    examples = [evaluated(store_results), sum(n for counts in loop.values() for _, n in counts.values())]
+    return Round(seconds, chosen, others[0] if others else chosen, len(loop), worst, examples)
 
 
 class Round(NamedTuple):
@@ -118,10 +137,13 @@ class Round(NamedTuple):
     bowline_chose: str
     evaluations: int
     worst: int
+    examples: list
 
 
-def racing(arguments):
-    return [] if arguments.racing is None else ["-o", f"racing={{slice: {arguments.racing}}}"]
+def overrides(arguments):
+    keys = [f"method={arguments.method}"] if arguments.method else []
+    keys += [f"racing={{{arguments.racing}}}"] if arguments.racing is not None else []
+    return [word for key in keys for word in ("-o", key)]
 
 
 def sentence(seconds):
@@ -135,7 +157,8 @@ def main():
     parser.add_argument("--sweep", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--racing", type=int, metavar="SLICE", help="Bowline's points race, from slices of this size on")
+    parser.add_argument("--method", help="Bowline searches by this method; the loop keeps to its linear search")
+    parser.add_argument("--racing", metavar="KEYS", help="Bowline's points race, with these keys of `racing`, or with ''")
     arguments = parser.parse_args()
     rounds = []
     for index in range(arguments.rounds):
@@ -147,6 +170,7 @@ def main():
     chosen = f"both chose {last.loop_chose}"
     if last.bowline_chose != last.loop_chose:
         chosen = f"the loop chose {last.loop_chose}, and Bowline {last.bowline_chose}"
+    print(f"Bowline evaluated {last.examples[0]} examples, the loop {last.examples[1]}")
     print(f"{chosen}; {last.evaluations} evaluations of the loop, at most {last.worst} examples apart in a task")
     medians = {name: statistics.median(entry.seconds[name] for entry in rounds) for name in ("bowline", "loop")}
     print(f"median: {sentence(medians)}, {arguments.threads} threads")

@@ -273,15 +273,8 @@ impl SweepPlan {
             self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
             for settled in self.searches.take_settled() {
                 self.known.note_settled(settled);
-                if self.searches.may_forget(&settled) {
-                    self.known.forget_answers(settled);
-                }
             }
-            let returning = self.searches.returning();
-            for point in &returning {
-                self.known.recall(point).iter().for_each(|slice| self.issued.forget(slice));
-            }
-            if lost.is_empty() && returning.is_empty() {
+            if lost.is_empty() {
                 return Ok(());
             }
             lost.into_iter().for_each(|(id, status)| self.known.set_status(id, status));

@@ -10,7 +10,8 @@ pub struct Racing {
     /// split: see [`slice_of`](Self::slice_of).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<u64>,
-    /// A point that is not better by more than this, in units of the metric, may be raced out as well.
+    /// A point that is not better by more than this, in units of the metric, may be raced out as well, and a linear search may follow one
+    /// that is not worse by more than this.
     pub indifference: f64,
     /// The number of points of a grid or random search that race at the same time, against the same point.
     pub round: u32,
@@ -28,6 +29,11 @@ impl Racing {
     /// looked at, and a large one takes fewer jobs.
     pub fn slice_of(&self, examples: u64) -> u64 {
         self.slice.unwrap_or((examples / 10).clamp(32, 256))
+    }
+
+    /// The same in words, where the size of the split is not known.
+    pub fn first_slice(&self) -> String {
+        self.slice.map_or_else(|| "a tenth of the split, from 32 to 256".to_owned(), |slice| slice.to_string())
     }
 }
 

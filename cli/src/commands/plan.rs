@@ -236,10 +236,10 @@ fn statistics(sweep: &Sweep) -> Vec<String> {
 
 /// What races mean for the number of jobs.
 fn racing_note(racing: &Racing) -> String {
-    let Racing { error_rate, slice, .. } = racing;
-    let first = slice.map_or_else(|| "a tenth of the".to_owned(), |slice| slice.to_string());
+    let Racing { error_rate, .. } = racing;
+    let first_slice = racing.first_slice();
     format!(
-        "points race: a point is evaluated on slices of {first} examples and more until it is decided at an error rate of {error_rate}; \
+        "points race: a point is evaluated on slices of {first_slice} examples and more until it is decided at an error rate of {error_rate}; \
          slices count as no jobs of their own, and the number of jobs is that of evaluations on all examples at most"
     )
 }

@@ -44,11 +44,6 @@ impl IssuedJobs {
         self.open > 0
     }
 
-    /// Forgets that a job was issued, which has ended.
-    pub(super) fn forget(&mut self, id: &JobId) {
-        self.all.remove(id);
-    }
-
     /// Notes that a job writes an artefact.
     pub(super) fn mark_as_write(&mut self, id: JobId) {
         self.writes.insert(id);

@@ -10,7 +10,7 @@ use crate::{
     race::{DuelRules, DuelTerms},
     strategy::{Candidate, PointResult, PointResults, Scan},
 };
-use jobs::{JobId, Meaning, Racing, Subject};
+use jobs::{Digest, JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
 use std::{
     cmp::Ordering,
@@ -25,13 +25,13 @@ use std::{
 /// all examples, and the incumbent is the one with the best value.
 #[derive(Debug)]
 pub(super) struct Races {
-    /// The index of the search.
-    search: usize,
     racing: Racing,
     follows_leaders: bool,
     /// The evidence at which a duel is decided.
     limit: f64,
     rules: Option<DuelRules>,
+    /// The sequence of the current scan, if the search has scans.
+    sequence: Option<ScanSequence>,
     racers: HashMap<JobId, Racer>,
     /// The candidates of the current round, in order.
     round: Vec<JobId>,
@@ -44,16 +44,25 @@ pub(super) struct Races {
     settled: Vec<Settled>,
 }
 
-/// A duel of a grid or random search that is over, or a candidate whose answers the search needs no more.
+/// A candidate of a grid or random search whose race is over, or that is not the incumbent any more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled {
-    /// The index of the search.
-    pub(super) search: usize,
     pub(super) id: JobId,
-    /// The incumbent that it had a duel with; `None` if it was the incumbent, or had none.
+    /// The incumbent that it raced against, if it has just done so.
     pub(super) by: Option<JobId>,
-    /// It was eliminated; else it has a value.
+    /// It was eliminated; else it has a value, or its evaluation has failed.
     pub(super) is_lost: bool,
+    /// It is the incumbent now.
+    pub(super) is_incumbent: bool,
+}
+
+/// The examples of a scan.
+#[derive(Debug, Clone, Copy)]
+struct ScanSequence {
+    scan: Scan,
+    seed: u64,
+    /// The first candidate of the scan: the sequence is its own.
+    first: JobId,
 }
 
 /// A job that a race needs.
@@ -66,16 +75,16 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of the search with this index, which has at most `bound` candidates.
-    pub(super) fn new(search: usize, racing: Racing, follows_leaders: bool, bound: u64) -> Self {
+    /// The races of a search of at most `bound` candidates.
+    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
         // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
         let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
         Self {
-            search,
             limit: duels as f64 / racing.error_rate,
             racing,
             follows_leaders,
             rules: None,
+            sequence: None,
             racers: HashMap::new(),
             round: Vec::new(),
             incumbent: None,
@@ -97,12 +106,13 @@ impl Races {
             self.rules = known.task_shares().map(|tasks| self.rules_for(tasks, known));
         }
         let id = candidate.id;
-        let terms = self.terms(id, scan, known);
+        if let Some(scan) = scan.filter(|scan| self.sequence.is_none_or(|sequence| sequence.scan != *scan)) {
+            self.sequence = Some(ScanSequence { scan, seed: seed_of(self.racing.seed, scan), first: id });
+        }
+        let terms = self.terms(id, scan);
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(self.search, &id, &incumbent) => {
-                State::Decided(Verdict::Eliminated)
-            }
-            (Some(_), Some(incumbent)) if known.is_whole(self.search, &id, &incumbent) => State::Whole,
+            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
+            (Some(_), Some(incumbent)) if known.is_whole(&id, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
             (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
@@ -111,10 +121,11 @@ impl Races {
         self.round.push(id);
     }
 
-    /// The terms of the duels of a candidate. The points of a scan share a sequence, which belongs to the base; others have their own.
-    fn terms(&self, candidate: JobId, scan: Option<Scan>, known: &Known) -> DuelTerms {
-        let seed = self.racing.seed.wrapping_add(scan.map_or(0, |scan| scan.0));
-        let sequence_of = if scan.is_some() { known.id_of(Subject::Base, &known.select) } else { candidate };
+    /// The terms of the duels of a candidate. The points of a scan share a sequence, others have their own.
+    fn terms(&self, candidate: JobId, scan: Option<Scan>) -> DuelTerms {
+        let shared = self.sequence.filter(|sequence| scan == Some(sequence.scan));
+        let seed = shared.map_or(self.racing.seed, |sequence| sequence.seed);
+        let sequence_of = shared.map_or(candidate, |sequence| sequence.first);
         DuelTerms { seed, sequence_of, limit: self.limit }
     }
 
@@ -142,7 +153,7 @@ impl Races {
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                let lost = Settled { search: self.search, id: *id, by: self.incumbent, is_lost: true };
+                let lost = Settled { id: *id, by: self.incumbent, is_lost: true, is_incumbent: false };
                 self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
             } else {
                 self.racers.insert(*id, racer);
@@ -183,25 +194,15 @@ impl Races {
         // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
         // answers: it has few points, and its leaders have no values.
         if !self.follows_leaders {
-            let whole = |id: JobId, by| Settled { search: self.search, id, by, is_lost: false };
+            let is_incumbent = |id| incumbent == Some(id);
+            let whole = |id, by| Settled { id, by, is_lost: false, is_incumbent: is_incumbent(id) };
             let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
             self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
-            self.settled.extend(self.incumbent.filter(|old| incumbent != Some(*old)).map(|old| whole(old, None)));
+            self.settled.extend(self.incumbent.map(|old| whole(old, None)));
         }
         self.incumbent = incumbent;
         self.round.clear();
         true
-    }
-
-    /// Whether a race of now needs the answers of a candidate.
-    pub(super) fn needs_answers(&self, id: &JobId) -> bool {
-        self.incumbent == Some(*id) || (self.round.contains(id) && !self.eliminated.contains(id))
-    }
-
-    /// Whether a candidate that would enter now needs answers that are forgotten.
-    pub(super) fn lacks_answers(&self, id: &JobId, known: &Known) -> bool {
-        let is_decided = self.incumbent.is_some_and(|incumbent| known.is_raced_out(self.search, id, &incumbent));
-        !is_decided && known.has_forgotten(id)
     }
 
     /// The jobs that the races need now, of which some may have been issued.
@@ -219,8 +220,10 @@ impl Races {
         let Some(rules) = &self.rules else { return Vec::new() };
         let open = self.round.iter().filter_map(|id| self.racers.get(id));
         let following = open.flat_map(|racer| racer.ahead(known, rules, &self.racers));
-        let first = candidates.iter().filter_map(|candidate| {
-            let slice = State::first_slice(candidate.id, self.terms(candidate.id, scan, known), rules)?;
+        // A scan of which no candidate has entered has no sequence yet.
+        let has_begun = scan.is_none() || scan == self.sequence.map(|sequence| sequence.scan);
+        let first = candidates.iter().filter(|_| has_begun).filter_map(|candidate| {
+            let slice = State::first_slice(candidate.id, self.terms(candidate.id, scan), rules)?;
             Some(known.wanted(candidate, Some(slice)))
         });
         let all = following.chain(first);
@@ -254,6 +257,12 @@ impl Races {
         }
         self.racers.get(id)?.verdict()
     }
+}
+
+/// The seed of the sequence of a scan: another one for each seed and scan.
+fn seed_of(seed: u64, scan: Scan) -> u64 {
+    let digest = Digest::of_json(&("scan", seed, scan.0));
+    digest.as_bytes()[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 impl Known {

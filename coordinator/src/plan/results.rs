@@ -1,6 +1,6 @@
 use crate::RecordedError;
 use jobs::{JobId, KnownAnswers, LearnedWeights};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// What a plan knows about its jobs: one number per job, since there may be a million. Another plan of the same sweep
 /// can start from it.
@@ -21,37 +21,23 @@ pub struct KnownResults {
     pub(super) slices: HashMap<JobId, Vec<JobId>>,
     /// Points that are raced out and whose answers are not kept.
     pub(super) raced_out: HashMap<JobId, RacedOut>,
-    /// Points whose race was left to the values on all examples, and whose answers may be gone.
-    pub(super) whole: HashSet<WholePoint>,
+    /// Points whose race was left to the values on all examples, and whose answers are not kept, with the point that they raced against.
+    pub(super) whole: HashMap<JobId, JobId>,
     /// The values of the goals of merges on the selection split, if the sweep has goals.
     pub(super) goals: HashMap<JobId, Vec<f64>>,
     /// The coefficients that jobs have learned.
     pub(super) learned: HashMap<JobId, LearnedWeights>,
 }
 
-/// A point of a search that a race with another one has not decided about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct WholePoint {
-    /// The index of the search.
-    pub(super) search: usize,
-    pub(super) id: JobId,
-    /// The other point.
-    pub(super) by: JobId,
-}
-
 /// A point that is raced out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RacedOut {
-    /// The index of the search in which it lost.
-    pub(super) search: usize,
     /// The point that it lost against.
     pub(super) by: JobId,
     /// How many examples of it were answered.
     pub(super) examples: u64,
     /// The number of examples of the split.
     pub(super) of: u64,
-    /// Another search reads its answers again.
-    pub(super) is_recalled: bool,
 }
 
 /// The status of a job that has ended.

@@ -40,8 +40,6 @@ pub(super) struct ActiveSearch {
     waiting: VecDeque<WaitingReplicate>,
     /// The races of its points, if the sweep races.
     races: Option<Races>,
-    /// A point that may enter once its answers, which are forgotten, are [recalled](Known::recall).
-    returning: Option<Candidate>,
 }
 
 /// A requested point with one of its seeds.
@@ -68,9 +66,9 @@ impl Searches {
         let ties = if sweep.evaluation.benchmark.is_joint() { Ties::First } else { Ties::Last };
         let seeks_trade_offs = !sweep.goals.is_empty();
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
-        let active = |(index, search): (usize, &Search)| {
+        let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
-            let races = |racing| Races::new(index, racing, state.follows_leaders(), state.bound());
+            let races = |racing| Races::new(racing, state.follows_leaders(), state.bound());
             let races = sweep.racing.clone().map(races);
             Ok(ActiveSearch {
                 search: search.clone(),
@@ -79,10 +77,9 @@ impl Searches {
                 groups: Groups::new(),
                 waiting: VecDeque::new(),
                 races,
-                returning: None,
             })
         };
-        let all = sweep.searches.iter().enumerate().map(active).collect::<Result<_, StrategyError>>()?;
+        let all = sweep.searches.iter().map(active).collect::<Result<_, StrategyError>>()?;
         Ok(Self { all, best: None, ends_early: false, is_cut_short: false })
     }
 
@@ -115,18 +112,6 @@ impl Searches {
     /// The races that are over, since the last call.
     pub(super) fn take_settled(&mut self) -> Vec<Settled> {
         self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_settled).collect()
-    }
-
-    /// Whether the answers of a point may be forgotten. Where there are several searches, those of one with a value are kept: to read
-    /// it again would take the value from the others meanwhile.
-    pub(super) fn may_forget(&self, settled: &Settled) -> bool {
-        let mut races = self.all.iter().filter_map(|search| search.races.as_ref());
-        (self.all.len() == 1 || settled.is_lost) && !races.any(|races| races.needs_answers(&settled.id))
-    }
-
-    /// The points whose answers searches need again.
-    pub(super) fn returning(&self) -> Vec<JobId> {
-        self.all.iter().filter_map(|search| search.returning.as_ref()).map(|candidate| candidate.id).collect()
     }
 
     pub(super) fn is_cut_short(&self) -> bool {
@@ -226,15 +211,7 @@ impl ActiveSearch {
             if !races.has_room() {
                 break;
             }
-            let next = match self.returning.take() {
-                Some(candidate) => NextPoint::Evaluate(Box::new(candidate)),
-                None => self.state.next(&RacedResults { results: read, races: Some(&races) })?,
-            };
-            match next {
-                NextPoint::Evaluate(candidate) if races.lacks_answers(&candidate.id, known) => {
-                    self.returning = Some(*candidate);
-                    break;
-                }
+            match self.state.next(&RacedResults { results: read, races: Some(&races) })? {
                 NextPoint::Evaluate(candidate) => races.enter(*candidate, self.state.scan(), known),
                 NextPoint::Complete(candidate) => races.complete(candidate.id),
                 NextPoint::Wait => break,

@@ -75,7 +75,9 @@ impl Keys {
         reference.iter().for_each(|reference| keys.reference(reference));
         if let Some(Racing { error_rate, slice, indifference, round, seed }) = racing {
             keys.put("racing.error_rate", error_rate);
-            keys.put("racing.slice", slice);
+            if let Some(slice) = slice {
+                keys.put("racing.slice", slice);
+            }
             keys.put("racing.indifference", indifference);
             keys.put("racing.round", round);
             keys.put("racing.seed", seed);

@@ -26,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 /// Every point is evaluated once, even if several scans pass over it. No other point is read: what is evaluated ahead for idle
 /// workers ([`Linear::ahead`]) stays unread unless the search comes to it.
 ///
-/// In a race, a point may be better than all points before without a value ([`PointResult::Leader`]): the search then asks for the
+/// In a race, a point may stand above all points before without a value ([`PointResult::Leader`]): the search then asks for the
 /// value only where it has to compare the point with a later one, and of its choice. A point that is raced out counts as worse. It was
 /// held against the best point of all scans, so that the second and later scans of a race may stop at a value, or pass over one, where
 /// a search with all values would not.
@@ -184,7 +184,7 @@ impl Linear {
             let is_best = self.beats_incumbent(best, known)?;
             return Ok(if is_best { Some(best.clone()) } else { self.incumbent.clone() });
         }
-        // What a failed leader replaced was better than all before it as well.
+        // What a failed leader replaced stands above all before it as well.
         let mut standing: Option<Standing> = None;
         for point in all.filter(|point| point.can_be_best() && !has_failed(point)) {
             let is_better = standing.as_ref().map_or(Ok(true), |best| point.replaces(best, &self.ranking, known))?;

@@ -11,7 +11,8 @@ pub enum PointResult {
     Missing,
     /// The point lost a race against the best point before it. It is worse; its value is not known.
     Eliminated,
-    /// The point won a race against the best point before it, and is better than all points before. Its value may not be known yet.
+    /// The point won a race against the best point before it: it is better, or not worse by more than the indifference. The search goes on
+    /// from it. Its value may not be known yet.
     /// Only searches for which [`SearchState::follows_leaders`](super::SearchState::follows_leaders) holds see this.
     Leader,
 }

@@ -1,10 +1,7 @@
 //! Single answers of merges, which races are decided by.
 
 use super::Known;
-use crate::plan::{
-    races::Settled,
-    results::{RacedOut, WholePoint},
-};
+use crate::plan::{races::Settled, results::RacedOut};
 use jobs::{JobId, JobResult, KnownAnswers, Metric, Raced, Slice, Subject, TaskShare};
 
 impl Known {
@@ -38,10 +35,8 @@ impl Known {
         let rank = self.rank();
         let answers = self.results.answers.entry(whole).or_insert_with(|| KnownAnswers::new(rank, sizes));
         let is_added = answers.add(result);
-        let slices = self.results.slices.entry(whole).or_default();
-        // A slice may be read again: see `recall`.
-        if is_added && meaning.slice.is_some() && !slices.contains(&result.job) {
-            slices.push(result.job);
+        if is_added && meaning.slice.is_some() {
+            self.results.slices.entry(whole).or_default().push(result.job);
         }
     }
 
@@ -72,61 +67,44 @@ impl Known {
 
     /// What a race has decided about a point by.
     pub(in crate::plan) fn raced(&self, job: &JobId, led: bool) -> Option<Raced> {
-        let forgotten = self.results.raced_out.get(job);
         let Some(answers) = self.answers(job) else {
-            let RacedOut { examples, of, .. } = *forgotten?;
+            let RacedOut { by: _, examples, of } = *self.results.raced_out.get(job)?;
             return Some(Raced { led, examples, of });
         };
-        // Another search may have read a part of them again.
-        let examples = answers.known().max(forgotten.map_or(0, |forgotten| forgotten.examples));
-        Some(Raced { led, examples, of: examples_of(answers) })
+        Some(Raced { led, examples: answers.known(), of: examples_of(answers) })
     }
 
-    /// Whether a point is known to lose in a search against another one, so that its answers are not needed. Another search has
-    /// another error rate, and decides by itself.
-    pub(in crate::plan) fn is_raced_out(&self, search: usize, job: &JobId, by: &JobId) -> bool {
-        let raced_out = self.results.raced_out.get(job);
-        raced_out.is_some_and(|raced_out| raced_out.search == search && raced_out.by == *by)
+    /// Whether a point is known to lose against another one, so that its answers are not needed.
+    pub(in crate::plan) fn is_raced_out(&self, job: &JobId, by: &JobId) -> bool {
+        self.results.raced_out.get(job).is_some_and(|raced_out| raced_out.by == *by)
     }
 
-    /// Whether a race of a search is known to leave a point to the values on all examples.
-    pub(in crate::plan) fn is_whole(&self, search: usize, job: &JobId, by: &JobId) -> bool {
-        self.results.whole.contains(&WholePoint { search, id: *job, by: *by })
+    /// Whether a race with another point is known to leave a point to the values on all examples.
+    pub(in crate::plan) fn is_whole(&self, job: &JobId, by: &JobId) -> bool {
+        self.results.whole.get(job) == Some(by)
     }
 
-    /// Keeps how a race has ended, for a plan that starts from these results.
+    /// Notes how a race has ended, and forgets the answers of the point unless it is the `incumbent` now: two bits for each example are too
+    /// many if there are very many points.
+    ///
+    /// Another search of the sweep may hold the same point against another one, by another error rate. Where there are several, answers
+    /// are kept, and no decision is passed on.
     pub(in crate::plan) fn note_settled(&mut self, settled: Settled) {
-        let Settled { search, id, by, is_lost } = settled;
-        self.results.whole.extend(by.filter(|_| !is_lost).map(|by| WholePoint { search, id, by }));
-    }
-
-    /// Forgets the answers of a point that no race needs now: two bits for each example are too many if there are very many points.
-    /// Another search may need them later, and [recalls](Self::recall) them.
-    pub(in crate::plan) fn forget_answers(&mut self, settled: Settled) {
-        let Settled { search, id, by, is_lost } = settled;
+        if self.frozen.sweep().searches.len() > 1 {
+            return;
+        }
+        let Settled { id, by, is_lost, is_incumbent } = settled;
+        if let Some(by) = by.filter(|_| !is_lost) {
+            self.results.whole.insert(id, by);
+        }
+        if is_incumbent {
+            return;
+        }
         let Some(answers) = self.results.answers.remove(&id) else { return };
-        if let (true, Some(by)) = (is_lost, by) {
-            let before = self.results.raced_out.get(&id).map_or(0, |before| before.examples);
-            let examples = answers.known().max(before);
-            let raced_out = RacedOut { search, by, examples, of: examples_of(&answers), is_recalled: false };
+        if let Some(by) = by.filter(|_| is_lost) {
+            let raced_out = RacedOut { by, examples: answers.known(), of: examples_of(&answers) };
             self.results.raced_out.insert(id, raced_out);
         }
-    }
-
-    /// Whether the answers of a point were known, and are forgotten.
-    pub(in crate::plan) fn has_forgotten(&self, job: &JobId) -> bool {
-        let is_forgotten = self.results.raced_out.get(job).is_some_and(|raced_out| !raced_out.is_recalled);
-        is_forgotten && !self.results.answers.contains_key(job)
-    }
-
-    /// Forgets that the slices of a point have ended, so that a race asks for them again, and returns them. A run finds their results in
-    /// the store.
-    pub(in crate::plan) fn recall(&mut self, job: &JobId) -> Vec<JobId> {
-        if let Some(raced_out) = self.results.raced_out.get_mut(job) {
-            raced_out.is_recalled = true;
-        }
-        let slices = self.slices(job).to_vec();
-        slices.into_iter().filter(|slice| self.results.statuses.remove(slice).is_some()).collect()
     }
 
     /// Whether the sizes of the tasks on the selection split are known, or never will be, if a race needs them.

@@ -31,7 +31,7 @@ pub(super) enum State {
 pub(super) enum Verdict {
     /// It is worse than the incumbent.
     Eliminated,
-    /// It is better than all candidates before.
+    /// It is better than the incumbent, or not worse by more than the indifference.
     Leader,
     /// Its result on all examples is what counts.
     Whole,

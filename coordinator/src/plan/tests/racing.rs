@@ -250,6 +250,44 @@ fn a_metric_of_one_task_draws_from_that_task_alone() {
     assert_eq!(chosen(&raced.outcome, "knots_ties").scaling, Some(0.3));
 }
 
+/// The examples of the first slice of each point of a linear search over λ and then the density, by the density of the point.
+fn first_slices(racing: &str) -> BTreeMap<bool, Vec<Vec<Vec<u64>>>> {
+    let raced = run(&["method=linear", FINE, racing], 4, &|_| false, &mut first);
+    let mut slices: BTreeMap<bool, Vec<_>> = BTreeMap::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for job in raced.issued.iter().filter(|job| job.is_slice()) {
+        assert!(seen.insert(job.id), "{} was issued twice", job.label);
+        let meaning = meaning(&job.job);
+        let is_first = meaning.slice.as_ref().is_some_and(|slice| slice.from == 0);
+        // The first scan leaves the density at 0.2, which is none of those of the second.
+        let is_second_scan = !job.label.contains("density=0.2");
+        if is_first {
+            slices.entry(is_second_scan).or_default().push(meaning.slice_examples().unwrap().unwrap());
+        }
+    }
+    slices
+}
+
+#[test]
+fn the_points_of_a_scan_answer_the_same_examples_and_the_next_scan_has_others() {
+    let mut slices = first_slices("racing={slice: 100}");
+    // The best point of the first scan is the incumbent of the second.
+    let of_second = slices[&true][0].clone();
+    let all = slices[&false].len();
+    slices.get_mut(&false).unwrap().retain(|slice| *slice != of_second);
+    assert_eq!(all - slices[&false].len(), 1);
+    assert!(slices[&false].len() >= 3 && slices[&true].len() >= 3, "{}", slices[&true].len());
+    for scan in slices.values() {
+        assert!(scan.iter().all(|slice| *slice == scan[0]));
+    }
+    assert_ne!(slices[&false][0], slices[&true][0]);
+    // Another seed has other sequences in all of its scans.
+    let others = first_slices("racing={slice: 100, seed: 1}");
+    for other in others.values() {
+        assert!(slices.values().all(|scan| scan[0] != other[0]));
+    }
+}
+
 #[test]
 fn slices_count_as_no_jobs_of_their_own() {
     let plan = |overrides: &[&str]| SweepPlan::new(frozen(overrides)).unwrap().bound();

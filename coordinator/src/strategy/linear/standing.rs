@@ -53,7 +53,8 @@ impl Standing {
 
     /// Whether the point replaces `old` as the best, or the point whose value has to be known first.
     ///
-    /// A leader is better than every point that was read before, whatever is known of the values: so the same evidence leads the same
+    /// A leader stands above every point that was read before, whatever is known of the values, also where the race was indifferent to a
+    /// small difference: so the same evidence leads the same
     /// way, also after a resume that knows more values.
     pub(super) fn replaces(
         &self,
