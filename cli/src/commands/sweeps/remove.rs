@@ -79,16 +79,15 @@ impl Results {
 async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
     let remove_result = |job: JobId| async move {
         store.remove_result(&job).await?;
+        // What a job that failed has kept, such as a leg that rested.
+        store.remove_checkpoint(&job).await?;
         store.clear_failures(&job).await.map(drop)
     };
     let ended = stream::iter(jobs.ended.iter().chain(&jobs.slices).copied().map(remove_result));
     ended.buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
-    // What a leg kept when it rested, if it has ended without a worker that deleted it.
-    for job in jobs.artefacts.iter().chain(&jobs.ended) {
-        store.remove_checkpoint(job).await?;
-    }
     for job in &jobs.artefacts {
         store.remove_artefact(job).await?;
+        store.remove_checkpoint(job).await?;
         store.clear_failures(job).await?;
     }
     Ok(())
