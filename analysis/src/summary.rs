@@ -1,6 +1,7 @@
 mod beaten;
 mod build;
 mod condition;
+mod devices;
 mod lines;
 mod normalised;
 mod optimism;

@@ -5,6 +5,10 @@ use candle_core::Device;
 use evaluation::{ImageModel, Watch, accuracy};
 use jobs::Precision;
 
+/// Images that may differ beyond what was measured: answers near a tie depend on the order of sums, which the processor's instructions
+/// decide.
+const SLACK: usize = 1;
+
 /// A model and what was measured of it.
 struct Case {
     name: &'static str,
@@ -44,7 +48,7 @@ fn right_answers_in_16_bits_differ_from_those_in_f32_by_no_more_than_was_measure
             let said =
                 format!("{name}, {task}: {} right, {} in f32, {differ} images differ", count(found), count(exact));
             println!("{said}");
-            assert!(count(exact).abs_diff(count(found)) <= most && differ <= most_images, "{said}");
+            assert!(count(exact).abs_diff(count(found)) <= most + SLACK && differ <= most_images + SLACK, "{said}");
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn memory_needs(
     let need = |device| {
         let threads = threads.unwrap_or_else(num_cpus::get_physical);
         let on_host = device == DeviceKind::Processor;
-        let place = Placement { on_host, precision: sweep.evaluation.precision.on(device), threads, longest };
+        let place = Placement { on_host, precision: sweep.precision_on(device), threads, longest };
         Ok::<_, CheckError>(base.memory(place, &modules)?.map(MemoryNeed::from))
     };
     let needs = need(DeviceKind::Processor)?.zip(need(DeviceKind::Gpu)?);

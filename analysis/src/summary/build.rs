@@ -2,6 +2,7 @@ use super::{
     Counts, Kind, RacedPoint, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     beaten::beaten_by,
     condition::ill_conditioned,
+    devices::mixed_devices,
     normalised::{Own, normalised_interval},
     optimism::optimism,
     published::{ReferenceSummary, publish},
@@ -48,7 +49,11 @@ impl Summary {
         mark_chosen(&mut rows, outcome);
         publish(&mut rows, outcome);
         let beaten_by = beaten_by(&rows, outcome, results);
-        let notes = optimism(outcome, results).into_iter().chain(ill_conditioned(&rows)).collect();
+        let notes = optimism(outcome, results)
+            .into_iter()
+            .chain(ill_conditioned(&rows))
+            .chain(mixed_devices(outcome, results))
+            .collect();
         Self {
             version: Self::VERSION,
             sweep: outcome.sweep.clone(),

@@ -350,6 +350,20 @@ async fn a_sweep_sums_up_all_its_jobs_and_tells_each_problem_once() {
 }
 
 #[test]
+fn results_in_16_bits_of_processors_and_gpus_are_told() {
+    let mut made = Made::small();
+    let notes = |made: &Made| Summary::build(&made.outcome, &made.results, None).notes;
+    let jobs: Vec<jobs::JobId> = made.results.found.keys().copied().take(2).collect();
+    made.results.found.get_mut(&jobs[0]).unwrap().run.device = "cuda:0".to_owned();
+    assert!(notes(&made).is_empty(), "in f32 they are the same but for the order of sums");
+    for job in &jobs {
+        made.results.found.get_mut(job).unwrap().meaning.precision = jobs::Precision::Bf16;
+    }
+    let told = notes(&made);
+    assert!(told[0].starts_with("1 results in 16 bits come from processors and 1 from GPUs"), "{told:?}");
+}
+
+#[test]
 fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
     let mut made = Made::small();
     assert!(Summary::build(&made.outcome, &made.results, None).notes.is_empty());

@@ -92,7 +92,9 @@ fn the_paper_s_training_is_planned_by_the_headers_of_its_base() {
     let place = Place::new();
     base(&place);
     let sweep = mini8().join("../vision8/vit-b-32-from-scratch.yaml");
-    let args = ["plan", sweep.to_str().unwrap(), "--json", "-o", "base=base"];
+    // Relative to the sweep file, it would be looked for among the examples.
+    let base = format!("base={}", place.path("base").display());
+    let args = ["plan", sweep.to_str().unwrap(), "--json", "-o", &base];
     let plan = place.run_online(&args).succeeds().json();
     let training = plan["training"].as_array().unwrap();
     assert_eq!(training.len(), 8);

@@ -1,5 +1,5 @@
 use super::keys::Keys;
-use jobs::{Digest, EVALUATION_SEMANTICS, HeadSpec, Manifest, Task};
+use jobs::{Digest, EVALUATION_SEMANTICS, HeadSpec, Manifest, Task, evaluation_semantics};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,7 +40,8 @@ pub(crate) fn setup(manifest: &Manifest) -> Digest {
     let is_shared = |input: &str| !input.starts_with("adapters.") && !is_own_head(input) && !is_trained_on(input);
     let shared = manifest.digests.iter().filter(|(input, _)| is_shared(input));
     Digest::of_json(&Setup {
-        evaluation: EVALUATION_SEMANTICS,
+        // A manifest states its precision.
+        evaluation: manifest.sweep.evaluation.precision.stated().map_or(EVALUATION_SEMANTICS, evaluation_semantics),
         values: values.map(|(key, entry)| (key.as_str(), &entry.value)).collect(),
         lists: &keys.lists,
         digests: shared.map(|(input, digest)| (input.as_str(), digest)).collect(),

@@ -9,7 +9,7 @@ use crate::{
     model::host::{
         activation::{gelu, quick_gelu},
         kernels::{layer_norm, softmax},
-        pairs::rounded_bits,
+        pairs::nearest_bits,
     },
 };
 use candle_core::WithDType;
@@ -45,7 +45,7 @@ impl Number for bf16 {
 
     fn narrow(to: &mut [Self], from: &[f32]) {
         let numbers = to.iter_mut().zip(from);
-        arch().dispatch(|| numbers.for_each(|(to, x)| *to = Self::from_bits((rounded_bits(*x) >> 16) as u16)));
+        arch().dispatch(|| numbers.for_each(|(to, x)| *to = Self::from_bits((nearest_bits(*x) >> 16) as u16)));
     }
 }
 
@@ -115,4 +115,22 @@ fn by_blocks<T: Number>(count: usize, columns: usize, mut make: impl FnMut(Range
         T::narrow(to, wide);
     }
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_bf16_as_other_devices_round_them() {
+        let tiny = f32::from_bits(0x0001_8000);
+        let numbers =
+            [0.0, -0.0, 1.0, -1.003_906_2, 3.4e38, f32::INFINITY, 1e-38, tiny, -tiny, f32::MIN_POSITIVE / 3.0];
+        let mut rounded = [bf16::ZERO; 10];
+        bf16::narrow(&mut rounded, &numbers);
+        assert_eq!(rounded.map(bf16::to_bits), numbers.map(|x| bf16::from_f32(x).to_bits()));
+        let mut nan = [bf16::ZERO];
+        bf16::narrow(&mut nan, &[f32::NAN]);
+        assert!(nan[0].is_nan());
+    }
 }

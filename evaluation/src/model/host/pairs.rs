@@ -34,16 +34,21 @@ pub(crate) fn pairs_of(inputs: usize) -> usize {
     inputs.div_ceil(2)
 }
 
-/// Rounds a number to `bf16`: to the nearest, ties to even, and to zero below 2⁻¹²⁶ in magnitude. Its bits are the upper half, and the lower
-/// half is zero. NaN stays NaN.
+/// Rounds a number to `bf16`: to the nearest, ties to even. Its bits are the upper half, and the lower half is zero. NaN stays NaN.
 #[inline(always)]
-pub(crate) fn rounded_bits(x: f32) -> u32 {
+pub(crate) fn nearest_bits(x: f32) -> u32 {
     /// Makes NaN of a NaN that has its mark in the lower half alone.
     const QUIET: u32 = 0x0040_0000;
     let bits = x.to_bits();
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    let rounded = if nearest & EXPONENT == 0 { bits & SIGN } else { nearest };
-    (if x.is_nan() { bits | QUIET } else { rounded }) & UPPER
+    (if x.is_nan() { bits | QUIET } else { nearest }) & UPPER
+}
+
+/// Rounds a number as products take it: as [`nearest_bits`] does, and to zero below 2⁻¹²⁶ in magnitude.
+#[inline(always)]
+pub(crate) fn rounded_bits(x: f32) -> u32 {
+    let nearest = nearest_bits(x);
+    if nearest & EXPONENT == 0 { nearest & SIGN } else { nearest }
 }
 
 /// The pair of two inputs, each rounded to `bf16`.
