@@ -209,7 +209,7 @@ impl<'a> Check<'a> {
         modules: &BTreeSet<String>,
     ) -> Result<Option<DeviceData>, CheckError> {
         let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-        let precision = self.sweep.evaluation.precision.on(DeviceKind::Gpu);
+        let precision = self.sweep.precision_on(DeviceKind::Gpu);
         let Some(model) = base.image_residency(precision, &modules)? else { return Ok(None) };
         let evaluated = self.sweep.splits();
         let mut splits = Vec::new();
