@@ -14,7 +14,7 @@ const MAX_WAITING: usize = 1000;
 
 /// The shortest time between two sends. Workers with jobs of a millisecond would otherwise send one message more for each job, as
 /// costly for the broker as the job's own. A worker with longer jobs announces each of them at once.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Announcements that are sent together.
 const MAX_TOGETHER: usize = 100;

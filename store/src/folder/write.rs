@@ -69,17 +69,31 @@ fn write_whole(
         // Saves work. The rename below decides.
         return Ok(Put::Exists);
     }
-    create_folder(path.parent().unwrap_or(root))?;
-    create_folder(temporary)?;
-    let mut file = readable_by_others(tempfile::Builder::new().prefix("write-")).tempfile_in(temporary)?;
+    // The folders are almost always there: whether they are is not asked beforehand.
+    let made = || readable_by_others(tempfile::Builder::new().prefix("write-")).tempfile_in(temporary);
+    let mut file = match made() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_folder(temporary)?;
+            made()?
+        }
+        file => file?,
+    };
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
-    let put = give_name(file, path, collision)?;
+    let named = match give_name(file, path, collision) {
+        Err(PersistError { error, file }) if error.kind() == io::ErrorKind::NotFound => {
+            create_folder(path.parent().unwrap_or(root))?;
+            give_name(file, path, collision)
+        }
+        named => named,
+    };
+    let put = named.map_err(|PersistError { error, .. }| error)?;
     sync_folder_of(path)?;
     Ok(put)
 }
 
-fn give_name(file: NamedTempFile, path: &Path, collision: Collision) -> io::Result<Put> {
+/// Gives the file its name. An error gives it back.
+fn give_name(file: NamedTempFile, path: &Path, collision: Collision) -> Result<Put, PersistError> {
     let named = match collision {
         Collision::Keep => file.persist_noclobber(path),
         Collision::Replace => file.persist(path),
@@ -91,7 +105,7 @@ fn give_name(file: NamedTempFile, path: &Path, collision: Collision) -> io::Resu
         {
             Ok(Put::Exists)
         }
-        Err(PersistError { error, .. }) => Err(error),
+        Err(error) => Err(error),
     }
 }
 
