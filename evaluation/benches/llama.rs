@@ -5,10 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
+#[path = "made/numbers.rs"]
+mod numbers;
+
 use candle_core::{DType, Device, Tensor};
 use divan::{Bencher, counter::ItemsCount};
 use evaluation::{DecoderModel, Delta, Texts, Watch};
 use jobs::Precision;
+use numbers::numbers;
 use std::collections::HashMap;
 
 fn main() {
@@ -34,17 +38,6 @@ const LLAMA_3_8B_LAYERS: Shape =
     Shape { width: 4096, mlp: 14_336, layers: 2, heads: 32, kv_heads: 8, stored: DType::BF16, texts: 51 };
 
 const VOCABULARY: usize = 4096;
-
-/// A repeatable number in ±`scale`.
-fn numbers(shape: &[usize], scale: f32, seed: &mut u32) -> Tensor {
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((*seed >> 8) as f32 / 8_388_608.0 - 1.0) * scale
-        })
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
 
 fn weights(s: Shape) -> HashMap<String, Tensor> {
     let mut all = HashMap::new();

@@ -1,8 +1,12 @@
 //! Image towers with made-up weights, and images for them: only shapes matter.
 
-use candle_core::{Device, Tensor};
+#[path = "numbers.rs"]
+mod numbers;
+
+use candle_core::Tensor;
 use evaluation::{Embedded, ImageModel, Images, ModelError, Preprocess, Source, Watch};
 use jobs::{DataFiles, Rows};
+use numbers::numbers;
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 /// The shape of an image tower.
@@ -22,17 +26,6 @@ pub(crate) const MINI8: Shape =
     Shape { image: 32, patch: 8, width: 192, mlp: 384, layers: 6, heads: 3, projection: 128, images: 600 };
 pub(crate) const VIT_B_32: Shape =
     Shape { image: 224, patch: 32, width: 768, mlp: 3072, layers: 12, heads: 12, projection: 512, images: 40 };
-
-/// A repeatable number in ±`scale`.
-fn numbers(shape: &[usize], scale: f32, seed: &mut u32) -> Tensor {
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((*seed >> 8) as f32 / 8_388_608.0 - 1.0) * scale
-        })
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
 
 fn weights(s: Shape) -> HashMap<String, Tensor> {
     let mut all = HashMap::new();
