@@ -9,7 +9,7 @@ const LOCAL: [u64; 8] = [
     0x9123_683e, // btrfs
     0x2fc1_2fc1, // zfs
     0xf2f5_2010, // f2fs
-    0x794c_7630, // overlayfs: over one of these
+    0x794c_7630, // overlayfs: over one of these, as a rule
     0xca45_1a4e, // bcachefs
 ];
 
