@@ -27,11 +27,11 @@ use jobs::{DataFiles, DataSpec, Digest, Precision, Rows, TrainFamily};
 use std::path::Path;
 
 /// A resident base model of a family, with what belongs to it: its image processor, tokenizer or text tower.
-pub trait ModelFamily: Sized + Send + 'static {
+pub trait ModelFamily: Sized + Send + Sync + 'static {
     /// The base model, and what updates make of it.
     type Model: Model<Examples = Self::Examples>;
     /// A split of a task as it is read, such as decoded images.
-    type Split;
+    type Split: Send;
     /// A split as models take it, prepared once for all models of one base.
     type Examples: Examples;
 
@@ -107,6 +107,15 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// The model does not take such examples, the device fails, or the caller cancels.
     fn prepare(&self, split: Self::Split, budget_bytes: u64, watch: &Watch<'_>) -> Result<Self::Examples, ModelError>;
+
+    /// Places examples on the device that were [prepared](Self::prepare) without room for them there, within `budget_bytes`. What has its
+    /// place, or has none there at any time, stays as it is.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn place(&self, _examples: &Self::Examples, _budget_bytes: u64) -> Result<(), ModelError> {
+        Ok(())
+    }
 
     /// The base for gradients, read from its files again: every matrix takes four bytes a number, in memory of the processor.
     ///

@@ -428,6 +428,17 @@ enum Tokens {
     Images(Arc<Images>),
 }
 
+impl HostBytes for Embedded {
+    fn host_bytes(&self) -> u64 {
+        match &self.tokens {
+            Tokens::Host(tokens) => size_of_val(tokens.as_slice()) as u64,
+            Tokens::Device(steps) => steps.iter().map(Accelerator::host_bytes).sum(),
+            Tokens::Pixels(steps) => steps.iter().map(HostBytes::host_bytes).sum(),
+            Tokens::Images(images) => images.memory_bytes(),
+        }
+    }
+}
+
 impl Embedded {
     /// Number of images.
     pub fn len(&self) -> usize {

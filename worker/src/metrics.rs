@@ -24,6 +24,7 @@ pub struct Metrics {
     examples: Family<Label, Counter>,
     tokens: Counter,
     lookups: Family<[(&'static str, &'static str); 2], Counter>,
+    read_ahead: Counter,
 }
 
 /// How a worker settled a job.
@@ -101,6 +102,7 @@ impl Default for Metrics {
             examples: Family::default(),
             tokens: Counter::default(),
             lookups: Family::default(),
+            read_ahead: Counter::default(),
         };
         // A series that starts with its first event starts at 1, and no rate and no increase shows that event.
         for outcome in Outcome::ALL {
@@ -126,6 +128,7 @@ impl Metrics {
         registry.register("examples", "Images or texts that models were evaluated on", self.examples.clone());
         registry.register("tokens", "Tokens of texts that models were evaluated on", self.tokens.clone());
         registry.register("cache_lookups", "Lookups in the caches of the engine", self.lookups.clone());
+        registry.register("splits_read_ahead", "Splits that were read beside an evaluation", self.read_ahead.clone());
     }
 
     pub(crate) fn settled(&self, outcome: Outcome) {
@@ -161,6 +164,17 @@ impl Metrics {
     pub(crate) fn texts(&self, count: u64, tokens: u64) {
         self.examples.get_or_create(&[("kind", "text")]).inc_by(count);
         self.tokens.inc_by(tokens);
+    }
+
+    /// Counts a split that was read while the one before it was evaluated.
+    pub(crate) fn read_ahead(&self) {
+        self.read_ahead.inc();
+    }
+
+    /// How many splits were read ahead.
+    #[cfg(test)]
+    pub(crate) fn splits_read_ahead(&self) -> u64 {
+        self.read_ahead.get()
     }
 
     /// Counts a lookup in `cache`.

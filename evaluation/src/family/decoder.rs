@@ -6,15 +6,16 @@ use super::{
 };
 use crate::{
     BlockShape, ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice,
-    Features, GradientTower, Head, Limits, MakeExamples, ModelError, ModelKind, Module, Observed, PairTokenizer,
-    PerTaskScore, PlacedTexts, Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts,
-    TrainExamples, TransferCounts, Watch, classify, decoder, notes, open_device, score,
+    Features, GradientTower, Head, HostBytes, Limits, MakeExamples, ModelError, ModelKind, Module, Observed,
+    PairTokenizer, PerTaskScore, PlacedTexts, Readout, ScoreError, Sequences, TextClasses, TextSource, TextStates,
+    Texts, TrainExamples, TransferCounts, Watch, classify, decoder, notes, open_device, score,
 };
 use files::MappedFile;
 use jobs::{Digest, Precision, TrainFamily};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 /// Made-up texts that a model is tried on, and the tokens of each.
@@ -35,8 +36,22 @@ pub struct TokenisedSplit {
     /// Classes of the head that the data set does not have.
     masked: Vec<u32>,
     classes: Option<TextClasses>,
-    /// The ids on the device, once prepared, if they have a place there.
-    placed: Option<PlacedTexts>,
+    /// Bytes that the ids take on a device, once prepared; 0 where they have no place.
+    place_bytes: u64,
+    /// The ids on the device, as soon as they have their place there.
+    placed: OnceLock<PlacedTexts>,
+}
+
+impl DecoderBase {
+    /// Opens a base like [`open`](ModelFamily::open) on the processor, but composed of the operations that other devices run, so that tests see
+    /// what these are sent. Slower there.
+    ///
+    /// # Errors
+    /// As [`open`](ModelFamily::open).
+    pub fn open_composed(folder: &Path, precision: Precision) -> Result<Self, ModelError> {
+        let model = DecoderModel::open_composed(folder, &open_device(DeviceChoice::Cpu)?, precision)?;
+        Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
+    }
 }
 
 impl ModelFamily for DecoderBase {
@@ -96,7 +111,7 @@ impl ModelFamily for DecoderBase {
         texts.check_vocabulary(&tokenizer, config.vocabulary)?;
         texts.check_positions(config.positions)?;
         let masked = text.mask_classes.iter().copied().collect();
-        Ok(TokenisedSplit { texts, masked, classes, placed: None })
+        Ok(TokenisedSplit { texts, masked, classes, place_bytes: 0, placed: OnceLock::new() })
     }
 
     // In the memory of the processor token ids are small, a million of them four megabytes: they count for nothing there, and are kept by
@@ -120,8 +135,19 @@ impl ModelFamily for DecoderBase {
         budget_bytes: u64,
         _watch: &Watch<'_>,
     ) -> Result<TokenisedSplit, ModelError> {
-        let placed = self.model.place(&split.texts, budget_bytes)?;
-        Ok(TokenisedSplit { placed, ..split })
+        let prepared = TokenisedSplit { place_bytes: self.model.placed_bytes(&split.texts), ..split };
+        self.place(&prepared, budget_bytes)?;
+        Ok(prepared)
+    }
+
+    fn place(&self, examples: &TokenisedSplit, budget_bytes: u64) -> Result<(), ModelError> {
+        if examples.placed.get().is_none()
+            && let Some(placed) = self.model.place(&examples.texts, budget_bytes)?
+        {
+            // Where another thread was faster, its copy stays.
+            drop(examples.placed.set(placed));
+        }
+        Ok(())
     }
 
     fn gradient_tower(&self) -> Result<GradientTower<f32>, ModelError> {
@@ -172,7 +198,7 @@ impl Model for DecoderModel {
     }
 
     fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
-        match &examples.placed {
+        match examples.placed.get() {
             Some(placed) => self.features_of_placed(&examples.texts, placed, watch),
             None => self.features(&examples.texts, watch),
         }
@@ -206,14 +232,21 @@ impl Model for DecoderModel {
     }
 }
 
+impl HostBytes for TokenisedSplit {
+    fn host_bytes(&self) -> u64 {
+        (size_of::<u32>() * self.texts.tokens()) as u64
+    }
+}
+
 impl Examples for TokenisedSplit {
     fn count(&self) -> ExampleCount {
         ExampleCount::Texts { texts: self.texts.len(), tokens: self.texts.tokens() }
     }
 
     fn select(&self, places: &[u64]) -> Result<Self, ModelError> {
-        let Self { texts, masked, classes, placed: _ } = self;
-        Ok(Self { texts: texts.select(places), masked: masked.clone(), classes: classes.clone(), placed: None })
+        let Self { texts, masked, classes, place_bytes: _, placed: _ } = self;
+        let texts = texts.select(places);
+        Ok(Self { texts, masked: masked.clone(), classes: classes.clone(), place_bytes: 0, placed: OnceLock::new() })
     }
 
     fn truncated(&self) -> usize {
@@ -221,7 +254,11 @@ impl Examples for TokenisedSplit {
     }
 
     fn kept_bytes(&self) -> Option<u64> {
-        Some(self.placed.as_ref().map_or(0, PlacedTexts::bytes))
+        Some(self.placed.get().map_or(0, PlacedTexts::bytes))
+    }
+
+    fn unplaced_bytes(&self) -> u64 {
+        if self.placed.get().is_some() { 0 } else { self.place_bytes }
     }
 
     fn check_head(&self, head: &Head) -> Result<(), ClassError> {

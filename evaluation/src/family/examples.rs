@@ -1,4 +1,4 @@
-use crate::{ClassError, Features, Head, ModelError, PerTaskScore, Readout, ScoreError};
+use crate::{ClassError, Features, Head, HostBytes, ModelError, PerTaskScore, Readout, ScoreError};
 
 /// What a model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl ExampleCount {
 }
 
 /// A split of a task as models take it.
-pub trait Examples: Send + Sync + 'static {
+pub trait Examples: HostBytes + Send + Sync + 'static {
     /// How many there are.
     fn count(&self) -> ExampleCount;
 
@@ -72,6 +72,11 @@ pub trait Examples: Send + Sync + 'static {
 
     /// Bytes that count against the budget for splits while they are kept; `None` if keeping them would save nothing.
     fn kept_bytes(&self) -> Option<u64>;
+
+    /// Bytes that kept examples would take on a device with their place there, if they were kept without one for want of room; else 0.
+    fn unplaced_bytes(&self) -> u64 {
+        0
+    }
 
     /// Checks that the rows of a head bear the names of the classes, where this has to be known before features are.
     ///

@@ -93,10 +93,7 @@ impl<'a, J> Attempt<'a, J> {
         files: &FilesInUse,
         read: impl FnOnce() -> Result<T, JobError>,
     ) -> Result<T, JobError> {
-        tracing::trace!(?files, "an input was hashed, and is read now");
-        let done = read();
-        files.check()?;
-        done
+        read_unchanged(files, read)
     }
 
     /// An input, if its digest is still the one that the job names.
@@ -181,6 +178,14 @@ impl Attempt<'_> {
         }
         JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
     }
+}
+
+/// Reads files that were hashed; see [`Attempt::read`].
+pub(super) fn read_unchanged<T>(files: &FilesInUse, read: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
+    tracing::trace!(?files, "an input was hashed, and is read now");
+    let done = read();
+    files.check()?;
+    done
 }
 
 /// The adapter at `place`, if it is the one that a job names.

@@ -1,13 +1,16 @@
+#[cfg(test)]
+mod device_tests;
+
 use super::{
     EngineSettings,
     attempt::Attempt,
     heads::Heads,
     memory::check_memory,
     merges::Merges,
-    portion::{BEYOND, Portion},
+    portion::{BEYOND, Portion, TaskPlace},
     session::JobSession,
     session_key,
-    splits::{HeldSplits, SplitBudget, Splits},
+    splits::{Beside, HeldSplits, NextSplit, ReadAhead, SplitBudget, Splits},
     train::TrainJob,
 };
 use crate::{JobError, OutputFiles};
@@ -62,15 +65,12 @@ impl<F: ModelFamily> FamilySession<F> {
         let precision = attempt.job.meaning.precision;
         check_precision(precision, F::PRECISIONS, F::READS)?;
         let free = check_memory(folder, precision, settings)?;
-        Ok(Self {
-            base: F::open(folder, settings.device, precision)?,
-            header: BaseHeader::open(folder)?,
-            merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
-            splits: Splits::new(*budget, (*held).clone(), session_key(attempt.job.meaning), settings.cache.clone()),
-            heads: Heads::new(attempt.metrics),
-            sites: F::configuration(folder)?.input_sites(),
-            free,
-        })
+        let base = F::open(folder, settings.device, precision)?;
+        let splits = Splits::new(*budget, (*held).clone(), session_key(attempt.job.meaning), settings.cache.clone());
+        let merges = Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free);
+        let sites = F::configuration(folder)?.input_sites();
+        let heads = Heads::new(attempt.metrics);
+        Ok(Self { base, header: BaseHeader::open(folder)?, merges, splits, heads, sites, free })
     }
 
     /// Every task is scored with its own head: heads are never merged.
@@ -78,17 +78,22 @@ impl<F: ModelFamily> FamilySession<F> {
         let job = attempt.job;
         let stored = attempt.slices();
         let portion = Portion::of(job.meaning, &stored)?;
-        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for (place, task) in job.meaning.tasks.iter().enumerate().filter(|(place, _)| portion.has(*place)) {
+        let tasks = portion.tasks(&job.meaning.tasks);
+        let mut scores = Vec::with_capacity(tasks.len());
+        let mut ahead = None;
+        for (n, TaskPlace { place, task }) in tasks.iter().copied().enumerate() {
             let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
-            let examples = self.splits.get(attempt, &self.base, task)?;
+            let examples = self.splits.get_or_take(attempt, &self.base, task, &mut ahead)?;
             examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
-            let answers = portion.answers(place, &task.name, examples.count().examples(), |some| {
-                let some = some.map(|places| examples.select(places)).transpose()?;
-                let examples = some.as_ref().unwrap_or(&examples);
-                let features = features::<F>(attempt, model, examples)?;
-                let score = attempt.scoring(task, || examples.score(&features, &head))?;
-                Ok::<_, JobError>(score.right.iter().map(|right| if *right { 0 } else { BEYOND }).collect())
+            let next = self.splits.next(attempt, &self.base, &tasks[n + 1..], &examples, ahead.as_ref());
+            let answers = evaluate(attempt, next, &mut ahead, |attempt| {
+                portion.answers(place, &task.name, examples.count().examples(), |some| {
+                    let some = some.map(|places| examples.select(places)).transpose()?;
+                    let examples = some.as_ref().unwrap_or(&examples);
+                    let features = features::<F>(attempt, model, examples)?;
+                    let score = attempt.scoring(task, || examples.score(&features, &head))?;
+                    Ok::<_, JobError>(score.right.iter().map(|right| if *right { 0 } else { BEYOND }).collect())
+                })
             })?;
             scores.push(answers.per_task(&task.name, examples.truncated()));
         }
@@ -113,25 +118,30 @@ impl<F: ModelFamily> FamilySession<F> {
         let stored = attempt.slices();
         let portion = Portion::of(job.meaning, &stored)?;
         let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
-        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for (place, task) in job.meaning.tasks.iter().enumerate().filter(|(place, _)| portion.has(*place)) {
+        let tasks = portion.tasks(&job.meaning.tasks);
+        let mut scores = Vec::with_capacity(tasks.len());
+        let mut ahead = None;
+        for (n, TaskPlace { place, task }) in tasks.iter().copied().enumerate() {
             let missing = || JobError::Incomplete(format!("the joint head has no labels of `{}`", task.name));
             let rows = joint.rows_of(&task.name).ok_or_else(missing)?;
-            let examples = self.splits.get(attempt, &self.base, task)?;
-            let answers = portion.answers(place, &task.name, examples.count().examples(), |some| {
-                let some = some.map(|places| examples.select(places)).transpose().map_err(JobError::from)?;
-                let examples = some.as_ref().unwrap_or(&examples);
-                let Some(model) = model else {
-                    let experts = 0..job.meaning.adapters.len();
-                    let features = experts.map(|adapter| {
-                        let model = self.merges.expert(attempt, self.base.model(), &self.header, adapter)?;
-                        Ok::<_, EnsembleError>(features::<F>(attempt, &model, examples)?)
-                    });
-                    return Ok(evaluation::ensemble_hits(features, &joint.head, rows)?.ranks);
-                };
-                let features = features::<F>(attempt, model, examples)?;
-                let score = attempt.scoring(task, || evaluation::joint_hits(&features, &joint.head, rows))?;
-                Ok::<_, EnsembleError>(score.ranks)
+            let examples = self.splits.get_or_take(attempt, &self.base, task, &mut ahead)?;
+            let next = self.splits.next(attempt, &self.base, &tasks[n + 1..], &examples, ahead.as_ref());
+            let answers = evaluate(attempt, next, &mut ahead, |attempt| {
+                portion.answers(place, &task.name, examples.count().examples(), |some| {
+                    let some = some.map(|places| examples.select(places)).transpose().map_err(JobError::from)?;
+                    let examples = some.as_ref().unwrap_or(&examples);
+                    let Some(model) = model else {
+                        let experts = 0..job.meaning.adapters.len();
+                        let features = experts.map(|adapter| {
+                            let model = self.merges.expert(attempt, self.base.model(), &self.header, adapter)?;
+                            Ok::<_, EnsembleError>(features::<F>(attempt, &model, examples)?)
+                        });
+                        return Ok(evaluation::ensemble_hits(features, &joint.head, rows)?.ranks);
+                    };
+                    let features = features::<F>(attempt, model, examples)?;
+                    let score = attempt.scoring(task, || evaluation::joint_hits(&features, &joint.head, rows))?;
+                    Ok::<_, EnsembleError>(score.ranks)
+                })
             });
             let answers = answers.map_err(|error| match error {
                 EnsembleError::Score(source) => attempt.unscored(task, source),
@@ -141,6 +151,19 @@ impl<F: ModelFamily> FamilySession<F> {
         }
         Ok(scores)
     }
+}
+
+/// Evaluates the examples of a task, and reads the `next` split meanwhile if there is one.
+fn evaluate<'a, F: ModelFamily, T: Send>(
+    attempt: &mut Attempt<'a>,
+    next: Option<NextSplit<'_, 'a, F>>,
+    ahead: &mut Option<ReadAhead<'a, F::Split>>,
+    work: impl FnOnce(&mut Attempt<'a>) -> T + Send,
+) -> T {
+    let Some(next) = next else { return work(attempt) };
+    let Beside { done, read } = next.beside(attempt, work);
+    *ahead = read;
+    done
 }
 
 /// Refuses a precision in which a family is not evaluated. Computed in another one, the scores would be stored under an id that does

@@ -1,7 +1,7 @@
 //! The part of an evaluation that an attempt has to evaluate.
 
 use crate::JobError;
-use jobs::{HITS_AT, JobResult, KnownAnswers, Meaning, Slice, TaskScore};
+use jobs::{HITS_AT, JobResult, KnownAnswers, Meaning, Slice, TaskInput, TaskScore};
 use std::collections::BTreeMap;
 use tracing::warn;
 
@@ -23,6 +23,13 @@ pub(super) struct Portion<'a> {
     examples: Option<Vec<Vec<u64>>>,
     /// What is known at each rank that is counted, if anything is.
     known: Vec<KnownAnswers>,
+}
+
+/// A task of a job, and its number there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TaskPlace<'a> {
+    pub(super) place: usize,
+    pub(super) task: &'a TaskInput,
 }
 
 /// The answers to the examples that an evaluation is of.
@@ -64,9 +71,10 @@ impl<'a> Portion<'a> {
         self.examples.is_none() && self.known.is_empty()
     }
 
-    /// Whether the job has examples of a task.
-    pub(super) fn has(&self, task: usize) -> bool {
-        self.examples.as_ref().is_none_or(|examples| !examples[task].is_empty())
+    /// The tasks that the job has examples of.
+    pub(super) fn tasks(&self, tasks: &'a [TaskInput]) -> Vec<TaskPlace<'a>> {
+        let all = tasks.iter().enumerate().map(|(place, task)| TaskPlace { place, task });
+        all.filter(|of| self.examples.as_ref().is_none_or(|examples| !examples[of.place].is_empty())).collect()
     }
 
     /// The answers to the examples of a task, of which the split has `n`. `evaluate` gives the rank of each of the examples that it

@@ -1,12 +1,16 @@
+mod ahead;
 mod held;
+mod reader;
 
+pub(super) use ahead::{Beside, NextSplit, ReadAhead};
 pub(super) use held::HeldSplits;
 
-use super::{attempt::Attempt, place};
+use super::{attempt::Attempt, portion::TaskPlace};
 use crate::{JobError, metrics::Cache};
-use evaluation::{DiskCache, ExampleKind, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
+use evaluation::{ExampleKind, Examples, HostBytes, Limits, ModelFamily, SplitMemory};
 use held::SessionSplits;
-use jobs::{Digest, Rows, TaskInput};
+use jobs::{Digest, TaskInput};
+use reader::{ReadSplit, SplitReader};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// Bytes that the splits of all sessions may take together.
@@ -28,6 +32,17 @@ impl SplitBudget {
     fn reading(self, held_bytes: u64) -> u64 {
         let left = if self.is_shared() { self.host_bytes.saturating_sub(held_bytes) } else { self.host_bytes };
         left.max(LEAST_BYTES)
+    }
+
+    /// Bytes that the next split may take while it is read beside an evaluation of examples with `present_bytes` in the memory of the
+    /// processor; `None` if it has to wait for its turn.
+    ///
+    /// While a device of its own computes, the processor has nothing to do. Where models run on the processor, reading would take its
+    /// threads from the evaluation, whose steps are spread over all of them as decoding is: both together would take as long as one
+    /// after the other, and one more split would lie in memory.
+    fn reading_ahead(self, present_bytes: u64) -> Option<u64> {
+        let left = self.host_bytes.saturating_sub(present_bytes);
+        (!self.is_shared() && left > 0).then_some(left)
     }
 
     /// Bytes that a split may take which is prepared for one use, beside what is held.
@@ -74,12 +89,26 @@ impl<F: ModelFamily> Splits<F> {
         base: &F,
         task: &TaskInput,
     ) -> Result<Arc<F::Examples>, JobError> {
+        self.get_or_take(attempt, base, task, &mut None)
+    }
+
+    /// The same, which takes the split that was read ahead if it is this one.
+    pub(super) fn get_or_take(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        ahead: &mut Option<ReadAhead<'_, F::Split>>,
+    ) -> Result<Arc<F::Examples>, JobError> {
         let held = self.held.get(task.data);
         attempt.metrics.looked_up(Cache::Data, held.is_some());
         if let Some(examples) = held {
             return Ok(examples);
         }
-        let split = self.read_within_budget(attempt, base, task, None)?;
+        let split = match ahead.take_if(|ahead| ahead.data == task.data) {
+            Some(ReadAhead { read, .. }) => noted(attempt, read),
+            None => self.read_within_budget(attempt, base, task, None)?,
+        };
         let SplitMemory { read_bytes, prepared_bytes } = base.split_memory(&split);
         // The split as it was read stays in the memory of the processor until it is prepared.
         let (budget, beside) = match self.budget {
@@ -129,11 +158,12 @@ impl<F: ModelFamily> Splits<F> {
         let own = own_splits(attempt);
         loop {
             let image_bytes = self.budget.reading(self.held.bytes());
-            let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
+            let reader = self.reader(attempt);
+            let read = attempt.loading(|_| reader.read(base, task, first, Limits { image_bytes }));
             // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
             if !(is_too_large && self.make_room(&own)) {
-                return read;
+                return Ok(noted(attempt, read?));
             }
         }
     }
@@ -143,38 +173,31 @@ impl<F: ModelFamily> Splits<F> {
         self.budget.is_shared() && (self.held.drop_oldest_but(|data| own.contains(data)) || self.held.drop_oldest())
     }
 
-    fn read(
-        &self,
-        attempt: &mut Attempt<'_>,
-        base: &F,
-        task: &TaskInput,
-        first: Option<u64>,
-        limits: Limits,
-    ) -> Result<F::Split, JobError> {
-        let job = attempt.job;
-        let spec = place(&job.places.data, task, "data")?;
-        let located = attempt.inputs.expecting(task.data).data(spec, &job.meaning.split)?;
-        attempt.note_commit(&spec.source, located.commit);
-        attempt.unchanged(&spec.source, located.digest, task.data)?;
-        let digest = task.data.to_string();
-        let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
-        let rows = match first {
-            Some(count) => Rows::First { count, of: Box::new(located.rows) },
-            None => located.rows,
-        };
-        let source = SplitSource { files: &located.files, spec, rows: &rows, cache: cache.as_ref() };
-        let wrong =
-            |source: SplitError| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
-        let split = attempt.read(&located.files_in_use, || base.read(&source, limits).map_err(wrong))?;
-        let absent = F::absent_classes(&split);
-        // Of a few first examples, many classes are absent.
-        if !absent.is_empty() && first.is_none() {
-            let task = &task.name;
-            let split = &job.meaning.split;
-            tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no image of some classes");
-        }
-        Ok(split)
+    /// The first split of the tasks `after` the one at hand that is not held, to be [read](NextSplit::beside) while `present` is evaluated;
+    /// `None` if there is none, one was read `ahead` before, or it has to wait.
+    pub(super) fn next<'s, 'a>(
+        &'s self,
+        attempt: &Attempt<'a>,
+        base: &'s F,
+        after: &[TaskPlace<'a>],
+        present: &F::Examples,
+        ahead: Option<&ReadAhead<'_, F::Split>>,
+    ) -> Option<NextSplit<'s, 'a, F>> {
+        let image_bytes = self.budget.reading_ahead(present.host_bytes()).filter(|_| ahead.is_none())?;
+        let task = after.iter().map(|after| after.task).find(|task| !self.held.has(task.data))?;
+        Some(NextSplit { reader: self.reader(attempt), base, task, limits: Limits { image_bytes } })
     }
+
+    fn reader<'a>(&self, attempt: &Attempt<'a>) -> SplitReader<'a> {
+        SplitReader { job: attempt.job, inputs: attempt.inputs, cache: self.cache.clone() }
+    }
+}
+
+/// Notes where a split came from.
+fn noted<S>(attempt: &mut Attempt<'_>, read: ReadSplit<'_, S>) -> S {
+    let ReadSplit { split, source, commit } = read;
+    attempt.note_commit(source, commit);
+    split
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Images on a device, some for each forward.
 
+use crate::HostBytes;
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 
@@ -12,6 +13,12 @@ pub(crate) struct PixelStep {
     pub(super) levels: Tensor,
     /// Where the levels of each channel begin, `[1, 3, 1]`.
     pub(super) channels: Tensor,
+}
+
+impl HostBytes for PixelStep {
+    fn host_bytes(&self) -> u64 {
+        if self.pixels.device().is_cpu() { self.pixels.elem_count() as u64 } else { 0 }
+    }
 }
 
 /// What one forward takes.

@@ -80,6 +80,11 @@ impl<E: Send + Sync + 'static> SessionSplits<E> {
         Arc::clone(&held.examples).downcast().ok()
     }
 
+    /// Whether a split is held. This is no use of it.
+    pub(super) fn has(&self, data: Digest) -> bool {
+        self.all.state.lock().splits.contains(&self.key(data))
+    }
+
     pub(super) fn put(&self, data: Digest, examples: &Arc<E>, bytes: u64) {
         let examples: Arc<dyn Any + Send + Sync> = Arc::clone(examples) as _;
         let mut state = self.all.state.lock();
