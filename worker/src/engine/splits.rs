@@ -100,9 +100,8 @@ impl<F: ModelFamily> Splits<F> {
         task: &TaskInput,
         ahead: &mut Option<ReadAhead<'_, F::Split>>,
     ) -> Result<Arc<F::Examples>, JobError> {
-        let held = self.held.get(task.data);
-        attempt.metrics.looked_up(Cache::Data, held.is_some());
-        if let Some(examples) = held {
+        if let Some(examples) = self.look_up(attempt, task) {
+            self.place(attempt, base, task, &examples)?;
             return Ok(examples);
         }
         let split = match ahead.take_if(|ahead| ahead.data == task.data) {
@@ -126,12 +125,75 @@ impl<F: ModelFamily> Splits<F> {
         while self.held.len() >= F::KEPT_SPLITS && self.held.drop_oldest_here_but(is_own) {}
         let left = budget.saturating_sub(self.held.bytes()).saturating_sub(beside);
         let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
+        self.hold(task, &examples);
+        Ok(examples)
+    }
+
+    /// The task's examples on the split of the job, for a use on the processor. Texts get no place on a device for it: their ids are sent
+    /// once, for their embeddings, and would be sent twice.
+    pub(super) fn get_for_gradients(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+    ) -> Result<Arc<F::Examples>, JobError> {
+        match F::READS {
+            ExampleKind::Images => return self.get(attempt, base, task),
+            ExampleKind::Texts => {}
+        }
+        if let Some(examples) = self.look_up(attempt, task) {
+            return Ok(examples);
+        }
+        let split = self.read_within_budget(attempt, base, task, None)?;
+        let own = own_splits(attempt);
+        while self.held.len() >= F::KEPT_SPLITS && self.held.drop_oldest_here_but(|data| own.contains(data)) {}
+        let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, 0, watch))?);
+        self.hold(task, &examples);
+        Ok(examples)
+    }
+
+    fn look_up(&self, attempt: &Attempt<'_>, task: &TaskInput) -> Option<Arc<F::Examples>> {
+        let held = self.held.get(task.data);
+        attempt.metrics.looked_up(Cache::Data, held.is_some());
+        held
+    }
+
+    /// Holds examples if that saves something and there is a place.
+    fn hold(&self, task: &TaskInput, examples: &Arc<F::Examples>) {
         if let Some(bytes) = examples.kept_bytes()
             && self.held.len() < F::KEPT_SPLITS
         {
-            self.held.put(task.data, &examples, bytes);
+            self.held.put(task.data, examples, bytes);
         }
-        Ok(examples)
+    }
+
+    /// Places held examples on the device which found no room there before, once there is room beside the job's own splits.
+    fn place(
+        &self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        examples: &Arc<F::Examples>,
+    ) -> Result<(), JobError> {
+        let needed = examples.unplaced_bytes();
+        let Some(budget) = self.budget.device_bytes.filter(|_| needed > 0) else { return Ok(()) };
+        let own = own_splits(attempt);
+        let is_own = |data: &Digest| own.contains(data);
+        if needed > budget.saturating_sub(self.held.own_bytes(is_own)) {
+            return Ok(());
+        }
+        while self.held.bytes().saturating_add(needed) > budget && self.held.drop_oldest_but(is_own) {}
+        let left = budget.saturating_sub(self.held.bytes());
+        attempt.evaluating(|_| base.place(examples, left))?;
+        // A split that is put again counts once.
+        self.held.put(task.data, examples, examples.kept_bytes().unwrap_or(0));
+        Ok(())
+    }
+
+    /// Bytes of all splits that are held.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held.bytes()
     }
 
     /// The first `count` examples of the task on the split of the job, read and prepared for one use.

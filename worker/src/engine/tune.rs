@@ -49,7 +49,7 @@ impl<F: ModelFamily> FamilySession<F> {
             let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
             let examples = match spec.examples {
                 Some(count) => Arc::new(self.splits.first(attempt, &self.base, task, count)?),
-                None => self.splits.get(attempt, &self.base, task)?,
+                None => self.splits.get_for_gradients(attempt, &self.base, task)?,
             };
             examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
             let classes = match spec.settings.objective {

@@ -11,7 +11,7 @@ use crate::{
         splits::{HeldSplits, SplitBudget, Splits},
     },
 };
-use evaluation::{ClipBase, DeviceChoice, ModelFamily};
+use evaluation::{ClipBase, DecoderBase, DeviceChoice, ModelFamily, TransferCounts};
 use inputs::Inputs;
 use jobs::{Digest, InputLocations, Meaning, Precision, Subject, Sweep, TaskScore};
 use merging::BaseHeader;
@@ -20,8 +20,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folder and sweep of the images.
-pub(super) const MINI8: [&str; 2] = ["mini8", "knots-ties.yaml"];
+/// The numbers of a token's embedding in the example of texts.
+pub(super) const TEXT_WIDTH: u64 = 128;
 
 /// The format in which the processor runs images by the code of other devices.
 const COMPOSED: Precision = Precision::F16;
@@ -35,12 +35,30 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// The first tasks of an example.
-    pub(super) fn new([folder, sweep]: [&str; 2], tasks: usize) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(folder).canonicalize().unwrap();
+    /// The first tasks of the example of images.
+    pub(super) fn of_images(tasks: usize) -> Self {
+        let folder = examples().join("mini8");
+        let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+        Self::new(folder, &text, tasks)
+    }
+
+    /// The first tasks of the example of texts, with a few texts of each.
+    pub(super) fn of_texts(tasks: usize) -> Self {
+        let mut text = "name: texts\nbase: base\ntasks:\n".to_owned();
+        for task in ["snli", "sick"] {
+            text += &format!(
+                "  - {{name: {task}, adapter: adapters/{task}, data: {{source: data/{task}, convention: {task}, splits: {{tuning: {{from: \
+                 validation, share: [0.0, 0.05]}}, select: {{from: validation, share: [0.05, 0.1]}}, report: {{from: validation, share: [0.1, \
+                 0.2]}}}}}}}}\n"
+            );
+        }
+        text += "evaluation: {select: select, report: report}\nlearned: [{split: tuning, objective: agreement, per: task, steps: 1}]\n";
+        Self::new(examples().join("nli6"), &text, tasks)
+    }
+
+    fn new(folder: PathBuf, text: &str, tasks: usize) -> Self {
         let inputs = Inputs::new(inputs::Settings::default());
-        let text = fs::read_to_string(folder.join(sweep)).unwrap();
-        let mut sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+        let mut sweep = Sweep::from_yaml(text, &folder, &[]).unwrap();
         sweep.tasks.truncate(tasks);
         let frozen = coordinator::freeze(sweep, &inputs).unwrap();
         Self { folder, inputs, frozen, metrics: Metrics::default() }
@@ -80,27 +98,57 @@ impl Bench {
         pool.install(|| work(&mut Attempt::new(job, &self.inputs, &context, &self.metrics)))
     }
 
-    /// The scores of a model on the validation split.
-    pub(super) fn scores<F: ModelFamily>(&self, session: &mut FamilySession<F>, subject: Subject) -> Vec<TaskScore> {
-        prepared(self, session, subject, |_| ()).unwrap()
+    /// A job that evaluates the base on the split that selects.
+    pub(super) fn job(&self) -> EvaluatedBase {
+        let meaning = self.frozen.meaning(Subject::Base, &self.frozen.sweep().evaluation.select);
+        let places = self.frozen.job(meaning.clone()).places;
+        EvaluatedBase { meaning, places }
+    }
+
+    /// The scores of the base.
+    pub(super) fn scores<F: ModelFamily>(&self, session: &mut FamilySession<F>) -> Vec<TaskScore> {
+        self.job().scores(self, session).unwrap()
     }
 }
 
-/// The same, with other places of the inputs.
-pub(super) fn prepared<F: ModelFamily>(
-    bench: &Bench,
+/// A job that evaluates the base.
+pub(super) struct EvaluatedBase {
+    pub(super) meaning: Meaning,
+    pub(super) places: InputLocations,
+}
+
+impl EvaluatedBase {
+    pub(super) fn scores<F: ModelFamily>(
+        &self,
+        bench: &Bench,
+        session: &mut FamilySession<F>,
+    ) -> Result<Vec<TaskScore>, JobError> {
+        Ok(bench.attempt(&self.meaning, &self.places, |attempt| session.compute(attempt))?.0)
+    }
+}
+
+/// What the device was sent and sent back while something was done with a session.
+pub(super) fn counted<F: ModelFamily>(
     session: &mut FamilySession<F>,
-    subject: Subject,
-    change: impl FnOnce(&mut InputLocations),
-) -> Result<Vec<TaskScore>, JobError> {
-    let meaning = bench.frozen.meaning(subject, "validation");
-    let mut places = bench.frozen.job(meaning.clone()).places;
-    change(&mut places);
-    Ok(bench.attempt(&meaning, &places, |attempt| session.compute(attempt))?.0)
+    work: impl FnOnce(&mut FamilySession<F>),
+) -> TransferCounts {
+    let before = session.transfers();
+    work(session);
+    session.transfers().since(before)
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize().unwrap()
 }
 
 /// A session of images, whose data lie on a device if that has memory of its own.
 pub(super) fn images(bench: &Bench, host_bytes: u64, device_bytes: Option<u64>) -> FamilySession<ClipBase> {
     let base = ClipBase::open(&bench.folder.join("base"), DeviceChoice::Cpu, COMPOSED).unwrap();
     bench.session(base, SplitBudget { host_bytes, device_bytes })
+}
+
+/// A session of texts whose data lie on a device.
+pub(super) fn texts(bench: &Bench, device_bytes: u64) -> FamilySession<DecoderBase> {
+    let base = DecoderBase::open_composed(&bench.folder.join("base"), Precision::F32).unwrap();
+    bench.session(base, SplitBudget { host_bytes: 1 << 30, device_bytes: Some(device_bytes) })
 }
