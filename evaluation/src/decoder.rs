@@ -169,7 +169,8 @@ impl DecoderModel {
     /// Returns a model whose adapted matrices are `W + scaling · Δ`; all others are shared with this one.
     ///
     /// # Numerics
-    /// `f32`, one matrix after the other, then rounded to the model's precision.
+    /// The matrix as the file has it and the update are added in `f32`, one matrix after the other, and rounded once to the model's precision.
+    /// On a device, a matrix that the model rounds goes there with its first update, and stays there.
     ///
     /// # Errors
     /// [`ModelError::ForeignUpdates`] if the updates were laid out for another base, or the device fails.

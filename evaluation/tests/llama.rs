@@ -154,6 +154,56 @@ fn half_width_files_are_computed_with_exactly_their_weights() {
     }
 }
 
+#[test]
+fn a_patch_in_16_bits_is_rounded_once() {
+    let texts = all_texts();
+    let update = pattern(128, 256);
+    let key = "model.layers.1.mlp.down_proj";
+    let mut changed = weights();
+    let added = (Tensor::from_slice(&update, (128, 256), &Device::Cpu).unwrap() * 0.5).unwrap();
+    let sum = (&changed[&format!("{key}.weight")] + added).unwrap();
+    changed.insert(format!("{key}.weight"), sum);
+    let changed = folder(&config(), &changed);
+    for precision in [Precision::Bf16, Precision::F16] {
+        for open in [open, composed] {
+            let model = open(&example("base"), precision);
+            let deltas = model.deltas([(key, Delta::Dense(&update))]).unwrap();
+            let patched = model.patched(&deltas, 0.5).unwrap();
+            let want = features(&open(changed.path(), precision), &texts);
+            assert_eq!(features(&patched, &texts), want, "{precision:?}: the sum of the file's matrix and the update");
+            // Another patch of the patched model starts from what that has.
+            let back = patched.patched(&deltas, -0.5).unwrap();
+            assert_ne!(features(&back, &texts), features(&model, &texts), "{precision:?}: rounded in between");
+        }
+    }
+}
+
+#[test]
+fn a_device_is_sent_an_exact_matrix_once_and_counts_its_memory() {
+    let update = pattern(128, 256);
+    let model = composed(&example("base"), Precision::Bf16);
+    let sent = || model.transfers().unwrap().up_bytes;
+    let before = sent();
+    let deltas = model.deltas([("model.layers.1.mlp.down_proj", Delta::Dense(&update))]).unwrap();
+    let matrix = 4 * 128 * 256;
+    assert_eq!(sent() - before, matrix, "the update");
+    model.patched(&deltas, 0.5).unwrap();
+    assert_eq!(sent() - before, 2 * matrix, "the matrix of the file with the first update");
+    model.patched(&deltas, 0.7).unwrap();
+    let others = model.deltas([("model.layers.1.mlp.down_proj", Delta::Dense(&update))]).unwrap();
+    model.patched(&others, 0.7).unwrap();
+    assert_eq!(sent() - before, 3 * matrix, "another update alone");
+
+    let config = DecoderConfig::read(&example("base").join("config.json")).unwrap();
+    let adapted = |stored, precision| {
+        let place = DecoderPlacement { on_host: false, precision, stored, threads: 2, longest: 60 };
+        config.memory(place, ["model.layers.1.mlp.down_proj"]).unwrap().adapted
+    };
+    assert_eq!(adapted(Precision::F32, Precision::Bf16), matrix + matrix / 2);
+    assert_eq!(adapted(Precision::Bf16, Precision::Bf16), matrix / 2, "nothing is rounded");
+    assert_eq!(adapted(Precision::Bf16, Precision::F32), matrix, "nothing is rounded");
+}
+
 /// States are up to 10 in size; with 8 (bf16) or 11 (f16) significant bits and 6 layers these are loose bounds.
 #[test]
 fn lower_precision_is_near_full_precision() {

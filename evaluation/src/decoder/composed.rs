@@ -1,5 +1,6 @@
 //! The language model composed of candle's operations, for any device.
 
+mod exact;
 mod layer;
 mod placed;
 
@@ -20,6 +21,7 @@ use crate::{
     observe::{InputRows, Noted, Observation},
 };
 use candle_core::{D, DType, Result, Tensor};
+use exact::Exact;
 use layer::{Batch, Layer, Norm};
 use placed::PlacedBatch;
 
@@ -86,8 +88,10 @@ impl ComposedDecoder {
         let layers = found.layers.iter().enumerate().map(|(n, layer)| {
             let matrices = layer.linears.iter().map(|linear| read(&linear.matrix));
             let biases = layer.linears.iter().map(|linear| linear.bias.as_ref().map(read).transpose());
+            let exact = layer.linears.iter().map(|linear| Exact::of(&linear.matrix, on.dtype()));
             Ok::<_, ModelError>(Layer {
                 norms: norms(&layer.norms)?,
+                exact: exact.collect(),
                 linears: matrices.collect::<std::result::Result<_, _>>()?,
                 biases: biases.collect::<std::result::Result<_, _>>()?,
                 head_norms: layer.head_norms.as_ref().map(norms).transpose()?,
@@ -121,15 +125,21 @@ impl ComposedDecoder {
         updates.into_iter().map(put).collect()
     }
 
-    pub(crate) fn patched(&self, updates: &Updates<Tensor>, scaling: f64) -> Result<Self> {
+    pub(crate) fn patched(&self, updates: &Updates<Tensor>, scaling: f64) -> std::result::Result<Self, ModelError> {
         let mut model = self.clone();
         for ((layer, kind), update) in updates {
-            let matrix = &mut model.layers[*layer].linears[*kind as usize];
+            let layer = &mut model.layers[*layer];
+            let place = *kind as usize;
             let scaled = match update {
                 Update::LowRank { b, a, .. } => self.on.product(&(b * scaling)?, a)?,
                 Update::Dense(values) => (values * scaling)?,
             };
-            *matrix = (matrix.to_dtype(DType::F32)? + scaled)?.to_dtype(self.on.dtype())?;
+            // The matrix of the patched model is no longer that of the file.
+            let before = match layer.exact[place].take() {
+                Some(exact) => exact.on_device(&self.on)?,
+                None => layer.linears[place].clone(),
+            };
+            layer.linears[place] = (before.to_dtype(DType::F32)? + scaled)?.to_dtype(self.on.dtype())?;
         }
         Ok(model)
     }

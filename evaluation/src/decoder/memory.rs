@@ -37,7 +37,7 @@ impl DecoderConfig {
         let mut sum = 0;
         for name in adapted {
             let (_, kind) = module::find(self, name.as_ref())?;
-            sum += place.matrix_bytes(kind.shape(self), width(place.precision), false);
+            sum += place.matrix_bytes(kind.shape(self), width(place.precision) + place.exact_width(), false);
         }
         Ok(MemoryNeed { base, adapted: sum, activations: self.activation_bytes(place) })
     }
@@ -90,6 +90,12 @@ impl DecoderPlacement {
     /// True if products widen numbers, or bring them into their order.
     fn widens(&self) -> bool {
         self.keeps_file() || self.precision == Precision::F16
+    }
+
+    /// Bytes of a number of the exact matrices that a device keeps beside rounded ones, for updates.
+    fn exact_width(&self) -> u64 {
+        let rounds = self.precision != Precision::F32 && self.precision != self.stored;
+        if rounds && !self.on_host { width(self.stored) } else { 0 }
     }
 
     fn matrix_bytes(&self, [outputs, inputs]: [usize; 2], size: u64, in_file: bool) -> u64 {

@@ -1,5 +1,6 @@
 //! One layer, over a padded batch.
 
+use super::exact::Exact;
 use crate::{
     decoder::{DecoderConfig, module::ModuleKind, rope::Rope},
     device::{
@@ -35,6 +36,8 @@ pub(crate) struct Layer {
     pub(crate) norms: [Norm; 2],
     /// In the order of [`ModuleKind::ALL`], each `[outputs, inputs]`.
     pub(crate) linears: Vec<Tensor>,
+    /// In the same order, the matrices that these are rounded from, unless they are patched or nothing is rounded.
+    pub(super) exact: Vec<Option<Exact>>,
     /// In the same order, `[outputs]` each.
     pub(crate) biases: Vec<Option<Tensor>>,
     /// Of queries and of keys.

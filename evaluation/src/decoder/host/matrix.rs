@@ -32,6 +32,8 @@ pub(crate) struct Matrix {
     outputs: usize,
     inputs: usize,
     values: Values,
+    /// The matrix of the file, where `values` are rounded from it: what an update is added to, so that the sum is rounded once.
+    exact: Option<Stored>,
     bias: Option<Arc<[f32]>>,
 }
 
@@ -91,7 +93,13 @@ impl Matrix {
                 Values::packed(wanted, outputs, inputs, |n, panel| stored.slab(n * PANEL, 0, panel))
             }
         };
-        Self { outputs, inputs, values, bias: found.bias.as_ref().map(|bias| vector(bias, precision)) }
+        let exact = match &values {
+            Values::Numbers(Numbers::F16(_)) => Some(stored.clone()),
+            // Pairs are packed of a file in `bf16` as well, whose numbers they have.
+            Values::Pairs(Pairs::Packed(_)) => (stored.format != Format::Half(Half::Bf16)).then(|| stored.clone()),
+            Values::Numbers(Numbers::Full(_) | Numbers::Stored(_)) | Values::Pairs(Pairs::Stored(_)) => None,
+        };
+        Self { outputs, inputs, values, exact, bias: found.bias.as_ref().map(|bias| vector(bias, precision)) }
     }
 
     /// True if products bring the numbers into their order, or widen them.
@@ -102,15 +110,18 @@ impl Matrix {
         }
     }
 
-    /// The matrix with `scaling` times the update added, in `f32` and then rounded to the model's precision.
+    /// The matrix as the file has it with `scaling` times the update added, in `f32` and then rounded to the model's precision.
     pub(crate) fn patched(&self, update: &Update<Vec<f32>>, scaling: f32, precision: Precision) -> Self {
         let outputs = self.outputs;
         let inputs = self.inputs;
         let values = Values::packed(half_of(precision), outputs, inputs, |n, panel| {
-            self.values.read_panel(n, inputs, panel);
+            match &self.exact {
+                Some(stored) => stored.slab(n * PANEL, 0, panel),
+                None => self.values.read_panel(n, inputs, panel),
+            }
             add(panel, update, scaling, n * PANEL, [outputs, inputs]);
         });
-        Self { outputs, inputs, values, bias: self.bias.clone() }
+        Self { outputs, inputs, values, exact: None, bias: self.bias.clone() }
     }
 
     /// Finishes `to` with `from · matrixᵀ + bias`. Row `r` of `to` lies at `r · stride`.
@@ -337,7 +348,7 @@ mod tests {
         let mut own = Slabs::default();
         for (half, precision) in FORMATS {
             let values = Values::packed(half, outputs, inputs, make);
-            let matrix = Matrix { outputs, inputs, values, bias: None }.patched(&update, 2.0, precision);
+            let matrix = Matrix { outputs, inputs, values, exact: None, bias: None }.patched(&update, 2.0, precision);
             for (finish, before) in [(Finish::Write, 0.0), (Finish::Add, 1.0)] {
                 let mut to = vec![1.0; rows * stride];
                 matrix.apply((&mut to, stride), &from, finish, &mut own);
