@@ -22,7 +22,7 @@ pub use splits::check_other_splits;
 
 use crate::{
     CheckError, Problems, SweepLines,
-    memory::{MemoryNeeds, memory_needs},
+    memory::{MemoryNeeds, kept_updates, memory_needs},
     problems::Place,
     residency::{DeviceData, SplitSize},
 };
@@ -30,7 +30,7 @@ use evaluation::{Configuration, TrainMemory};
 use inputs::Inputs;
 use jobs::{Benchmark, DeviceKind, Sweep, TrainFamily};
 use sources::Sources;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The findings about the inputs of a sweep.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ pub fn check_inputs(
         }
         adapters.extend(adapter);
     }
-    let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
+    let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.ranks.len())).collect();
     if let Some(command) = sweep.evaluation.benchmark.command() {
         check.command_files(command);
     }
@@ -153,11 +153,13 @@ pub fn check_inputs(
                 check.tokenizer(base, limits);
             }
             check.statistics_cover(&adapters, outline.as_ref());
-            let modules: BTreeSet<String> =
-                adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
+            let mut ranks: BTreeMap<String, usize> = BTreeMap::new();
+            for (module, rank) in adapters.iter().flat_map(|adapter| &adapter.ranks) {
+                *ranks.entry(module.clone()).or_default() += rank;
+            }
             let threads = if let Computing::Here { threads } = computing { threads } else { None };
-            memory = memory_needs(sweep, outline.as_ref(), base.header.as_ref(), &modules, threads)?;
-            device_data = check.device_data(outline.as_ref(), &modules)?;
+            memory = memory_needs(sweep, outline.as_ref(), base.header.as_ref(), &ranks, threads)?;
+            device_data = check.device_data(outline.as_ref(), &ranks)?;
         }
         check.text_tower(base);
     }
@@ -206,9 +208,9 @@ impl<'a> Check<'a> {
     fn device_data(
         &mut self,
         base: &dyn Configuration,
-        modules: &BTreeSet<String>,
+        ranks: &BTreeMap<String, usize>,
     ) -> Result<Option<DeviceData>, CheckError> {
-        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        let modules: Vec<&str> = ranks.keys().map(String::as_str).collect();
         let precision = self.sweep.precision_on(DeviceKind::Gpu);
         let Some(model) = base.image_residency(precision, &modules)? else { return Ok(None) };
         let evaluated = self.sweep.splits();
@@ -217,7 +219,8 @@ impl<'a> Check<'a> {
             splits.extend(self.sizes.iter().filter(|size| size.split == *split).cloned());
         }
         let is_whole = splits.len() == evaluated.len() * self.sweep.tasks.len();
-        Ok(is_whole.then_some(DeviceData { model, splits }))
+        let updates = kept_updates(self.sweep, base, ranks);
+        Ok(is_whole.then_some(DeviceData { model, updates, splits }))
     }
 
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {

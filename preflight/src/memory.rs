@@ -1,8 +1,10 @@
 //! How much memory a sweep over a language model takes, computed from headers.
 
 use crate::{CheckError, residency::SplitSize};
-use evaluation::{Configuration, LONGEST_TEXT, Placement, TrainError, TrainMemory, TrainPlacement, gram_memory};
-use jobs::{ByteSize, DeviceKind, Parameter, Precision, RecipeSpec, Search, StatisticsKind, Sweep};
+use evaluation::{
+    Configuration, LONGEST_TEXT, Module, Placement, TrainError, TrainMemory, TrainPlacement, gram_memory,
+};
+use jobs::{ByteSize, DeviceKind, Parameter, Precision, Recipe, RecipeSpec, Search, StatisticsKind, Sweep};
 use merging::{BaseHeader, LAYER_ENTRY_BYTES, fisher_memory, working_memory};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,8 @@ pub struct MemoryNeed {
     base_bytes: u64,
     adapted_bytes: u64,
     activation_bytes: u64,
-    /// What merging takes beside the model, for recipes that look at all entries of a weight or merge by statistics.
+    /// What merging takes beside the model: on the processor, for recipes that look at all entries of a weight or merge by statistics; on
+    /// another device, the updates of the last merges, which stay there.
     merge_bytes: u64,
     /// What the statistics that recipes merge by take beside the model while they are made.
     statistics_bytes: u64,
@@ -53,18 +56,19 @@ impl MemoryNeed {
     }
 }
 
-/// The memory of the sweep with its base and updates of `modules`; `None` if models are small.
+/// The memory of the sweep with its base and updates of modules, given with the sums of the adapters' ranks; `None` if models are small.
 pub(crate) fn memory_needs(
     sweep: &Sweep,
     base: &dyn Configuration,
     header: Option<&BaseHeader>,
-    modules: &BTreeSet<String>,
+    ranks: &BTreeMap<String, usize>,
     threads: Option<usize>,
 ) -> Result<Option<MemoryNeeds>, CheckError> {
+    let modules: BTreeSet<String> = ranks.keys().cloned().collect();
     let longest = |task: &jobs::Task| task.text()?.max_length.map(|length| length as usize);
     let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST_TEXT)).max().unwrap_or(LONGEST_TEXT);
-    let merge_bytes = header.map_or(0, |header| merge_bytes(sweep, header, modules));
-    let statistics_bytes = statistics_bytes(sweep, base, header, modules);
+    let merge_bytes = header.map_or(0, |header| merge_bytes(sweep, header, &modules));
+    let statistics_bytes = statistics_bytes(sweep, base, header, &modules);
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let need = |device| {
         let threads = threads.unwrap_or_else(num_cpus::get_physical);
@@ -73,10 +77,10 @@ pub(crate) fn memory_needs(
         Ok::<_, CheckError>(base.memory(place, &modules)?.map(MemoryNeed::from))
     };
     let needs = need(DeviceKind::Processor)?.zip(need(DeviceKind::Gpu)?);
-    // Merges and the sums of statistics are computed on the processor, whatever the device.
+    // Merges and the sums of statistics are computed on the processor, whatever the device, which keeps what comes of them.
     Ok(needs.map(|(processor, device)| MemoryNeeds {
         processor: MemoryNeed { merge_bytes, statistics_bytes, ..processor },
-        device,
+        device: MemoryNeed { merge_bytes: kept_updates(sweep, base, ranks), ..device },
     }))
 }
 
@@ -134,11 +138,29 @@ fn merge_bytes(sweep: &Sweep, header: &BaseHeader, modules: &BTreeSet<String>) -
         <[usize; 2]>::try_from(tensor.shape.as_slice()).ok()
     };
     let shapes: Vec<[usize; 2]> = modules.iter().filter_map(shape).collect();
+    recipes(sweep).map(|recipe| working_memory(&recipe, shapes.clone())).max().unwrap_or_default()
+}
+
+/// What the updates of the merges that a session keeps take on a device of its own memory, where they stay between jobs: the factors of
+/// each module, whose rank is at most the sum of those of the adapters, or all entries where a recipe of the sweep gives no factors.
+///
+/// What a new merge shares with the one before is counted for both.
+pub(crate) fn kept_updates(sweep: &Sweep, base: &dyn Configuration, ranks: &BTreeMap<String, usize>) -> u64 {
+    let has_dense = recipes(sweep).any(|recipe| !recipe.is_low_rank());
+    let bytes = |module: &Module| {
+        let rank = ranks.get(&module.name)?;
+        let dense = (size_of::<f32>() * module.outputs * module.inputs) as u64;
+        let factors = module.factor_bytes((*rank).min(module.outputs).min(module.inputs));
+        Some(if has_dense { dense.max(factors) } else { factors })
+    };
+    base.modules().iter().filter_map(bytes).sum::<u64>().saturating_mul(base.kept_merges() as u64)
+}
+
+/// All recipes that the sweep names. Those of a portfolio and of learned coefficients are low-rank ones of the same space, or known later.
+fn recipes(sweep: &Sweep) -> impl Iterator<Item = Recipe> {
     let searched = sweep.searches.iter().flat_map(recipes_of);
     let recipes = searched.chain(sweep.baselines.iter().map(|baseline| baseline.recipe.clone()));
-    let bytes =
-        recipes.filter_map(|recipe| recipe.resolve().ok()).map(|recipe| working_memory(&recipe, shapes.clone()));
-    bytes.max().unwrap_or_default()
+    recipes.filter_map(|recipe| recipe.resolve().ok())
 }
 
 /// The recipe that a search starts from, and those that one of its values makes of it.
@@ -197,6 +219,24 @@ mod tests {
         assert_eq!(merge_bytes_with("recipe: {preset: ties}\nparameters: {density: [0.1, 0.2]}"), 0);
         assert_eq!(merge_bytes_with("baselines: [{preset: pcb, space: core}]"), 0);
         assert_eq!(merge_bytes_with("baselines: [{preset: fisher}]"), 128 * 128 * 36);
+    }
+
+    #[test]
+    fn the_updates_of_the_last_merges_count_as_factors_or_as_all_entries() {
+        let kept = |example: &str, recipes: &str, module: &str, rank| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("base");
+            let base = evaluation::configuration(&path).unwrap();
+            kept_updates(&sweep(recipes), base.as_ref(), &BTreeMap::from([(module.to_owned(), rank)]))
+        };
+        let query = "model.layers.0.self_attn.q_proj";
+        let factors = |rank: u64| 4 * rank * (128 + 128);
+        assert_eq!(kept("nli6", "baselines: [{preset: knots_ties}]", query, 12), factors(12), "one merge is kept");
+        assert_eq!(kept("nli6", "baselines: [{preset: knots_ties}]", query, 500), factors(128));
+        assert_eq!(kept("nli6", "baselines: [{preset: knots_ties}, {preset: ties}]", query, 12), 4 * 128 * 128);
+        assert_eq!(kept("nli6", "baselines: [{preset: ties}]", "another", 12), 0);
+        let image_query = "vision_model.encoder.layers.0.self_attn.q_proj";
+        let images = kept("mini8", "baselines: [{preset: task_arithmetic}]", image_query, 8);
+        assert_eq!(images, 2 * 4 * 8 * (192 + 192), "two merges are kept");
     }
 
     #[test]

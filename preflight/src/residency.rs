@@ -16,6 +16,8 @@ pub(crate) struct SplitSize {
 #[derive(Debug, Clone)]
 pub struct DeviceData {
     pub(crate) model: ImageResidency,
+    /// Bytes of the updates of the last merges.
+    pub(crate) updates: u64,
     /// The splits that are evaluated, in the order of the tasks within each.
     pub(crate) splits: Vec<SplitSize>,
 }
@@ -56,6 +58,8 @@ pub struct Residency {
     pub base_bytes: u64,
     /// The adapted matrices of one model, beside that as well.
     pub adapted_bytes: u64,
+    /// The updates of the last merges, mostly as factors, beside that as well.
+    pub update_bytes: u64,
     /// The data, task by task within each split.
     pub splits: Vec<HeldSplit>,
     /// The splits that are dropped when jobs of a later one need the memory.
@@ -96,7 +100,8 @@ impl DeviceData {
         }
         dropped.dedup();
         let ImageResidency { base, adapted, .. } = self.model;
-        Residency { data_memory_bytes, base_bytes: base, adapted_bytes: adapted, splits, dropped }
+        let update_bytes = self.updates;
+        Residency { data_memory_bytes, base_bytes: base, adapted_bytes: adapted, update_bytes, splits, dropped }
     }
 
     fn names(&self) -> Vec<&str> {
@@ -116,8 +121,10 @@ impl Residency {
         let memory = ByteSize(self.data_memory_bytes);
         let base = ByteSize(self.base_bytes);
         let adapted = ByteSize(self.adapted_bytes);
+        let updates = ByteSize(self.update_bytes);
         let mut lines = vec![format!(
-            "on a GPU with {memory} for data: base {base} and adapted matrices {adapted} beside it (about, for merges of all tasks)"
+            "on a GPU with {memory} for data: base {base}, adapted matrices {adapted} and updates of the last merges {updates} beside it (about, \
+             for merges of all tasks)"
         )];
         let mut names: Vec<&str> = self.splits.iter().map(|split| split.split.as_str()).collect();
         names.dedup();
@@ -160,7 +167,7 @@ mod tests {
         let size =
             |task: &str, split: &str, examples| SplitSize { task: task.to_owned(), split: split.to_owned(), examples };
         let splits = vec![size("a", "validation", 10), size("b", "validation", 20), size("a", "test", 30)];
-        DeviceData { model, splits }
+        DeviceData { model, updates: 3 << 20, splits }
     }
 
     fn held(bytes: u64) -> Vec<HeldAs> {
@@ -184,7 +191,8 @@ mod tests {
         assert_eq!(
             data().within(2200).in_words(),
             [
-                "on a GPU with 1 MiB for data: base 1 MiB and adapted matrices 2 MiB beside it (about, for merges of all tasks)",
+                "on a GPU with 1 MiB for data: base 1 MiB, adapted matrices 2 MiB and updates of the last merges 3 MiB beside it (about, for merges \
+                 of all tasks)",
                 "  `validation`: 10 images stay as tokens, 1 MiB; 20 images stay as pixels, 1 MiB",
                 "  `test`: 30 images stay as pixels, 1 MiB",
                 "  `validation` makes room for what comes after it, as far as needed",

@@ -43,6 +43,7 @@ fn a_plan_says_what_stays_on_a_gpu_with_so_much_memory() {
     let plan = |memory: &str| place.run(&["plan", "sweep.yaml", "--json", "--device-memory", memory]).json();
     let residency = plan("1000")["residency"].clone();
     assert!(residency["base_bytes"].as_u64() > residency["adapted_bytes"].as_u64(), "{residency}");
+    assert!(residency["update_bytes"].as_u64() > Some(0), "the last merges stay as well: {residency}");
     let splits = residency["splits"].as_array().unwrap();
     assert_eq!(splits.len(), 2, "{residency}");
     for split in splits {

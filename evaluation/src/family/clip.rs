@@ -246,6 +246,10 @@ impl Configuration for ClipConfig {
         self.residency(precision, adapted).map(Some)
     }
 
+    fn kept_merges(&self) -> usize {
+        ClipBase::KEPT_MERGES
+    }
+
     fn text_limits(&self) -> Option<TextLimits> {
         None
     }

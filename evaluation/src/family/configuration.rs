@@ -42,6 +42,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// [`ModelError::Module`] for a name that is no module of the model.
     fn image_residency(&self, precision: Precision, adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError>;
 
+    /// How many merges are kept between jobs, laid out for the model: on a device of its own memory as their factors.
+    fn kept_merges(&self) -> usize;
+
     /// What a text may have at most; `None` if the model reads no texts.
     fn text_limits(&self) -> Option<TextLimits>;
 

@@ -323,6 +323,10 @@ impl Configuration for DecoderConfig {
         Ok(None)
     }
 
+    fn kept_merges(&self) -> usize {
+        DecoderBase::KEPT_MERGES
+    }
+
     fn text_limits(&self) -> Option<TextLimits> {
         Some(TextLimits { vocabulary: self.vocabulary, positions: self.positions })
     }

@@ -5,6 +5,7 @@ use crate::{CheckError, problems::Place};
 use inputs::Outline;
 use jobs::{InputRef, Task};
 use merging::{Adapter, Origin};
+use std::collections::BTreeMap;
 
 /// The largest weights that a coordinator reads. In memory they take two to three times as much. Workers check larger
 /// ones.
@@ -14,8 +15,8 @@ const LARGEST_ELSEWHERE: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) task: String,
-    /// The names of the base's modules that it adapts.
-    pub(super) modules: Vec<String>,
+    /// The base's modules that it adapts, with the rank of each update.
+    pub(super) ranks: BTreeMap<String, usize>,
     /// The shape of the head that it brings, if that is one matrix.
     pub(super) head: Option<[usize; 2]>,
     /// Its statement of origin.
@@ -69,7 +70,7 @@ impl Check<'_> {
             task: task.name.clone(),
             head: adapter.head.as_ref().map(|head| head.shape()),
             origin: adapter.origin(),
-            modules: adapter.modules.into_keys().collect(),
+            ranks: adapter.modules.into_iter().map(|(name, module)| (name, module.lora_a.rows())).collect(),
         })
     }
 

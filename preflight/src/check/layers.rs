@@ -13,7 +13,7 @@ impl Check<'_> {
             return;
         }
         let layers: BTreeSet<usize> =
-            adapters.iter().flat_map(|adapter| &adapter.modules).filter_map(|module| layer_of(module)).collect();
+            adapters.iter().flat_map(|adapter| adapter.ranks.keys()).filter_map(|module| layer_of(module)).collect();
         for parameter in self.sweep.searches.iter().flat_map(|search| &search.parameters) {
             let key = &parameter.key;
             let Some((_, layer)) = RecipeKey::layer_of_weight(key) else { continue };

@@ -22,7 +22,7 @@ impl Check<'_> {
         if recipes.is_empty() {
             return;
         }
-        let updated: BTreeSet<&str> = adapters.iter().flat_map(|seen| &seen.modules).map(String::as_str).collect();
+        let updated: BTreeSet<&str> = adapters.iter().flat_map(|seen| seen.ranks.keys()).map(String::as_str).collect();
         let sites: Vec<Vec<String>> = base.input_sites().into_iter().map(|site| site.modules).collect();
         for (i, task) in self.sweep.tasks.iter().enumerate() {
             let Some(seen) = adapters.iter().find(|seen| seen.task == task.name) else { continue };
@@ -47,12 +47,12 @@ impl Check<'_> {
 
 /// The modules of which the statistics of an adapter's own model are made.
 fn covered<'a>(what: StatisticsKind, seen: &'a Seen, sites: &'a [Vec<String>]) -> BTreeSet<&'a str> {
-    let own = seen.modules.iter().map(String::as_str);
+    let own = seen.ranks.keys().map(String::as_str);
     match what {
         StatisticsKind::Fisher => own.collect(),
         // Queries, keys and values take the same inputs: the Gram matrix of one is that of all.
         StatisticsKind::Grams => {
-            let is_measured = |site: &&Vec<String>| site.iter().any(|module| seen.modules.contains(module));
+            let is_measured = |site: &&Vec<String>| site.iter().any(|module| seen.ranks.contains_key(module));
             own.chain(sites.iter().filter(is_measured).flatten().map(String::as_str)).collect()
         }
     }
