@@ -14,6 +14,30 @@ pub fn without_avx512() {
     IS_WITHOUT_AVX512.store(true, Ordering::Relaxed);
 }
 
+/// The vector instructions that the last bits of a model's numbers may depend on, as results name them.
+///
+/// `avx512-bf16` is AVX-512 with products of pairs in `bf16`, unless [`without_avx512`] was called. `avx512` and `avx2` sum the small
+/// products of attention in other orders, whatever was called. `sse2` is a processor of this kind without AVX2. Elsewhere it is the kind of
+/// the processor, such as `aarch64`.
+pub fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if crate::model::host::pairs::has_instruction() {
+            "avx512-bf16"
+        } else if is_x86_feature_detected!("avx512f") {
+            "avx512"
+        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            "avx2"
+        } else {
+            "sse2"
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        std::env::consts::ARCH
+    }
+}
+
 /// Whether [`without_avx512`] was called.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn is_without_avx512() -> bool {

@@ -63,7 +63,7 @@ pub use gradient::{
 };
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
-pub use instructions::without_avx512;
+pub use instructions::{instructions, without_avx512};
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};

@@ -107,7 +107,8 @@ pub struct RunFacts {
     pub worker: String,
     /// The attempt that succeeded, from 1.
     pub attempt: u32,
-    /// The device, for instance `cpu (2 threads)`.
+    /// The device, for instance `cpu (2 threads, avx512)`, with the instructions that last bits may depend on; before they were named,
+    /// `cpu (2 threads)`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
     pub versions: BTreeMap<String, String>,

@@ -115,7 +115,10 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("compute-{i}")).build();
         let pool = Arc::new(pool.map_err(|source| EngineError::Threads { threads, source })?);
         let name = match settings.device {
-            DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
+            DeviceChoice::Cpu => {
+                let unit = if threads == 1 { "thread" } else { "threads" };
+                format!("cpu ({threads} {unit}, {})", evaluation::instructions())
+            }
             device @ DeviceChoice::Cuda(_) => device_name(device),
         };
         let metrics = Metrics::default();
@@ -181,7 +184,7 @@ impl Engine {
         EngineSelfTest { inputs: Arc::clone(&self.inputs), settings: self.settings.clone() }
     }
 
-    /// The device's name, for results.
+    /// The device's name, for results. Of a processor it has the instructions that the last bits of numbers may depend on.
     pub fn device(&self) -> &str {
         &self.name
     }

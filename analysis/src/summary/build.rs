@@ -2,7 +2,7 @@ use super::{
     Counts, Kind, RacedPoint, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     beaten::beaten_by,
     condition::ill_conditioned,
-    devices::mixed_devices,
+    devices::{mixed_devices, mixed_instructions},
     normalised::{Own, normalised_interval},
     optimism::optimism,
     published::{ReferenceSummary, publish},
@@ -53,6 +53,7 @@ impl Summary {
             .into_iter()
             .chain(ill_conditioned(&rows))
             .chain(mixed_devices(outcome, results))
+            .chain(mixed_instructions(outcome, results))
             .collect();
         Self {
             version: Self::VERSION,

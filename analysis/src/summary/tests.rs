@@ -364,6 +364,30 @@ fn results_in_16_bits_of_processors_and_gpus_are_told() {
 }
 
 #[test]
+fn results_of_processors_with_other_instructions_are_told() {
+    let mut made = Made::small();
+    let notes = |made: &Made| Summary::build(&made.outcome, &made.results, None).notes;
+    let jobs: Vec<jobs::JobId> = made.results.found.keys().copied().take(3).collect();
+    let run_on = |made: &mut Made, job: usize, device: &str| {
+        made.results.found.get_mut(&jobs[job]).unwrap().run.device = device.to_owned();
+    };
+    run_on(&mut made, 0, "cpu (2 threads, avx512)");
+    run_on(&mut made, 1, "cpu (1 thread, avx512-bf16)");
+    run_on(&mut made, 2, "cuda:0");
+    assert!(notes(&made).is_empty(), "in f32 these two are the same, and older results name none");
+    run_on(&mut made, 2, "cpu (8 threads, avx2)");
+    let told = notes(&made);
+    let words =
+        "the results come from processors with different instructions (1 of avx2, 2 of avx512), whose sums differ";
+    assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+    for job in &jobs {
+        made.results.found.get_mut(job).unwrap().meaning.precision = jobs::Precision::Bf16;
+    }
+    let told = notes(&made);
+    assert!(told[0].contains("(1 of avx2, 1 of avx512, 1 of avx512-bf16)"), "{told:?}");
+}
+
+#[test]
 fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
     let mut made = Made::small();
     assert!(Summary::build(&made.outcome, &made.results, None).notes.is_empty());

@@ -79,7 +79,20 @@ fn a_run_without_avx512_has_the_same_answers() {
         assert_eq!(narrow, answers("0", precision), "{precision}");
     }
 
+    // The name of the device says whether the kernels of `bf16` take their instruction.
     let place = Place::new();
+    let device = |value: &str| {
+        let mut command = place.command(&["doctor", "--threads", "1"]);
+        command.env("BOWLINE_WITHOUT_AVX512", value);
+        let said = Place::ran(command).succeeds().stdout.clone();
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    assert!(!device("1").contains("avx512-bf16"), "{}", device("1"));
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f") {
+        assert!(device("0").ends_with("cpu (1 thread, avx512-bf16)"), "{}", device("0"));
+    }
+
     let mut command = place.command(&["schema"]);
     command.env("BOWLINE_WITHOUT_AVX512", "yes");
     Place::ran(command).fails(2, &["`BOWLINE_WITHOUT_AVX512` is `yes`", "is not `1` or `0`"]);

@@ -96,6 +96,12 @@ pub(crate) fn widen_panel(to: &mut [f32], from: &[u32]) {
     });
 }
 
+/// Whether products of pairs are computed by the processor's instruction for them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_instruction() -> bool {
+    super::dot::Dot::of_processor().is_some()
+}
+
 impl Product<'_, u32> {
     /// Computes the product, with the processor's instruction for pairs if it has one.
     pub(crate) fn compute(self) {

@@ -114,6 +114,41 @@ fn the_instruction_makes_zero_of_the_smallest_sums_and_differs_by_no_more_than_t
     assert_ne!(bits(&plain), bits(&found), "the numbers are small enough to tell");
 }
 
+/// Numbers that are small enough tell the instruction from the loops, so that this fails if the switch is ignored.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_avx512_products_of_pairs_and_parts_of_them_are_those_of_the_plain_loops() {
+    let (Some(dot), Some(narrow)) = (super::super::dot::Dot::found(), pulp::x86::V3::try_new()) else {
+        println!("skipped: this processor has no AVX512-BF16");
+        return;
+    };
+    let mut case = Case::new(2e-19);
+    case.bias.fill(0.0);
+    let product = |run: &dyn Fn(Product<'_, u32>)| bits(&case.made(Finish::Write, run));
+    let part = |run: &dyn Fn(Partial<'_, u32>)| {
+        let mut slab = vec![0; pairs_of(case.inputs) * PANEL];
+        round_panel(&mut slab, &case.panels[..case.inputs * PANEL]);
+        let mut from = Vec::new();
+        round_rows(&mut from, &case.from, case.inputs);
+        let mut sums = vec![[0.0; PANEL]; case.rows];
+        run(Partial { sums: &mut sums, from: &from, slab: &slab });
+        bits(sums.as_flattened())
+    };
+    let plain = product(&|product| Simd::vectorize(narrow, product));
+    let plain_part = part(&|part| Simd::vectorize(narrow, part));
+    let by_instruction = product(&|product| dot.product(product));
+    assert_ne!(by_instruction, plain, "the numbers are small enough to tell");
+
+    assert_eq!(crate::instructions(), "avx512-bf16");
+    assert_eq!(product(&|product| product.compute()), by_instruction);
+    assert_ne!(part(&|part| part.compute()), plain_part);
+    // No other test of this program depends on the switch: all demand the same numbers with and without the instruction.
+    crate::without_avx512();
+    assert_eq!(crate::instructions(), "avx512");
+    assert_eq!(product(&|product| product.compute()), plain);
+    assert_eq!(part(&|part| part.compute()), plain_part);
+}
+
 #[test]
 fn numbers_that_are_not_normal_are_zero_in_rows_and_in_files() {
     let small = f32::MIN_POSITIVE / 2.0;
