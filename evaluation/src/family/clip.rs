@@ -238,8 +238,10 @@ impl Configuration for ClipConfig {
         self.check_module(name)
     }
 
-    fn memory(&self, _place: Placement, _adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError> {
-        Ok(None)
+    // What a device takes is its residency, and in `f32` a tower is small.
+    fn memory(&self, place: Placement, adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError> {
+        let Placement { on_host, precision, threads, longest: _ } = place;
+        if on_host { self.host_memory(precision, threads, adapted) } else { Ok(None) }
     }
 
     fn image_residency(&self, precision: Precision, adapted: &[&str]) -> Result<Option<ImageResidency>, ModelError> {

@@ -29,7 +29,7 @@ use steps::Step;
 const STEP_ROWS: usize = 32_768;
 
 /// The same on the processor, where products of few rows stay in the caches.
-const HOST_STEP_ROWS: usize = 1024;
+pub(crate) const HOST_STEP_ROWS: usize = 1024;
 
 /// The image tower composed of candle's operations; a clone shares every matrix.
 ///

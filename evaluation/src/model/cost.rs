@@ -1,10 +1,11 @@
-//! What an image tower costs a device: formulas, which tests compare with what is counted.
+//! What an image tower costs a device, or the processor: formulas, which tests compare with what is counted.
 
 use super::{
-    ClipConfig, EncoderConfig, ModelError, Module,
+    ClipConfig, EncoderConfig, ModelError, Module, composed,
+    host::tower,
     patch::{self, BlockMatrix, TowerMatrix},
 };
-use crate::ImageResidency;
+use crate::{ImageResidency, MemoryNeed};
 use jobs::Precision;
 use std::collections::BTreeSet;
 
@@ -72,6 +73,32 @@ impl ClipConfig {
             tokens: (vision.tokens() * width) as u64 * rounded,
             pixels: self.pixel_bytes(),
         })
+    }
+
+    /// Estimates what a tower in 16 bits takes in the memory of the processor, with updates of the modules in `adapted`: each matrix is there
+    /// in `f32`, to which updates are added, and rounded. `None` in `f32`.
+    ///
+    /// # Errors
+    /// As [`residency`](Self::residency).
+    pub(crate) fn host_memory<S: AsRef<str>>(
+        &self,
+        precision: Precision,
+        threads: usize,
+        adapted: &[S],
+    ) -> Result<Option<MemoryNeed>, ModelError> {
+        let EncoderConfig { width, mlp_width, heads, .. } = self.vision.encoder;
+        let tokens = self.vision.tokens();
+        // Numbers of one step: tokens, their norms, queries, keys and values, context and inner layer, and what is rounded of them.
+        let numbers = match precision {
+            Precision::F32 => return Ok(None),
+            Precision::Bf16 => tower::STEP_ROWS.max(tokens) * (6 * width + mlp_width + mlp_width / 2),
+            Precision::F16 => composed::HOST_STEP_ROWS.max(tokens) * (8 * width + 3 * mlp_width + 3 * heads * tokens),
+        };
+        let ImageResidency { base, adapted, .. } = self.residency(precision, adapted)?;
+        // On plain slices the patch embedding stays in `f32`.
+        let embedding = 2 * (3 * self.vision.patch_size.pow(2) * width) as u64;
+        let activations = (size_of::<f32>() * numbers * threads) as u64;
+        Ok(Some(MemoryNeed { base: base + embedding, adapted, activations }))
     }
 
     fn numbers(&self, id: TowerMatrix) -> u64 {

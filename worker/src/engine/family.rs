@@ -1,5 +1,5 @@
 #[cfg(test)]
-mod device_tests;
+mod session_tests;
 
 use super::{
     EngineSettings,

@@ -81,6 +81,30 @@ mod tests {
     use merging::{Adapter, LoraModule, Matrix};
 
     #[test]
+    fn an_image_tower_in_16_bits_that_does_not_fit_is_refused_before_it_is_opened() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8/base");
+        let checked = |precision, memory_bytes| {
+            let settings = EngineSettings {
+                device: DeviceChoice::Cpu,
+                threads: Some(2),
+                image_bytes: 0,
+                cache: None,
+                memory_bytes: Some(memory_bytes),
+            };
+            check_memory(&folder, precision, &settings)
+        };
+        let weights = std::fs::metadata(folder.join("model.safetensors")).unwrap().len();
+        for precision in [Precision::Bf16, Precision::F16] {
+            let refused = checked(precision, 1 << 20).unwrap_err().to_string();
+            assert!(refused.starts_with("the base model takes") && refused.ends_with("1 MiB are free"), "{refused}");
+            let left = checked(precision, 1 << 30).unwrap().unwrap();
+            assert!(left < 1 << 30, "{precision:?}: nothing is counted");
+            assert!((1 << 30) - left < 2 * weights + (64 << 20), "{precision:?}: {left} left beside {weights}");
+        }
+        assert_eq!(checked(Precision::F32, 1 << 20).unwrap(), Some(1 << 20), "in `f32` images count for nothing");
+    }
+
+    #[test]
     fn a_training_whose_copy_of_the_base_does_not_fit_is_refused_so_that_another_machine_takes_it() {
         let error = check_training(3 << 30, Some(1 << 30)).unwrap_err();
         assert!(error.to_string().contains("with which an adapter is trained take 3.0 GiB of memory"), "{error}");

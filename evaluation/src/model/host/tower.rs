@@ -17,7 +17,7 @@ use std::sync::{
 };
 
 /// Rows of one step: enough for the product kernels, few enough for a core's cache.
-const STEP_ROWS: usize = 204;
+pub(crate) const STEP_ROWS: usize = 204;
 
 /// The image tower on the processor; a clone shares every matrix.
 ///

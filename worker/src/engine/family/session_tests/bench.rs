@@ -56,6 +56,18 @@ impl Bench {
         Self::new(examples().join("nli6"), &text, tasks)
     }
 
+    /// All tasks of the example of texts, as its sweep has them.
+    pub(super) fn of_nli6() -> Self {
+        let folder = examples().join("nli6");
+        let text = fs::read_to_string(folder.join("task-arithmetic.yaml")).unwrap();
+        Self::new(folder, &text, usize::MAX)
+    }
+
+    /// The folder of the base.
+    pub(super) fn base(&self) -> PathBuf {
+        self.folder.join("base")
+    }
+
     fn new(folder: PathBuf, text: &str, tasks: usize) -> Self {
         let inputs = Inputs::new(inputs::Settings::default());
         let mut sweep = Sweep::from_yaml(text, &folder, &[]).unwrap();
@@ -70,7 +82,7 @@ impl Bench {
 
     /// A session of a base in the sweep's folder, with so many bytes for data.
     pub(super) fn session<F: ModelFamily>(&self, base: F, budget: SplitBudget) -> FamilySession<F> {
-        let folder = self.folder.join("base");
+        let folder = self.base();
         FamilySession {
             base,
             header: BaseHeader::open(&folder).unwrap(),
@@ -143,12 +155,12 @@ fn examples() -> PathBuf {
 
 /// A session of images, whose data lie on a device if that has memory of its own.
 pub(super) fn images(bench: &Bench, host_bytes: u64, device_bytes: Option<u64>) -> FamilySession<ClipBase> {
-    let base = ClipBase::open(&bench.folder.join("base"), DeviceChoice::Cpu, COMPOSED).unwrap();
+    let base = ClipBase::open(&bench.base(), DeviceChoice::Cpu, COMPOSED).unwrap();
     bench.session(base, SplitBudget { host_bytes, device_bytes })
 }
 
 /// A session of texts whose data lie on a device.
 pub(super) fn texts(bench: &Bench, device_bytes: u64) -> FamilySession<DecoderBase> {
-    let base = DecoderBase::open_composed(&bench.folder.join("base"), Precision::F32).unwrap();
+    let base = DecoderBase::open_composed(&bench.base(), Precision::F32).unwrap();
     bench.session(base, SplitBudget { host_bytes: 1 << 30, device_bytes: Some(device_bytes) })
 }

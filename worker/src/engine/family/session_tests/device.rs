@@ -1,8 +1,7 @@
 //! What sessions do on a device with memory of its own, run on the processor by the code that such devices run.
 
-mod bench;
-
-use bench::{Bench, EvaluatedBase, TEXT_WIDTH, counted, images, texts};
+use super::super::FamilySession;
+use super::bench::{Bench, EvaluatedBase, TEXT_WIDTH, counted, images, texts};
 use jobs::StatisticsKind;
 
 const ENOUGH: u64 = 1 << 30;
@@ -115,7 +114,7 @@ fn tuning_on_all_examples_sends_texts_once_and_leaves_their_place_to_evaluations
     let spec = bench.frozen.tune_spec("select", None, settings).unwrap();
     let meaning = spec.as_evaluation();
     let places = bench.frozen.job(spec.clone()).places;
-    let tune = |session: &mut super::FamilySession<_>| {
+    let tune = |session: &mut FamilySession<_>| {
         drop(bench.attempt(&meaning, &places, |attempt| session.tune(attempt, &spec)).unwrap());
     };
     let sent = counted(&mut session, tune);
