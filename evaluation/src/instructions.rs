@@ -14,6 +14,12 @@ pub fn without_avx512() {
     IS_WITHOUT_AVX512.store(true, Ordering::Relaxed);
 }
 
+/// Undoes [`without_avx512`], for tests that share a process with others.
+#[cfg(test)]
+pub(crate) fn with_avx512() {
+    IS_WITHOUT_AVX512.store(false, Ordering::Relaxed);
+}
+
 /// The vector instructions that the last bits of a model's numbers may depend on, as results name them.
 ///
 /// `avx512-bf16` is AVX-512 with products of pairs in `bf16`, unless [`without_avx512`] was called. `avx512` and `avx2` sum the small

@@ -14,11 +14,11 @@ pub const EVALUATION_SEMANTICS: u32 = 1;
 /// [`EVALUATION_SEMANTICS`] of an evaluation in this precision: with 16 bits it also says what is rounded and where, and grows when that changes.
 ///
 /// Since 2, `bf16` on a processor rounds the matrices of blocks or layers and the rows that they multiply; before, products were rounded as
-/// well, or rows of texts were not.
+/// well, or rows of texts were not. Since 3, merged matrices of texts are rounded once, from the matrix of the file.
 pub fn evaluation_semantics(precision: Precision) -> u32 {
     match precision {
         Precision::F32 => EVALUATION_SEMANTICS,
-        Precision::Bf16 | Precision::F16 => EVALUATION_SEMANTICS + 1,
+        Precision::Bf16 | Precision::F16 => EVALUATION_SEMANTICS + 2,
     }
 }
 
@@ -455,7 +455,7 @@ mod tests {
         let rounded = Meaning { precision: Precision::Bf16, ..meaning() };
         assert_eq!(
             rounded.check_semantics(),
-            Err(OtherSemantics { part: "evaluation", job: 1, ours: 2 }),
+            Err(OtherSemantics { part: "evaluation", job: 1, ours: 3 }),
             "what is rounded in 16 bits has changed since"
         );
         let rounded = Meaning { evaluation: evaluation_semantics(Precision::Bf16), ..rounded };

@@ -156,7 +156,7 @@ pub(crate) fn kept_updates(sweep: &Sweep, base: &dyn Configuration, ranks: &BTre
     base.modules().iter().filter_map(bytes).sum::<u64>().saturating_mul(base.kept_merges() as u64)
 }
 
-/// All recipes that the sweep names. Those of a portfolio and of learned coefficients are low-rank ones of the same space, or known later.
+/// All recipes that the sweep names, those that a portfolio tries as well. Learned coefficients weigh updates, whose sum keeps factors.
 fn recipes(sweep: &Sweep) -> impl Iterator<Item = Recipe> {
     let searched = sweep.searches.iter().flat_map(recipes_of);
     let recipes = searched.chain(sweep.baselines.iter().map(|baseline| baseline.recipe.clone()));

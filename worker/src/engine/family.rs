@@ -154,12 +154,12 @@ impl<F: ModelFamily> FamilySession<F> {
 }
 
 /// Evaluates the examples of a task, and reads the `next` split meanwhile if there is one.
-fn evaluate<'a, F: ModelFamily, T: Send>(
+fn evaluate<'a, F: ModelFamily, T: Send, E: Send>(
     attempt: &mut Attempt<'a>,
     next: Option<NextSplit<'_, 'a, F>>,
     ahead: &mut Option<ReadAhead<'a, F::Split>>,
-    work: impl FnOnce(&mut Attempt<'a>) -> T + Send,
-) -> T {
+    work: impl FnOnce(&mut Attempt<'a>) -> Result<T, E> + Send,
+) -> Result<T, E> {
     let Some(next) = next else { return work(attempt) };
     let Beside { done, read } = next.beside(attempt, work);
     *ahead = read;

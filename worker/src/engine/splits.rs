@@ -221,7 +221,9 @@ impl<F: ModelFamily> Splits<F> {
         loop {
             let image_bytes = self.budget.reading(self.held.bytes());
             let reader = self.reader(attempt);
-            let read = attempt.loading(|_| reader.read(base, task, first, Limits { image_bytes }));
+            let limits = Limits { image_bytes };
+            let read = attempt
+                .loading(|_| reader.find(task).and_then(|located| reader.read(base, task, first, located, limits)));
             // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
             if !(is_too_large && self.make_room(&own)) {
@@ -236,7 +238,8 @@ impl<F: ModelFamily> Splits<F> {
     }
 
     /// The first split of the tasks `after` the one at hand that is not held, to be [read](NextSplit::beside) while `present` is evaluated;
-    /// `None` if there is none, one was read `ahead` before, or it has to wait.
+    /// `None` if there is none, one was read `ahead` before, or it has to wait. A split that has to be fetched first waits for its turn: the
+    /// end of a job that is cancelled would wait for the network.
     pub(super) fn next<'s, 'a>(
         &'s self,
         attempt: &Attempt<'a>,
@@ -246,8 +249,13 @@ impl<F: ModelFamily> Splits<F> {
         ahead: Option<&ReadAhead<'_, F::Split>>,
     ) -> Option<NextSplit<'s, 'a, F>> {
         let image_bytes = self.budget.reading_ahead(present.host_bytes()).filter(|_| ahead.is_none())?;
+        // One thread alone evaluates, and would read afterwards.
+        if rayon::current_num_threads() < 2 {
+            return None;
+        }
         let task = after.iter().map(|after| after.task).find(|task| !self.held.has(task.data))?;
-        Some(NextSplit { reader: self.reader(attempt), base, task, limits: Limits { image_bytes } })
+        let reader = self.reader(attempt);
+        reader.is_here(task).then(|| NextSplit { reader, base, task, limits: Limits { image_bytes } })
     }
 
     fn reader<'a>(&self, attempt: &Attempt<'a>) -> SplitReader<'a> {
@@ -276,6 +284,14 @@ mod tests {
         let apart = SplitBudget { host_bytes, device_bytes: Some(1 << 40) };
         assert!(!apart.is_shared(), "dropping there would make no room");
         assert_eq!(apart.reading(1 << 39), host_bytes);
+    }
+
+    #[test]
+    fn the_next_split_has_what_the_present_one_leaves_and_waits_on_a_processor() {
+        let apart = SplitBudget { host_bytes: 10, device_bytes: Some(1) };
+        assert_eq!([0, 4, 10, 11].map(|present| apart.reading_ahead(present)), [Some(10), Some(6), None, None]);
+        let shared = SplitBudget { device_bytes: None, ..apart };
+        assert_eq!(shared.reading_ahead(0), None);
     }
 
     #[test]

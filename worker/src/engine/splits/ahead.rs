@@ -4,9 +4,13 @@ use super::{
     super::attempt::Attempt,
     reader::{ReadSplit, SplitReader},
 };
+use crate::JobError;
 use evaluation::{Limits, ModelFamily};
 use jobs::{Digest, TaskInput};
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 use tracing::{Span, debug};
 
 /// A split that was read before its turn: at most one at a time.
@@ -24,10 +28,14 @@ pub(in crate::engine) struct NextSplit<'s, 'a, F> {
 }
 
 impl<'a, F: ModelFamily> NextSplit<'_, 'a, F> {
-    /// Reads it; `None` if that fails. It is read again in its turn then, within what is free by that time, and a failure is reported there.
-    fn read(self) -> Option<ReadAhead<'a, F::Split>> {
+    /// Reads it, unless the job `is_over` before it is found; `None` if that fails. It is read again in its turn then, within what is free by
+    /// that time, and a failure is reported there.
+    fn read(self, is_over: &(dyn Fn() -> bool + Sync)) -> Option<ReadAhead<'a, F::Split>> {
         let Self { reader, base, task, limits } = self;
-        match reader.read(base, task, None, limits) {
+        let read = reader.find(task).and_then(|located| {
+            if is_over() { Err(JobError::Interrupted) } else { reader.read(base, task, None, located, limits) }
+        });
+        match read {
             Ok(read) => Some(ReadAhead { data: task.data, read }),
             Err(error) => {
                 debug!(task = task.name, %error, "a split is not read ahead");
@@ -37,12 +45,12 @@ impl<'a, F: ModelFamily> NextSplit<'_, 'a, F> {
     }
 
     /// Evaluates, and reads the split [beside](beside) that.
-    pub(in crate::engine) fn beside<T: Send>(
+    pub(in crate::engine) fn beside<T: Send, E: Send>(
         self,
         attempt: &mut Attempt<'a>,
-        evaluate: impl FnOnce(&mut Attempt<'a>) -> T + Send,
-    ) -> Beside<T, ReadAhead<'a, F::Split>> {
-        beside(attempt, evaluate, || self.read())
+        evaluate: impl FnOnce(&mut Attempt<'a>) -> Result<T, E> + Send,
+    ) -> Beside<Result<T, E>, ReadAhead<'a, F::Split>> {
+        beside(attempt, evaluate, |is_over| self.read(is_over))
     }
 }
 
@@ -53,21 +61,26 @@ pub(in crate::engine) struct Beside<T, R> {
 }
 
 /// Evaluates, and reads meanwhile on another thread of the current rayon pool. Where no other thread is idle before the evaluation is done,
-/// its own reads after it.
+/// its own reads after it. `read` is told whether the job is over, because it was cancelled or the evaluation failed: it needs no other split
+/// then, and its end waits for what `read` still does.
 ///
 /// Time that is left for reading after the evaluation counts as loading, and the rest of it not at all: no job waits for it.
-fn beside<'a, T: Send, R: Send>(
+fn beside<'a, T: Send, E: Send, R: Send>(
     attempt: &mut Attempt<'a>,
-    evaluate: impl FnOnce(&mut Attempt<'a>) -> T + Send,
-    read: impl FnOnce() -> Option<R> + Send,
-) -> Beside<T, R> {
+    evaluate: impl FnOnce(&mut Attempt<'a>) -> Result<T, E> + Send,
+    read: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Option<R> + Send,
+) -> Beside<Result<T, E>, R> {
     let span = Span::current();
     let context = attempt.context();
+    let has_failed = AtomicBool::new(false);
+    let is_over = || has_failed.load(Ordering::Relaxed) || context.cancellation.is_cancelled();
     let evaluated = || {
         let done = evaluate(attempt);
+        has_failed.store(done.is_err(), Ordering::Relaxed);
         (done, context.loading(), Instant::now())
     };
-    let ((done, loading, since), read) = rayon::join(evaluated, || span.in_scope(read));
+    let read = || if is_over() { None } else { span.in_scope(|| read(&is_over)) };
+    let ((done, loading, since), read) = rayon::join(evaluated, read);
     attempt.timings.load_s += since.elapsed().as_secs_f64();
     drop(loading);
     if read.is_some() {
@@ -109,16 +122,38 @@ mod tests {
             // Each waits for the other one: one after the other, they would never end.
             let evaluate = move |_: &mut Attempt<'_>| {
                 has_begun.send(()).unwrap();
-                read.recv_timeout(NEVER).is_ok()
+                read.recv_timeout(NEVER)
             };
-            let read = move || {
+            let read = move |_: &(dyn Fn() -> bool + Sync)| {
                 begun.recv_timeout(NEVER).ok()?;
                 has_read.send(()).ok()?;
                 Some(7)
             };
             let Beside { done, read } = beside(attempt, evaluate, read);
-            assert!(done, "the evaluation ended before the split was read");
+            assert!(done.is_ok(), "the evaluation ended before the split was read");
             assert_eq!((read, attempt.metrics.splits_read_ahead()), (Some(7), 1));
+        });
+    }
+
+    #[test]
+    fn a_job_that_is_over_reads_nothing_ahead_and_a_read_that_has_begun_is_told() {
+        with_attempt(|attempt| {
+            let (has_begun, begun) = channel();
+            let evaluate = move |_: &mut Attempt<'_>| begun.recv_timeout(NEVER).map_err(drop).and(Err::<(), ()>(()));
+            let read = move |is_over: &(dyn Fn() -> bool + Sync)| {
+                let before = is_over();
+                has_begun.send(()).ok()?;
+                while !is_over() {
+                    std::thread::yield_now();
+                }
+                (!before).then_some(7)
+            };
+            let Beside { done, read } = beside(attempt, evaluate, read);
+            assert_eq!((done, read), (Err(()), Some(7)), "the evaluation failed while the split was read");
+
+            attempt.context().cancellation.cancel();
+            let Beside { done, read } = beside(attempt, |_| Ok::<_, ()>(1), |_| Some(7));
+            assert_eq!((done, read), (Ok(1), None), "cancelled before");
         });
     }
 
@@ -127,7 +162,7 @@ mod tests {
         with_attempt(|attempt| {
             let context = attempt.context();
             let (has_evaluated, evaluated) = channel();
-            let read = move || {
+            let read = move |_: &(dyn Fn() -> bool + Sync)| {
                 evaluated.recv_timeout(NEVER).ok()?;
                 // The evaluation marks that it is done just after it says so.
                 while !context.load_time().is_loading {
@@ -135,8 +170,8 @@ mod tests {
                 }
                 None::<u32>
             };
-            let Beside { done, read } = beside(attempt, |_| has_evaluated.send(()).is_ok(), read);
-            assert!(done && read.is_none() && !context.load_time().is_loading);
+            let Beside { done, read } = beside(attempt, |_| has_evaluated.send(()), read);
+            assert!(done.is_ok() && read.is_none() && !context.load_time().is_loading);
             assert!(attempt.timings.load_s > 0.0 && attempt.timings.evaluate_s <= 0.0, "{:?}", attempt.timings);
             assert_eq!(attempt.metrics.splits_read_ahead(), 0);
         });

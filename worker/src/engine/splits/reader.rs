@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::JobError;
 use evaluation::{DiskCache, Limits, ModelFamily, SplitError, SplitSource};
-use inputs::Inputs;
+use inputs::{Inputs, LocatedData};
 use jobs::{InputRef, Rows, TaskInput};
 use std::path::PathBuf;
 
@@ -26,18 +26,30 @@ pub(super) struct ReadSplit<'a, S> {
 }
 
 impl<'a> SplitReader<'a> {
-    /// Reads the task's split, or its first examples.
+    /// Whether the data of a task are on this machine.
+    pub(super) fn is_here(&self, task: &TaskInput) -> bool {
+        place(&self.job.places.data, task, "data").is_ok_and(|spec| self.inputs.is_local(&spec.source))
+    }
+
+    /// Finds the task's split, and fetches what is not on this machine.
+    pub(super) fn find(&self, task: &TaskInput) -> Result<LocatedData, JobError> {
+        let spec = place(&self.job.places.data, task, "data")?;
+        let located = self.inputs.expecting(task.data).data(spec, &self.job.meaning.split)?;
+        unchanged(&spec.source, located.digest, task.data)?;
+        Ok(located)
+    }
+
+    /// Reads the task's split where it was [found](Self::find), or its first examples.
     pub(super) fn read<F: ModelFamily>(
         &self,
         base: &F,
         task: &TaskInput,
         first: Option<u64>,
+        located: LocatedData,
         limits: Limits,
     ) -> Result<ReadSplit<'a, F::Split>, JobError> {
-        let Self { job, inputs, cache } = self;
+        let Self { job, inputs: _, cache } = self;
         let spec = place(&job.places.data, task, "data")?;
-        let located = inputs.expecting(task.data).data(spec, &job.meaning.split)?;
-        unchanged(&spec.source, located.digest, task.data)?;
         let digest = task.data.to_string();
         let cache = cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
         let rows = match first {

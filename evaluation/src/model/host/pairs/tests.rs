@@ -142,11 +142,16 @@ fn without_avx512_products_of_pairs_and_parts_of_them_are_those_of_the_plain_loo
     assert_eq!(crate::instructions(), "avx512-bf16");
     assert_eq!(product(&|product| product.compute()), by_instruction);
     assert_ne!(part(&|part| part.compute()), plain_part);
-    // No other test of this program depends on the switch: all demand the same numbers with and without the instruction.
+    // Others of this process demand the same numbers with and without the instruction, and run with it again after this.
     crate::without_avx512();
-    assert_eq!(crate::instructions(), "avx512");
-    assert_eq!(product(&|product| product.compute()), plain);
-    assert_eq!(part(&|part| part.compute()), plain_part);
+    let named = crate::instructions();
+    let without = product(&|product| product.compute());
+    let part_without = part(&|part| part.compute());
+    crate::instructions::with_avx512();
+    assert_eq!(named, "avx512");
+    assert_eq!(without, plain);
+    assert_eq!(part_without, plain_part);
+    assert_eq!(crate::instructions(), "avx512-bf16");
 }
 
 #[test]
