@@ -22,6 +22,8 @@ pub(super) struct LoopState {
     /// Cancelled when no further job is taken.
     pub(super) draining: CancellationToken,
     device: Mutex<()>,
+    /// A change is announced only if it may end a wait earlier: each announcement polls both job loops once more, and a worker with
+    /// jobs of a millisecond would do little else. Waits look again at what they wait for when their time is over.
     state: watch::Sender<State>,
 }
 
@@ -57,7 +59,11 @@ pub(super) struct Held<'a>(&'a LoopState);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.state.send_modify(|state| state.held -= 1);
+        self.0.state.send_if_modified(|state| {
+            state.held -= 1;
+            // The first starts the idle time, the second lets a job that must be alone start.
+            state.held == 0 || state.is_exclusive && state.held == 1
+        });
     }
 }
 
@@ -93,7 +99,7 @@ impl LoopState {
 
     /// Counts a held job.
     pub(super) fn hold(&self) -> Held<'_> {
-        self.state.send_modify(|state| state.held += 1);
+        self.change_quietly(|state| state.held += 1);
         Held(self)
     }
 
@@ -105,17 +111,29 @@ impl LoopState {
 
     /// A computation starts.
     pub(super) fn computation_started(&self) {
-        self.state.send_modify(|state| state.computing = Some(Instant::now()));
+        self.change_quietly(|state| state.computing = Some(Instant::now()));
     }
 
     /// The computation has ended.
     pub(super) fn computation_ended(&self) {
-        self.state.send_modify(|state| state.last = state.computing.take().map(|since| since.elapsed()));
+        self.state.send_if_modified(|state| {
+            let were_short = state.are_jobs_short();
+            state.last = state.computing.take().map(|since| since.elapsed());
+            state.are_jobs_short() != were_short
+        });
     }
 
     /// Restarts the idle time: the worker has just settled a job.
     pub(super) fn restart_idle_time(&self) {
-        self.state.send_modify(|state| state.last_settled = Instant::now());
+        self.change_quietly(|state| state.last_settled = Instant::now());
+    }
+
+    /// Changes the state in a way that can only make waits longer.
+    fn change_quietly(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_if_modified(|state| {
+            change(state);
+            false
+        });
     }
 
     pub(super) fn are_jobs_short(&self) -> bool {
@@ -133,7 +151,8 @@ impl LoopState {
             if !state.are_jobs_short() {
                 return Due::Now;
             }
-            state.computing.map_or(Due::AfterChange, |since| Due::At(since + SHORT))
+            // A computation that starts later is not long before that.
+            Due::At(state.computing.unwrap_or_else(Instant::now) + SHORT)
         })
         .await;
     }
@@ -144,7 +163,7 @@ impl LoopState {
             if state.is_exclusive {
                 return Due::Now;
             }
-            state.computing.map_or(Due::AfterChange, |since| Due::At(since + MAX_AHEAD))
+            Due::At(state.computing.unwrap_or_else(Instant::now) + MAX_AHEAD)
         })
         .await;
     }
@@ -167,16 +186,22 @@ impl LoopState {
         let mut states = self.state.subscribe();
         loop {
             let due = due(&states.borrow_and_update());
+            let time = match due {
+                Due::Now => return,
+                Due::At(time) if time <= Instant::now() => return,
+                Due::At(time) => Some(time),
+                Due::AfterChange => None,
+            };
             let passed = async {
-                match due {
-                    Due::Now => {}
-                    Due::At(time) => sleep_until(time).await,
-                    Due::AfterChange => std::future::pending().await,
+                match time {
+                    Some(time) => sleep_until(time).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                () = passed => return,
+                // The state may have changed without an announcement: look again.
+                () = passed => {}
                 // `changed` cannot fail: the sender is in `self`.
                 _ = states.changed() => {}
             }
@@ -187,7 +212,8 @@ impl LoopState {
 /// When the awaited condition holds, if the state does not change.
 enum Due {
     Now,
+    /// Not earlier. The state may then give a later time.
     At(Instant),
-    /// Not before the state changes.
+    /// Not before a change is announced.
     AfterChange,
 }
