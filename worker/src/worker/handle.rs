@@ -8,9 +8,14 @@ use super::{
 };
 use crate::{WorkerError, metrics::Outcome};
 use queue::Delivery;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::StoreError;
+use tokio::time::sleep;
 use tracing::{Instrument, debug, info_span, warn};
+
+/// A job that was taken ahead is returned once it has waited this long for the device although nothing computes: the other loop
+/// may wait for the store.
+const MAX_DEVICE_WAIT: Duration = Duration::from_secs(10);
 
 /// How a job loop ended with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +131,7 @@ impl Worker {
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
             () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             device = state.device() => device,
+            () = sleep(MAX_DEVICE_WAIT) => return self.return_unstarted(delivery).await,
             () = state.ahead_overdue(taken) => return self.return_unstarted(delivery).await,
         };
         self.mark_started(&delivery, &lookup);
