@@ -1,4 +1,4 @@
-use crate::Checkpoints;
+use crate::{Checkpoints, LegStart};
 use jobs::{JobResult, StepsMade};
 use parking_lot::{Mutex, MutexGuard};
 use std::{sync::Arc, time::Duration};
@@ -14,8 +14,8 @@ pub struct AttemptContext {
     pub checkpoints: Checkpoints,
     /// The results of slices of the job that the store had. They save their examples.
     pub slices: Arc<Vec<JobResult>>,
-    /// The checkpoint of the leg before, for a job that trains.
-    pub leg_checkpoint: Option<Arc<Vec<u8>>>,
+    /// What a leg of a training goes on from.
+    pub leg_start: LegStart,
     /// How long a leg may compute before it rests ([`Limits::rest`](crate::Limits::rest)).
     pub rest: Option<Duration>,
     started: Started,
@@ -67,10 +67,10 @@ impl AttemptContext {
         Self { slices: Arc::new(slices), ..self }
     }
 
-    /// The same context with the checkpoint of the leg before.
+    /// The same context of a leg that goes on from `leg_start`.
     #[must_use]
-    pub fn with_leg_checkpoint(self, checkpoint: Option<Vec<u8>>) -> Self {
-        Self { leg_checkpoint: checkpoint.map(Arc::new), ..self }
+    pub fn starting_from(self, leg_start: LegStart) -> Self {
+        Self { leg_start, ..self }
     }
 
     /// The same context of a leg that rests after this time.

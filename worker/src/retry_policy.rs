@@ -78,6 +78,7 @@ pub(crate) fn after_failure(
         | JobError::Overlap { .. }
         | JobError::Checkpoint(_)
         | JobError::CheckpointStore(_)
+        | JobError::RestRefused(_)
         | JobError::Statistics(_)
         | JobError::Scratch { .. }
         | JobError::Model(_)

@@ -1,4 +1,4 @@
-use crate::{CommandError, RestedState, error::names};
+use crate::{CommandError, StateFile, error::names};
 use files::FileChanged;
 use jobs::{Blame, ByteSize, causes};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -233,7 +233,10 @@ pub enum JobError {
     Interrupted,
     /// A leg of a training has computed for long enough, and goes on from this state in its next attempt.
     #[error("the job rests, and goes on from the state that it keeps")]
-    Rests(RestedState),
+    Rests(StateFile),
+    /// What a leg kept when it rested is of another run or leg, or damaged. The worker starts the leg from its beginning.
+    #[error("what the leg kept when it rested cannot be used")]
+    RestRefused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The sweep of the job was cancelled together with its running jobs.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
@@ -296,6 +299,7 @@ impl JobError {
             | Self::Overlap { .. }
             | Self::Checkpoint(_)
             | Self::CheckpointGone(_)
+            | Self::RestRefused(_)
             | Self::Output(_)
             | Self::Scratch { .. }
             | Self::NoHead { .. }

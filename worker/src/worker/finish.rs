@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::{
-    Computed, JobError, WorkerError,
+    Computed, JobError, StateFile, WorkerError,
     metrics::Outcome,
     retry_policy::{AfterFailure, after_failure},
 };
@@ -10,6 +10,7 @@ use jobs::{Blame, FailureRecord, Job, error_chain, now_ms};
 use queue::Delivery;
 use std::{sync::Arc, time::Instant};
 use store::StoreError;
+use tokio::time::timeout_at;
 use tracing::{Instrument, info, info_span, warn};
 
 impl Worker {
@@ -24,7 +25,7 @@ impl Worker {
         match outcome {
             Ok(computed) => self.finish_computed(delivery, job, computed, taken).await,
             Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
-                Ok(()) => self.counted(Outcome::GivenBack, delivery.give_back()).await,
+                Ok(()) => self.counted(Outcome::GivenBack, delivery.rest()).await,
                 // As with an output: the next worker of this machine could not store it either.
                 Err(source) => self.settle_unstored(delivery, job, source).await,
             },
@@ -33,6 +34,25 @@ impl Worker {
                 self.count_own_fault(job, &error).await
             }
         }
+    }
+
+    /// Returns a leg whose worker stops, and keeps its state if the store takes it in the time that a stopping worker has.
+    pub(super) async fn finish_interrupted(
+        &self,
+        delivery: Delivery,
+        job: &Job,
+        state: &StateFile,
+        stops_at: tokio::time::Instant,
+    ) -> Result<(), WorkerError> {
+        let kept = timeout_at(stops_at, self.keep_rested(job, state)).await;
+        match kept {
+            Ok(Ok(())) => return self.counted(Outcome::GivenBack, delivery.rest()).await,
+            Ok(Err(error)) => {
+                warn!(%error, "cannot keep the state of the leg; the steps since its last rest are made again")
+            }
+            Err(_) => warn!("the state of the leg is not stored in time; the steps since its last rest are made again"),
+        }
+        self.counted(Outcome::GivenBack, delivery.give_back()).await
     }
 
     /// Settles a job as failed without an attempt.

@@ -6,7 +6,7 @@ use super::{
     lookup::Lookup,
     loop_state::{Device, Exclusive, LoopState},
 };
-use crate::{WorkerError, metrics::Outcome};
+use crate::{JobError, WorkerError, metrics::Outcome};
 use queue::Delivery;
 use std::time::Instant;
 use store::StoreError;
@@ -197,8 +197,17 @@ impl Worker {
             // The other loop computes while this one stores. A job that is alone keeps the device until it is settled.
             device = None;
         }
-        let is_over = attempted.outcome.is_ok();
-        let finished = self.finish(delivery, &job, attempted.outcome, taken).await;
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        let is_over = match &attempted.outcome {
+            Ok(_) => true,
+            Err(error) => matches!(error, JobError::Rests(_)) && attempted.stops_at.is_none(),
+        };
+        let finished = match (attempted.outcome, attempted.stops_at) {
+            (Err(JobError::Rests(state)), Some(stops_at)) => {
+                self.finish_interrupted(delivery, &job, &state, stops_at).await
+            }
+            (outcome, _) => self.finish(delivery, &job, outcome, taken).await,
+        };
         self.delete_trials_after(&job, losses, is_over, &finished).await;
         drop(exclusive);
         drop(device);

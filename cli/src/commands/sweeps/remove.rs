@@ -77,10 +77,13 @@ impl Results {
 }
 
 async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
+    // What jobs have kept that failed, or never ended. There are few, if any.
+    let kept = &store.jobs_with_checkpoints().await?;
     let remove_result = |job: JobId| async move {
         store.remove_result(&job).await?;
-        // What a job that failed has kept, such as a leg that rested.
-        store.remove_checkpoint(&job).await?;
+        if kept.contains(&job) {
+            store.remove_checkpoint(&job).await?;
+        }
         store.clear_failures(&job).await.map(drop)
     };
     let ended = stream::iter(jobs.ended.iter().chain(&jobs.slices).copied().map(remove_result));
@@ -89,6 +92,9 @@ async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
         store.remove_artefact(job).await?;
         store.remove_checkpoint(job).await?;
         store.clear_failures(job).await?;
+    }
+    for job in &jobs.rested {
+        store.remove_checkpoint(job).await?;
     }
     Ok(())
 }
