@@ -132,7 +132,7 @@ mod tests {
         let fits = (512 << 20) / 3072;
         assert_eq!(notes(fits, here(ImageRoom::Memory(512 << 20))), [""; 0]);
         let said = notes(fits + 1, here(ImageRoom::Memory(512 << 20)));
-        let expected = "the training split `train` of `one` has 174763 images, which take 512 MiB as pixels, and 512 MiB are allowed: \
+        let expected = "the training split `train` of `one` has 174763 images, which take 513 MiB as pixels, and 512 MiB are allowed: \
                         train with `--image-memory 513`, or keep them in files with `--example-cache FOLDER`";
         assert_eq!(said, [expected]);
         assert_eq!(notes(1 << 30, here(ImageRoom::Files)), [""; 0]);
