@@ -87,6 +87,7 @@ pub(crate) fn after_failure(
         | JobError::TooLarge { .. }
         | JobError::MergeTooLarge { .. }
         | JobError::StatisticsTooLarge { .. }
+        | JobError::TrainingImages { .. }
         | JobError::Head { .. }
         | JobError::Joint(_)
         | JobError::Score { .. }

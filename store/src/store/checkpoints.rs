@@ -65,8 +65,25 @@ impl Store {
     /// `to` not be written.
     pub async fn get_rested(&self, job: &JobId, to: &Path) -> Result<bool, StoreError> {
         let record = record_key(job)?;
-        let Some(content) = self.backend.get(&record).await? else { return Ok(false) };
-        let RestedFile { job: of, digest: expected, size, .. } = decode(&record, &content)?;
+        let Some(mut content) = self.backend.get(&record).await? else { return Ok(false) };
+        loop {
+            let Err(error) = self.get_rested_file(job, &content, to).await else { return Ok(true) };
+            if !error.is_of_one_object() {
+                return Err(error);
+            }
+            // Another worker that was given the same job may have put a later state in the place of this one, or have ended the job.
+            match self.backend.get(&record).await? {
+                None => return Ok(false),
+                Some(now) if now == content => return Err(error),
+                Some(now) => content = now,
+            }
+        }
+    }
+
+    /// Reads the file that a record names.
+    async fn get_rested_file(&self, job: &JobId, content: &[u8], to: &Path) -> Result<(), StoreError> {
+        let record = record_key(job)?;
+        let RestedFile { job: of, digest: expected, size, .. } = decode(&record, content)?;
         if of != *job {
             return Err(StoreError::Misplaced { key: record, expected: record_key(&of)? });
         }
@@ -81,7 +98,7 @@ impl Store {
             return Err(StoreError::NoFile { key });
         }
         match digest_of(to).await? {
-            found if found == expected => Ok(true),
+            found if found == expected => Ok(()),
             found => Err(StoreError::Altered { key, expected, found }),
         }
     }

@@ -60,8 +60,8 @@ impl<F: ModelFamily> FamilySession<F> {
         if let Some(state) = stopped_state(attempt, spec)? {
             return hand_on(spec, &state);
         }
-        check_room(&*self.configuration, spec, HeldImages::default(), self.free)?;
-        let training = self.read_split(attempt, &splits.training)?;
+        let room = check_room(&*self.configuration, spec, HeldImages::default(), self.free)?;
+        let training = self.read_trained(attempt, &splits.training, room)?;
         if spec.leg.first == 0 {
             self.check_apart(attempt, &splits.apart, spec, &training)?;
         }
@@ -74,8 +74,10 @@ impl<F: ModelFamily> FamilySession<F> {
         attempt.job = EvaluateJob { meaning: &splits.training, places };
         let mut run = self.begin(attempt, job, training, classes)?;
         match self.finish_leg(attempt, job, &mut run, &validation) {
-            // A step that is cancelled leaves the state as it was before it. The worker decides whether it keeps the state.
-            Err(JobError::Interrupted) if run.has_progressed() => Err(rests(spec, &run.state)),
+            // A step that is cancelled leaves the state as it was before it.
+            Err(JobError::Interrupted) if run.has_progressed() && attempt.context().keeps_when_cancelled() => {
+                Err(rests(spec, &run.state))
+            }
             finished => finished,
         }
     }
@@ -93,7 +95,10 @@ impl<F: ModelFamily> FamilySession<F> {
         let gone = attempt.evaluating(|watch| Ok(run.go_to(spec, context, watch)))?;
         match gone.map_err(|error| failure(spec, error))? {
             Gone::ToTheEnd => {}
-            Gone::ToRest => return Err(rests(spec, &run.state)),
+            Gone::ToRest => {
+                tracing::info!(steps = run.state.steps(), "the leg rests: it has computed for long");
+                return Err(rests(spec, &run.state));
+            }
         }
         // A leg is measured as it is; the adapter may be one of an earlier step.
         let Run { trainer, state, .. } = &*run;
@@ -123,6 +128,24 @@ impl<F: ModelFamily> FamilySession<F> {
         }
         let validation = if spec.settings.early_stopping.is_some() { validation as u64 } else { 0 };
         HeldImages { training: bytes / image, validation }
+    }
+
+    /// Reads the training split if its images fit into the memory that a step leaves.
+    fn read_trained<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        meaning: &'a Meaning,
+        room: Option<u64>,
+    ) -> Result<F::Split, JobError> {
+        attempt.job = EvaluateJob { meaning, places: attempt.job.places };
+        let at_most = room.unwrap_or(u64::MAX);
+        let read = self.splits.read_at_most(attempt, &self.base, task_of(meaning)?, at_most);
+        read.map_err(|error| match error {
+            JobError::Data { source, .. } if source.is_too_large() && self.splits.allows(at_most) => {
+                JobError::TrainingImages { available: at_most, source }
+            }
+            error => error,
+        })
     }
 
     fn read_split<'a>(&mut self, attempt: &mut Attempt<'a>, meaning: &'a Meaning) -> Result<F::Split, JobError> {

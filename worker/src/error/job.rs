@@ -164,6 +164,18 @@ pub enum JobError {
         /// Bytes that are free.
         available: u64,
     },
+    /// The images that an adapter is trained on do not fit into memory.
+    #[error(
+        "the images that the adapter is trained on do not fit into the {} of memory that a step leaves: keep them in files with \
+         `--example-cache FOLDER`, or use a machine with more memory",
+        ByteSize(*available)
+    )]
+    TrainingImages {
+        /// Bytes that they may take.
+        available: u64,
+        /// What is too large.
+        source: evaluation::SplitError,
+    },
     /// The base model does not fit into memory.
     #[error(
         "the base model takes {} of memory, and {} to run; {} are free",
@@ -306,6 +318,7 @@ impl JobError {
             | Self::TooLarge { .. }
             | Self::MergeTooLarge { .. }
             | Self::StatisticsTooLarge { .. }
+            | Self::TrainingImages { .. }
             | Self::Joint(_)
             | Self::Score { .. }
             | Self::Incomplete(_)
@@ -344,8 +357,13 @@ impl JobError {
         if let Self::Command(error) = self {
             return error.is_own_fault();
         }
-        let lacks_memory =
-            matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. } | Self::StatisticsTooLarge { .. });
+        let lacks_memory = matches!(
+            self,
+            Self::TooLarge { .. }
+                | Self::MergeTooLarge { .. }
+                | Self::StatisticsTooLarge { .. }
+                | Self::TrainingImages { .. }
+        );
         lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))
     }
 

@@ -89,7 +89,7 @@ impl Worker {
             reason = self.interruption(sweep, interrupt, &context) => reason,
             never = self.write_checkpoints(kept.as_mut()) => match never {},
         };
-        context.cancellation.cancel();
+        context.cancel(keeps_after(&reason, may_rest));
         let stops_at = Instant::now() + self.limits.stopping;
         // There is one device: the next job must wait until this computation has released it.
         let stopped = timeout_at(stops_at, computing).await;
@@ -131,20 +131,18 @@ impl Worker {
     }
 }
 
-/// What an attempt came to that was stopped for `reason`, and ended with `error`.
+/// Whether a leg of a training that is stopped for `reason` keeps the steps that it has made, so that they are not made again.
 ///
-/// A leg of a training that came further rests, so that its steps are not made again. That counts as no attempt: a leg that may not rest
-/// could otherwise reach its limit for ever.
+/// That counts as no attempt: a leg that may not rest could otherwise reach its limit for ever.
+fn keeps_after(reason: &JobError, may_rest: bool) -> bool {
+    // Otherwise nobody goes on with it, or the time went to its inputs.
+    matches!(reason, JobError::Interrupted) || (may_rest && matches!(reason, JobError::TimedOut(_)))
+}
+
+/// What an attempt came to that was stopped for `reason`, and ended with `error`.
 fn after_stop(reason: JobError, error: JobError, may_rest: bool) -> JobError {
-    match error {
-        rests @ JobError::Rests(_) => match reason {
-            JobError::Interrupted => rests,
-            JobError::TimedOut(_) if may_rest => rests,
-            // Nobody goes on with it, or the time went to its inputs.
-            reason => reason,
-        },
-        _ => reason,
-    }
+    // A leg may rest by itself just then.
+    if matches!(error, JobError::Rests(_)) && keeps_after(&reason, may_rest) { error } else { reason }
 }
 
 /// The result of a check of the time limits.

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::{
-    Computed, JobError, StateFile, WorkerError,
+    Computed, JobError, WorkerError,
     metrics::Outcome,
     retry_policy::{AfterFailure, after_failure},
 };
@@ -10,7 +10,6 @@ use jobs::{Blame, FailureRecord, Job, error_chain, now_ms};
 use queue::Delivery;
 use std::{sync::Arc, time::Instant};
 use store::StoreError;
-use tokio::time::timeout_at;
 use tracing::{Instrument, info, info_span, warn};
 
 impl Worker {
@@ -25,7 +24,7 @@ impl Worker {
         match outcome {
             Ok(computed) => self.finish_computed(delivery, job, computed, taken).await,
             Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
-                Ok(()) => self.counted(Outcome::GivenBack, delivery.rest()).await,
+                Ok(()) => self.rest(delivery).await,
                 // As with an output: the next worker of this machine could not store it either.
                 Err(source) => self.settle_unstored(delivery, job, source).await,
             },
@@ -34,25 +33,6 @@ impl Worker {
                 self.count_own_fault(job, &error).await
             }
         }
-    }
-
-    /// Returns a leg whose worker stops, and keeps its state if the store takes it in the time that a stopping worker has.
-    pub(super) async fn finish_interrupted(
-        &self,
-        delivery: Delivery,
-        job: &Job,
-        state: &StateFile,
-        stops_at: tokio::time::Instant,
-    ) -> Result<(), WorkerError> {
-        let kept = timeout_at(stops_at, self.keep_rested(job, state)).await;
-        match kept {
-            Ok(Ok(())) => return self.counted(Outcome::GivenBack, delivery.rest()).await,
-            Ok(Err(error)) => {
-                warn!(%error, "cannot keep the state of the leg; the steps since its last rest are made again")
-            }
-            Err(_) => warn!("the state of the leg is not stored in time; the steps since its last rest are made again"),
-        }
-        self.counted(Outcome::GivenBack, delivery.give_back()).await
     }
 
     /// Settles a job as failed without an attempt.
@@ -137,7 +117,8 @@ impl Worker {
         }
         // A job that failed by itself would fail again from where it came to; another machine may go on with one that did not.
         let is_over = next == AfterFailure::DeadLetter && error.blame() == Blame::Job;
-        if is_over || next == AfterFailure::Discard {
+        let is_unwanted = next == AfterFailure::Discard && !self.may_be_wanted(delivery.sweep()).await;
+        if is_over || is_unwanted {
             self.delete_checkpoint(job).await;
         }
         let reason = error.to_string();

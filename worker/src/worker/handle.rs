@@ -198,13 +198,22 @@ impl Worker {
             device = None;
         }
         // The losses of a leg that rests are forgotten, and so are the machines of them.
-        let is_over = match &attempted.outcome {
-            Ok(_) => true,
-            Err(error) => matches!(error, JobError::Rests(_)) && attempted.stops_at.is_none(),
-        };
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        let mut is_over = attempted.outcome.is_ok();
         let finished = match (attempted.outcome, attempted.stops_at) {
             (Err(JobError::Rests(state)), Some(stops_at)) => {
-                self.finish_interrupted(delivery, &job, &state, stops_at).await
+                if self.keep_in_time(&job, &state, stops_at).await {
+                    let rested = self.rest(delivery).await;
+                    is_over = rested.is_ok();
+                    rested
+                } else {
+                    self.counted(Outcome::GivenBack, delivery.give_back()).await
+                }
+            }
+            (outcome @ Err(JobError::Rests(_)), None) => {
+                let rested = self.finish(delivery, &job, outcome, taken).await;
+                is_over = rested.is_ok();
+                rested
             }
             (outcome, _) => self.finish(delivery, &job, outcome, taken).await,
         };

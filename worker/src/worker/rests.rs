@@ -1,10 +1,12 @@
 //! What a leg of a training goes on from: what it kept when it rested, or the checkpoint of the leg before.
 
 use super::Worker;
-use crate::{JobError, LegStart, StateFile};
+use crate::{JobError, LegStart, StateFile, WorkerError, metrics::Outcome};
 use jobs::{Job, JobId, JobSpec};
+use queue::Delivery;
 use std::{env, sync::Arc};
 use store::StoreError;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 /// Where an attempt at a job starts, if it is a leg of a training.
@@ -37,7 +39,13 @@ impl Worker {
         match self.rested(&job.id()).await? {
             Rested::Nothing => Ok(Start { from: self.leg_before(job).await?, is_refused: false }),
             Rested::State(file) => Ok(Start { from: LegStart::Rested(file), is_refused: false }),
-            Rested::Refused(error) => self.start_after_refusal(job, &error).await,
+            Rested::Refused(error) => {
+                // A removal of the state that met its writing leaves a record alone: it would be refused in each attempt.
+                if matches!(error, StoreError::NoFile { .. }) {
+                    self.delete_checkpoint(job).await;
+                }
+                self.start_after_refusal(job, &error).await
+            }
         }
     }
 
@@ -73,6 +81,42 @@ impl Worker {
         if self.has_leg(job.spec(), &job.id()).await? {
             return Ok(());
         }
-        self.store.put_rested(&job.id(), &state.path()).await
+        self.store.put_rested(&job.id(), &state.path()).await?;
+        // It may have been stored, and its states deleted, meanwhile.
+        if self.has_leg(job.spec(), &job.id()).await? {
+            self.delete_checkpoint(job).await;
+        }
+        Ok(())
+    }
+
+    /// Keeps the state of a leg whose worker stops, if the store takes it until `stops_at`. Whether it did.
+    pub(super) async fn keep_in_time(&self, job: &Job, state: &StateFile, stops_at: Instant) -> bool {
+        match timeout_at(stops_at, self.keep_rested(job, state)).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => {
+                warn!(%error, "cannot keep the state of the leg; the steps since its last rest are made again")
+            }
+            Err(_) => warn!("the state of the leg is not stored in time; the steps since its last rest are made again"),
+        }
+        false
+    }
+
+    /// Returns a leg whose state is stored. What failed before it says nothing about the rest of it: neither do the machines on which it did.
+    pub(super) async fn rest(&self, delivery: Delivery) -> Result<(), WorkerError> {
+        if delivery.attempt() > 1
+            && let Err(error) = self.store.clear_failures(&delivery.id()).await
+        {
+            warn!(%error, "cannot delete the failures before the leg rested");
+        }
+        self.counted(Outcome::GivenBack, delivery.rest()).await
+    }
+
+    /// Whether another sweep of the pool may want the same leg: sweeps share jobs of the same content.
+    pub(super) async fn may_be_wanted(&self, sweep: &str) -> bool {
+        let Some(pool) = self.machine.as_ref().and_then(|machine| machine.pool.as_deref()) else { return false };
+        match self.store.pool_sweeps(pool).await {
+            Ok(sweeps) => sweeps.iter().any(|other| other != sweep),
+            Err(_) => true,
+        }
     }
 }

@@ -32,7 +32,11 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         return Ok(());
     }
     // Results first: without the sweep they cannot be found.
-    remove_jobs(&store, &results.own).await?;
+    if args.results {
+        remove_jobs(&store, &results.own).await?;
+    } else {
+        remove_rested(&store, name).await?;
+    }
     if args.results
         && let Some(artefact) = own_artefact(&store, name).await?
     {
@@ -97,6 +101,27 @@ async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
         store.remove_checkpoint(job).await?;
     }
     Ok(())
+}
+
+/// Removes the states of legs that rested and are of no other sweep. They are no results, and could not be found without the sweep.
+async fn remove_rested(store: &Store, name: &str) -> Result<(), Failure> {
+    if store.jobs_with_checkpoints().await?.is_empty() {
+        return Ok(());
+    }
+    match results_of(store, name).await {
+        Ok(results) => {
+            for job in &results.own.rested {
+                store.remove_checkpoint(job).await?;
+            }
+            Ok(())
+        }
+        Err(error @ Failure::Store(StoreError::Backend(_))) => Err(error),
+        // A sweep that cannot be read, this one or another, does not keep this one from being removed.
+        Err(_) => {
+            terminal::note("states of legs that rested, if there are any, stay in `checkpoints/` of the store");
+            Ok(())
+        }
+    }
 }
 
 /// The artefact of the sweep's winner, unless another sweep has the same.

@@ -18,13 +18,13 @@ pub(super) struct HeldImages {
 }
 
 /// Refuses a leg that needs more memory than is free, with blocks that run twice: its copies of the base, images and a step. What is not
-/// known yet counts for nothing, so that a leg that fits is never refused.
+/// known yet counts for nothing, so that a leg that fits is never refused. Returns what is left, if there is a limit.
 pub(super) fn check_room(
     base: &dyn Configuration,
     spec: &TrainSpec,
     images: HeldImages,
     free: Option<u64>,
-) -> Result<(), JobError> {
+) -> Result<Option<u64>, JobError> {
     let settings = &spec.settings;
     let bytes = |count: u64| count.saturating_mul(image_bytes(base));
     // A step never has more examples than the split.
@@ -43,7 +43,9 @@ pub(super) fn check_room(
     };
     let memory = TrainMemory::of(base, &settings, place).map_err(|error| failure(spec, error))?;
     check_training(memory.base, free)?;
-    check_training_step(memory.least().saturating_add(bytes(images.training)), free)
+    let needed = memory.least().saturating_add(bytes(images.training));
+    check_training_step(needed, free)?;
+    Ok(free.map(|free| free - needed))
 }
 
 /// Bytes of an image as it is read; 0 for a model of texts.

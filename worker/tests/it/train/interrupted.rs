@@ -3,7 +3,7 @@
 use super::*;
 use queue::JobConsumer;
 use std::time::Duration;
-use worker::{Limits, StateFile};
+use worker::{Limits, SelfTest, StateFile};
 
 /// A worker that is killed in each leg as soon as it has made so many steps of it: with 0, before the first one.
 #[derive(Debug)]
@@ -347,6 +347,93 @@ async fn a_worker_that_is_told_to_stop_keeps_the_steps_that_it_has_made_since_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_told_to_stop_returns_its_leg_as_it_was_if_the_store_refuses_the_state() {
+    let bench = Bench::new();
+    let jobs = legs(&images(&bench.inputs, LONG), "flags");
+    bench.queue.publish(&jobs[0], "tests").await.unwrap();
+    bench.queue.next().await.unwrap().unwrap().retry(Duration::ZERO).await.unwrap();
+    let (worker, stepped) = bench.watched(Limits::default());
+    let told = async {
+        stepped.notified().await;
+        // A file lies where the folder should be made.
+        fs::write(bench.root.join("checkpoints"), "").unwrap();
+    };
+    assert_eq!(worker.run_until(std::future::pending(), told).await.unwrap(), worker::WorkerEnd::Stopped);
+    let delivery = bench.queue.next().await.unwrap().unwrap();
+    assert_eq!((delivery.attempt(), delivery.losses()), (2, 0));
+    delivery.ack().await.unwrap();
+}
+
+/// A machine on which everything is well.
+#[derive(Debug)]
+struct Fit;
+
+impl SelfTest for Fit {
+    fn run(&self, _: &Job) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+/// A device that fails.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl Compute for Broken {
+    async fn compute(&self, _: &Job, _: &AttemptContext) -> Result<Computed, JobError> {
+        Err(JobError::Panicked("broken".to_owned()))
+    }
+
+    fn device(&self) -> String {
+        "broken".to_owned()
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_and_failures_before_a_rest_do_not_count_after_it() {
+    let bench = Bench::new();
+    let jobs = legs(&images(&bench.inputs, STOPPED), "flags");
+    bench.queue.publish(&jobs[0], "tests").await.unwrap();
+    for _ in 0..3 {
+        let limits = Limits { back_off: Duration::ZERO, ..Limits::default() };
+        let broken = bench.worker(Arc::new(Broken)).with_limits(limits);
+        for _ in 0..2 {
+            assert!(broken.run_one().await.unwrap());
+        }
+        assert_eq!(bench.store.failures(&jobs[0].id()).await.unwrap().len(), 2);
+        assert!(bench.resting().run_one().await.unwrap());
+        assert_eq!(bench.store.failures(&jobs[0].id()).await.unwrap().len(), 0);
+        assert_eq!(bench.kept(), 1);
+    }
+    assert!(bench.queue.dead_letters().is_empty(), "six failures, two in a row");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leg_of_a_cancelled_sweep_keeps_its_state_where_another_sweep_of_the_pool_may_want_it() {
+    let bench = Bench::new();
+    let jobs = legs(&images(&bench.inputs, STOPPED), "flags");
+    bench.first_rest(&jobs[0]).await;
+    let cancellation = jobs::Cancellation::new(1, false, 0);
+    bench.store.put_document("tests", jobs::Cancellation::DOCUMENT, &cancellation).await.unwrap();
+    bench.store.put_pool_entry("cpu", "tests", &1).await.unwrap();
+    bench.store.put_pool_entry("cpu", "other", &1).await.unwrap();
+    let in_pool = || {
+        let machine = worker::Machine::new("m".to_owned(), Arc::new(Fit)).in_pool("cpu");
+        bench.worker(Arc::clone(&bench.device)).on_machine(machine)
+    };
+    assert!(in_pool().run_one().await.unwrap());
+    assert_eq!(bench.kept(), 1);
+    bench.store.remove_pool_entry("cpu", "other").await.unwrap();
+    bench.queue.publish(&jobs[0], "tests").await.unwrap();
+    assert!(in_pool().run_one().await.unwrap());
+    assert_eq!(bench.kept(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leg_whose_time_runs_out_keeps_the_steps_that_it_has_made_and_fails_only_without_any() {
     let bench = Bench::new();
     let jobs = legs(&images(&bench.inputs, LONG), "flags");
@@ -361,6 +448,7 @@ async fn a_leg_whose_time_runs_out_keeps_the_steps_that_it_has_made_and_fails_on
     let mut turns = 0;
     while bench.kept() == 0 {
         turns += 1;
+        assert!(turns < 100, "no turn has kept its steps");
         let worker = bench.worker(Arc::clone(&bench.device)).with_limits(limits(Duration::from_secs(turns)));
         assert!(worker.run_one().await.unwrap());
         let delivery = bench.queue.next().await.unwrap().expect("it goes on");

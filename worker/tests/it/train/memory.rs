@@ -62,6 +62,20 @@ fn the_copies_of_the_base_are_refused_before_they_are_made() {
 }
 
 #[test]
+fn the_images_of_the_training_split_are_refused_before_they_are_read() {
+    let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
+    let leg = legs(&images(&inputs, SHORT), "flags").remove(0);
+    let of_one = legs(&images(&inputs, &SHORT.replace("batch: 8", "batch: 1")), "flags").remove(0);
+    // A step of one example, and half of the 2000 images.
+    let bytes = least(&of_one, 0).least() + 1000 * 3072;
+    let error = engine_with(&inputs, bytes).compute(&leg, &AttemptContext::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("the images that the adapter is trained on do not fit into the 3 MiB"), "{text}");
+    assert!(text.contains("`--example-cache FOLDER`") && error.is_own_fault(), "{text}");
+    assert_eq!(error.blame(), jobs::Blame::Machine);
+}
+
+#[test]
 fn the_images_that_early_stopping_looks_at_count_in_what_a_training_needs() {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let leg = legs(&images(&inputs, EARLY), "flags").remove(0);
