@@ -142,8 +142,8 @@ impl Worker {
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.
     ///
-    /// While jobs take less than a second, the worker looks up the next job, and stores the last result, during a
-    /// computation. The latency of a distant store then costs no time.
+    /// The worker then looks up the next job, and stores the last result, during a computation: while jobs take less than a
+    /// second, or near the end of longer ones. The latency of a distant store then costs no time.
     #[must_use]
     pub fn looking_ahead(self, queue: Arc<dyn JobConsumer>) -> Self {
         Self { ahead: Some(queue), ..self }

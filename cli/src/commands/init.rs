@@ -127,7 +127,7 @@ fn draft_inputs(
         }
     };
     let draft = SweepDraft {
-        name: answers.name()?,
+        name: answers.name(search.method())?,
         base: base.written.text.clone(),
         evaluator,
         is_large: base.is_large(),

@@ -365,6 +365,7 @@ fn a_sweep_of_wandb_becomes_a_search() {
     assert!(ran.succeeds().stderr.contains("note: not translated: `program`"), "{ran:?}");
     let draft = read(&place, "sweep.yaml");
     for words in [
+        "-random\n",
         "method: random\ntrials: 7\n",
         "recipe: {preset: knots_ties}\n",
         "  scaling: {min: 0.1, max: 1.0}\n",

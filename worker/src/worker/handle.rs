@@ -110,10 +110,11 @@ impl Worker {
     /// Looks up a job that was taken ahead while another job computes, then waits for the device. The lookup then costs
     /// no time.
     async fn handle_ahead(&self, delivery: Delivery, state: &LoopState) -> Result<Handled, WorkerError> {
+        let taken = tokio::time::Instant::now();
         let lookup = tokio::select! {
             biased;
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
-            () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
+            () = state.ahead_overdue(taken) => return self.return_unstarted(delivery).await,
             () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             lookup = self.look_up(&delivery) => lookup,
         };
@@ -125,7 +126,7 @@ impl Worker {
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
             () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             device = state.device() => device,
-            () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
+            () = state.ahead_overdue(taken) => return self.return_unstarted(delivery).await,
         };
         self.mark_started(&delivery, &lookup);
         let turn = Turn { device, exclusive: None };

@@ -3,9 +3,10 @@
 //! A worker that [looks ahead](Worker::looking_ahead) has two job loops. Each takes a job, looks it up, waits for the
 //! device, computes, stores and acknowledges, so that one loop looks up its job and stores its result while the other
 //! one computes. The cost for other workers is bounded:
-//! - A worker holds at most two jobs, and takes a job ahead only while jobs take less than a second.
-//! - A job that was taken ahead is returned, uncounted, if the job before it takes longer than two seconds, or if the
-//!   worker drains.
+//! - A worker holds at most two jobs. It takes a job ahead while jobs take less than a second, or during the last tenth
+//!   (at most a second) of the time that the last job took.
+//! - A job that was taken ahead is returned, uncounted, if it waits for longer than two seconds while another one computes,
+//!   or if the worker drains.
 //! - A job that was lost before is alone in its worker. If a worker dies, the second job that it held therefore counts
 //!   at most one loss in its life: from then on, it is alone as well.
 
@@ -88,19 +89,16 @@ impl Worker {
         // A job is taken ahead only after the device was free once: so the loops take turns.
         let mut waits_for_device = true;
         loop {
-            let is_ahead = match role {
-                LoopRole::Main => state.are_jobs_short() && !waits_for_device,
-                LoopRole::LookAhead => true,
-            };
             let device = tokio::select! {
                 biased;
                 () = state.draining.cancelled() => return Ok(self.stopped()),
-                // A loop that looks ahead only waits until the device is free, and does not keep it.
-                device = state.device(), if !is_ahead || waits_for_device => (!is_ahead).then_some(device),
-                () = state.jobs_short(), if is_ahead && !waits_for_device => None,
+                () = state.ahead_opens(), if !waits_for_device => None,
+                device = state.device_without_jobs(), if role == LoopRole::Main => Some(device),
+                // A loop that only looks ahead waits until the device is free, and does not keep it.
+                _device = state.device(), if role == LoopRole::LookAhead && waits_for_device => None,
             };
             waits_for_device = false;
-            if device.is_none() && !state.are_jobs_short() {
+            if device.is_none() && !state.is_ahead_open() {
                 continue;
             }
             let delivery = match self.receive(queue, state, device.is_some()).await? {
@@ -140,7 +138,7 @@ impl Worker {
                 state.restart_idle_time();
                 Ok(Received::Again)
             }
-            () = state.jobs_long(), if !has_device => Ok(Received::Again),
+            () = state.ahead_closes(), if !has_device => Ok(Received::Again),
             next = queue.next() => Ok(match next? {
                 Some(delivery) => Received::Job(Box::new(delivery)),
                 None => Received::End(WorkerEnd::QueueClosed),

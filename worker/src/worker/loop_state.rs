@@ -7,11 +7,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A worker takes jobs ahead only while jobs take less than this. For a longer job, the latency of the store matters
-/// little.
+/// A worker takes the job after one that takes less than this while that one computes, and of longer ones only near the end:
+/// the latency of the store matters less there, and another worker could compute the job meanwhile.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A job that was taken ahead is returned once the job before it has computed for this long: other workers may be idle.
+/// The part of a longer job that is left when the next one is taken ahead; at most [`SHORT`].
+const LEAD: f64 = 0.1;
+
+/// A job that was taken ahead is returned once it has waited this long while another one computes: other workers may be idle.
 const MAX_AHEAD: Duration = Duration::from_secs(2);
 
 /// What the job loops of one worker share.
@@ -22,6 +25,8 @@ pub(super) struct LoopState {
     /// Cancelled when no further job is taken.
     pub(super) draining: CancellationToken,
     device: Mutex<()>,
+    /// A change is announced only if it may end a wait earlier: each announcement polls both job loops once more, and a worker with
+    /// jobs of a millisecond would do little else. Waits look again at what they wait for when their time is over.
     state: watch::Sender<State>,
 }
 
@@ -42,12 +47,40 @@ struct State {
     last_settled: Instant,
 }
 
+/// Whether a job may be taken ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    /// Not before something changes.
+    Closed,
+    OpensAt(Instant),
+    /// Nothing computes, and jobs are short.
+    Open,
+    OpenUntil(Instant),
+}
+
 impl State {
-    /// Whether jobs are short: the last one was, and the running one has been so far.
-    fn are_jobs_short(&self) -> bool {
-        let was_short = self.last.is_some_and(|last| last < SHORT);
-        let is_short = self.computing.is_none_or(|since| since.elapsed() < SHORT);
-        was_short && is_short && !self.is_exclusive
+    /// Whether the last job was short.
+    fn was_short(&self) -> bool {
+        self.last.is_some_and(|last| last < SHORT)
+    }
+
+    /// Whether a job may be taken ahead: the running one is expected to take as long as the last one.
+    fn ahead(&self) -> Ahead {
+        let Some(last) = self.last.filter(|_| !self.is_exclusive) else { return Ahead::Closed };
+        let Some(since) = self.computing else {
+            return if self.was_short() { Ahead::Open } else { Ahead::Closed };
+        };
+        let lead = if self.was_short() { last } else { last.mul_f64(LEAD).min(SHORT) };
+        let opens = since + (last - lead);
+        let closes = opens + SHORT;
+        let now = Instant::now();
+        if now < opens {
+            Ahead::OpensAt(opens)
+        } else if now < closes {
+            Ahead::OpenUntil(closes)
+        } else {
+            Ahead::Closed
+        }
     }
 }
 
@@ -57,7 +90,11 @@ pub(super) struct Held<'a>(&'a LoopState);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.state.send_modify(|state| state.held -= 1);
+        self.0.state.send_if_modified(|state| {
+            state.held -= 1;
+            // The first starts the idle time, the second lets a job that must be alone start.
+            state.held == 0 || state.is_exclusive && state.held == 1
+        });
     }
 }
 
@@ -86,6 +123,19 @@ impl LoopState {
         self.device.lock().await
     }
 
+    /// Waits for the device, for a loop without a job that then waits for one: a job of the other loop goes first, and would
+    /// otherwise wait for as long as the queue is empty.
+    pub(super) async fn device_without_jobs(&self) -> Device<'_> {
+        loop {
+            let device = self.device().await;
+            if self.state.borrow().held == 0 {
+                return device;
+            }
+            drop(device);
+            self.until(|state| if state.held == 0 { Due::Now } else { Due::AfterChange }).await;
+        }
+    }
+
     /// The device, if it is free.
     pub(super) fn free_device(&self) -> Option<Device<'_>> {
         self.device.try_lock().ok()
@@ -93,7 +143,7 @@ impl LoopState {
 
     /// Counts a held job.
     pub(super) fn hold(&self) -> Held<'_> {
-        self.state.send_modify(|state| state.held += 1);
+        self.change_quietly(|state| state.held += 1);
         Held(self)
     }
 
@@ -105,46 +155,68 @@ impl LoopState {
 
     /// A computation starts.
     pub(super) fn computation_started(&self) {
-        self.state.send_modify(|state| state.computing = Some(Instant::now()));
+        self.state.send_if_modified(|state| {
+            state.computing = Some(Instant::now());
+            !state.was_short()
+        });
     }
 
     /// The computation has ended.
     pub(super) fn computation_ended(&self) {
-        self.state.send_modify(|state| state.last = state.computing.take().map(|since| since.elapsed()));
+        self.state.send_if_modified(|state| {
+            let before = state.was_short();
+            state.last = state.computing.take().map(|since| since.elapsed());
+            !(before && state.was_short())
+        });
     }
 
     /// Restarts the idle time: the worker has just settled a job.
     pub(super) fn restart_idle_time(&self) {
-        self.state.send_modify(|state| state.last_settled = Instant::now());
+        self.change_quietly(|state| state.last_settled = Instant::now());
     }
 
-    pub(super) fn are_jobs_short(&self) -> bool {
-        self.state.borrow().are_jobs_short()
+    /// Changes the state in a way that can only make waits longer.
+    fn change_quietly(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_if_modified(|state| {
+            change(state);
+            false
+        });
     }
 
-    /// Waits until jobs are short.
-    pub(super) async fn jobs_short(&self) {
-        self.until(|state| if state.are_jobs_short() { Due::Now } else { Due::AfterChange }).await;
+    /// Whether a job may be taken ahead.
+    pub(super) fn is_ahead_open(&self) -> bool {
+        matches!(self.state.borrow().ahead(), Ahead::Open | Ahead::OpenUntil(_))
     }
 
-    /// Waits until jobs are no longer short.
-    pub(super) async fn jobs_long(&self) {
-        self.until(|state| {
-            if !state.are_jobs_short() {
-                return Due::Now;
-            }
-            state.computing.map_or(Due::AfterChange, |since| Due::At(since + SHORT))
+    /// Waits until a job may be taken ahead.
+    pub(super) async fn ahead_opens(&self) {
+        self.until(|state| match state.ahead() {
+            Ahead::Open | Ahead::OpenUntil(_) => Due::Now,
+            Ahead::OpensAt(time) => Due::At(time),
+            Ahead::Closed => Due::AfterChange,
         })
         .await;
     }
 
-    /// Waits until a job that was taken ahead must be returned: another job computes for long, or must be alone.
-    pub(super) async fn ahead_overdue(&self) {
+    /// Waits until no job may be taken ahead any more.
+    pub(super) async fn ahead_closes(&self) {
+        self.until(|state| match state.ahead() {
+            Ahead::Closed | Ahead::OpensAt(_) => Due::Now,
+            Ahead::OpenUntil(time) => Due::At(time),
+            // A computation that starts later does not close it before that.
+            Ahead::Open => Due::At(Instant::now() + SHORT),
+        })
+        .await;
+    }
+
+    /// Waits until a job that was taken ahead at `taken` must be returned: another job computes for long, or must be alone.
+    pub(super) async fn ahead_overdue(&self, taken: Instant) {
         self.until(|state| {
             if state.is_exclusive {
                 return Due::Now;
             }
-            state.computing.map_or(Due::AfterChange, |since| Due::At(since + MAX_AHEAD))
+            // A computation that starts later is not long before that.
+            Due::At(state.computing.map_or_else(Instant::now, |since| since.max(taken)) + MAX_AHEAD)
         })
         .await;
     }
@@ -167,16 +239,22 @@ impl LoopState {
         let mut states = self.state.subscribe();
         loop {
             let due = due(&states.borrow_and_update());
+            let time = match due {
+                Due::Now => return,
+                Due::At(time) if time <= Instant::now() => return,
+                Due::At(time) => Some(time),
+                Due::AfterChange => None,
+            };
             let passed = async {
-                match due {
-                    Due::Now => {}
-                    Due::At(time) => sleep_until(time).await,
-                    Due::AfterChange => std::future::pending().await,
+                match time {
+                    Some(time) => sleep_until(time).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                () = passed => return,
+                // The state may have changed without an announcement: look again.
+                () = passed => {}
                 // `changed` cannot fail: the sender is in `self`.
                 _ = states.changed() => {}
             }
@@ -187,7 +265,8 @@ impl LoopState {
 /// When the awaited condition holds, if the state does not change.
 enum Due {
     Now,
+    /// Not earlier. The state may then give a later time.
     At(Instant),
-    /// Not before the state changes.
+    /// Not before a change is announced.
     AfterChange,
 }

@@ -133,7 +133,7 @@ async fn a_job_taken_ahead_is_returned_if_the_one_before_it_takes_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_of_long_jobs_takes_none_ahead() {
+async fn a_worker_of_long_jobs_takes_the_next_one_only_near_the_end() {
     let queue = MemoryQueue::new();
     let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 3).await;
@@ -142,12 +142,59 @@ async fn a_worker_of_long_jobs_takes_none_ahead() {
     let worker = looking_ahead(&queue, &store, fake.clone());
     let others = async {
         while fake.computed() < 2 {
-            sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_millis(100)).await;
         }
-        sleep(Duration::from_secs(15)).await;
+        sleep(Duration::from_secs(28)).await;
         assert_eq!(queue.waiting().await.unwrap(), Some(1), "the third job waits for the first free worker");
+        sleep(Duration::from_millis(1500)).await;
+        assert_eq!((fake.computed(), queue.waiting().await.unwrap()), (2, Some(0)), "it is taken in the last second");
     };
     assert_eq!(worker.run_until(others, pending()).await.unwrap(), WorkerEnd::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_seconds_do_not_wait_for_a_distant_store() {
+    let queue = MemoryQueue::new();
+    let store = with_sweep(far()).await;
+    publish(&queue, 20).await;
+    queue.close();
+    let takes = Duration::from_secs(3);
+    let fake = Arc::new(Fake::new((0..20).map(|_| Next::Take(takes))));
+    let start = Instant::now();
+    let ended = looking_ahead(&queue, &store, fake.clone()).run_until(pending(), pending()).await.unwrap();
+    assert_eq!((ended, store.jobs_with_results().await.unwrap().len()), (WorkerEnd::QueueClosed, 20));
+    let lost = start.elapsed() - takes * 20;
+    assert!(lost < LATENCY * 10, "{lost:?}: all but the first, the second and the last store beside others");
+}
+
+/// A job that is taken ahead in the last moment of a job that is no longer short, and looked up until after its end. `short` jobs
+/// go before: which of the two loops takes it ahead depends on their number.
+async fn take_late(short: u32) {
+    let backend = Faulty::new(MemoryBackend::new());
+    let store = with_sweep(backend.clone()).await;
+    let queue = MemoryQueue::new();
+    publish(&queue, short + 1).await;
+    let script = (0..short).map(|_| Next::Take(SHORT)).chain([Next::Take(SHORT * 12), Next::Take(SHORT)]);
+    let fake = Arc::new(Fake::new(script));
+    let worker = looking_ahead(&queue, &store, fake.clone());
+    let late = async {
+        while fake.computed() <= short as usize {
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(SHORT * 9).await;
+        backend.strike(u32::MAX, Action::Read, "", Fault::IsSlow(SHORT * 4));
+        queue.publish(&job(0.99), "tests").await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(store.jobs_with_results().await.unwrap().len(), short as usize + 2, "after {short}");
+    };
+    assert_eq!(worker.run_until(late, pending()).await.unwrap(), WorkerEnd::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_taken_ahead_is_computed_although_jobs_became_long_while_it_was_looked_up() {
+    for short in 2..=5 {
+        take_late(short).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,8 +151,8 @@ impl<'a> Answers<'a> {
         self.folders.written("--head", &given, HubKind::Model)
     }
 
-    /// The name of the sweep: as given, or that of the folder of the draft.
-    pub(super) fn name(&self) -> Result<String, Failure> {
+    /// The name of the sweep: as given, or that of the folder of the draft with the method of the search.
+    pub(super) fn name(&self, method: &str) -> Result<String, Failure> {
         if let Some(name) = &self.args.name {
             check_name("the sweep", name)?;
             return Ok(name.clone());
@@ -161,7 +161,8 @@ impl<'a> Answers<'a> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let name: String = folder.chars().map(plain).take(80).collect();
         let name = name.trim_start_matches(['.', '-']);
-        Ok(if is_name(name) { format!("{name}-portfolio") } else { "portfolio".to_owned() })
+        let method = method.replace('_', "-");
+        Ok(if is_name(name) { format!("{name}-{method}") } else { method })
     }
 }
 

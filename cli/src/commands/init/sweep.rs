@@ -65,6 +65,16 @@ pub(super) struct Baseline {
     pub(super) remarks: Vec<String>,
 }
 
+impl SearchDraft {
+    /// The method as sweep files name it.
+    pub(super) fn method(&self) -> &str {
+        match self {
+            Self::Portfolio { .. } => "portfolio",
+            Self::Translated(search) => search.method,
+        }
+    }
+}
+
 impl EvaluatorDraft {
     /// What commands that evaluate need beside the sweep file.
     pub(super) fn allowed(&self) -> &'static str {
