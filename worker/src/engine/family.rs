@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts,
-    Watch,
+    Configuration, ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError,
+    TransferCounts, Watch,
 };
 use files::MappedFile;
 use jobs::{
@@ -31,6 +31,8 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
     pub(super) heads: Heads,
+    /// The base as its configuration describes it.
+    pub(super) configuration: Box<dyn Configuration>,
     /// The places whose rows modules take.
     pub(super) sites: Vec<InputSite>,
     /// Bytes that merges and statistics may take, if there is a limit.
@@ -62,13 +64,15 @@ impl<F: ModelFamily> FamilySession<F> {
         let precision = attempt.job.meaning.precision;
         check_precision(precision, F::PRECISIONS, F::READS)?;
         let free = check_memory(folder, precision, settings)?;
+        let configuration = F::configuration(folder)?;
         Ok(Self {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
             splits: Splits::new(*budget, (*held).clone(), session_key(attempt.job.meaning), settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
-            sites: F::configuration(folder)?.input_sites(),
+            sites: configuration.input_sites(),
+            configuration,
             free,
         })
     }

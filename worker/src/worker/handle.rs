@@ -6,7 +6,7 @@ use super::{
     lookup::Lookup,
     loop_state::{Device, Exclusive, LoopState},
 };
-use crate::{WorkerError, metrics::Outcome};
+use crate::{JobError, WorkerError, metrics::Outcome};
 use queue::Delivery;
 use std::time::{Duration, Instant};
 use store::StoreError;
@@ -204,8 +204,26 @@ impl Worker {
             // The other loop computes while this one stores. A job that is alone keeps the device until it is settled.
             device = None;
         }
-        let is_over = attempted.outcome.is_ok();
-        let finished = self.finish(delivery, &job, attempted.outcome, taken).await;
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        let mut is_over = attempted.outcome.is_ok();
+        let finished = match (attempted.outcome, attempted.stops_at) {
+            (Err(JobError::Rests(state)), Some(stops_at)) => {
+                if self.keep_in_time(&job, &state, stops_at).await {
+                    let rested = self.rest(delivery).await;
+                    is_over = rested.is_ok();
+                    rested
+                } else {
+                    self.counted(Outcome::GivenBack, delivery.give_back()).await
+                }
+            }
+            (outcome @ Err(JobError::Rests(_)), None) => {
+                let rested = self.finish(delivery, &job, outcome, taken).await;
+                is_over = rested.is_ok();
+                rested
+            }
+            (outcome, _) => self.finish(delivery, &job, outcome, taken).await,
+        };
         self.delete_trials_after(&job, losses, is_over, &finished).await;
         drop(exclusive);
         drop(device);
