@@ -10,7 +10,7 @@ use crate::{
 use coordinator::Frozen;
 use inputs::Inputs;
 use jobs::Sweep;
-use preflight::{CheckError, Checked, Computing, check_inputs};
+use preflight::{CheckError, Checked, Computing, ImageRoom, check_inputs};
 
 /// Checks the inputs of a sweep, fetches missing ones, and takes digests.
 ///
@@ -88,13 +88,21 @@ pub(crate) fn check_commands(sweep: &Sweep, compute: &ComputeArgs) -> Result<(),
     }
 }
 
+fn image_room(compute: &ComputeArgs) -> ImageRoom {
+    if compute.example_cache.is_some() {
+        ImageRoom::Files
+    } else {
+        ImageRoom::Memory(compute.image_memory.saturating_mul(1 << 20))
+    }
+}
+
 /// Checks the inputs. Fails for a model that does not fit into memory. The memory of other devices is not known.
 fn check(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, compute: Option<&ComputeArgs>) -> Result<Checked, Failure> {
     if let Some(compute) = compute {
         check_commands(sweep, compute)?;
     }
     let computing = match compute {
-        Some(compute) => Computing::Here { threads: compute.threads },
+        Some(compute) => Computing::Here { threads: compute.threads, images: image_room(compute) },
         None => Computing::Elsewhere,
     };
     let checked = check_inputs(sweep, file.lines(), inputs, computing)?;

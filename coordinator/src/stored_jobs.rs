@@ -10,6 +10,8 @@ pub struct StoredJobs {
     pub artefacts: HashSet<JobId>,
     /// The slices of its races with a result or a permanent failure. They count as no jobs of their own.
     pub slices: HashSet<JobId>,
+    /// The legs of its trainings that rested and did not go on: the store holds their states, and perhaps nothing else of them.
+    pub rested: HashSet<JobId>,
 }
 
 impl StoredJobs {
@@ -23,6 +25,7 @@ impl StoredJobs {
         self.ended.extend(other.ended);
         self.artefacts.extend(other.artefacts);
         self.slices.extend(other.slices);
+        self.rested.extend(other.rested);
     }
 
     /// Removes the jobs of `other`.
@@ -30,5 +33,6 @@ impl StoredJobs {
         self.ended.retain(|job| !other.ended.contains(job));
         self.artefacts.retain(|job| !other.artefacts.contains(job));
         self.slices.retain(|job| !other.slices.contains(job));
+        self.rested.retain(|job| !other.rested.contains(job));
     }
 }

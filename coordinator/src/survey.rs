@@ -8,7 +8,7 @@ use crate::{
     resume::{ReadOptions, Resume, Survey},
     revision::revision_of,
 };
-use jobs::{ExampleCounts, JobId, JobKind, Outcome};
+use jobs::{ExampleCounts, JobId, JobKind, JobSpec, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store, StoreError};
 
@@ -74,7 +74,21 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, C
     }
     let mut artefacts: HashSet<JobId> = read.resume.artefacts.into_iter().collect();
     artefacts.extend(stored_legs(frozen, store).await?);
-    Ok(StoredJobs { ended, artefacts, slices })
+    let rested = rested_legs(frozen, store).await?;
+    Ok(StoredJobs { ended, artefacts, slices, rested })
+}
+
+/// The legs that have kept something of themselves when they rested.
+async fn rested_legs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, StoreError> {
+    if !frozen.sweep().trains() {
+        return Ok(HashSet::new());
+    }
+    let kept = store.jobs_with_checkpoints().await?;
+    if kept.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let legs = frozen.sweep().tasks.iter().flat_map(|task| frozen.train_specs(&task.name));
+    Ok(legs.map(|leg| JobSpec::from(leg.clone()).id()).filter(|leg| kept.contains(leg)).collect())
 }
 
 /// The jobs among `passed_over` that were computed ahead of a search, and which it has not asked for.

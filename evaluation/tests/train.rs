@@ -292,7 +292,9 @@ fn settings_that_do_not_fit_the_model_are_refused_by_name() {
     assert!(error.starts_with("`targets` has `o_proj`, which is the name of no linear layer"), "{error}");
     let error = refused(TrainSettings { rank: 193, ..short_settings() });
     assert!(
-        error.starts_with("`rank` is 193, above the rank of `vision_model.encoder.layers.0.self_attn.q_proj`"),
+        error.starts_with(
+            "`rank` is 193, expected at most 192, the rank of `vision_model.encoder.layers.0.self_attn.q_proj`"
+        ),
         "{error}"
     );
     let error = refused(TrainSettings { rate: 0.0, ..short_settings() });

@@ -37,6 +37,7 @@ mod racing;
 mod recipe;
 mod replicates;
 #[warn(clippy::wildcard_enum_match_arm)]
+mod rested;
 mod result;
 mod score;
 mod shown;
@@ -93,6 +94,7 @@ pub use recipe::{
     TrimScope, layer_of,
 };
 pub use replicates::{Replicate, Replicates, ReplicatesError};
+pub use rested::RestedFile;
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
@@ -103,7 +105,7 @@ pub use statistics::{
     STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsRow, StatisticsSpec,
 };
 pub use status::{
-    BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, StepsMade, WorkerState, WorkerStatus,
+    BestSoFar, Cancellation, Evaluated, FailureKind, Finish, JobInHand, Progress, StepsMade, WorkerState, WorkerStatus,
 };
 pub use subsets::Subsets;
 pub use sweep::{

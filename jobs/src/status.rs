@@ -132,13 +132,26 @@ pub struct StepsMade {
     pub rate: f64,
     /// Milliseconds that the steps of the leg took so far, with the evaluations between them.
     pub took_ms: u64,
+    /// The evaluation after the last step, while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluated: Option<Evaluated>,
+}
+
+/// How far an evaluation of an adapter in training has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// Examples that are done.
+    pub done: usize,
+    /// All examples.
+    pub n: usize,
 }
 
 impl StepsMade {
-    /// Seconds until so many steps of the training are made, at the pace of the leg so far.
-    pub fn seconds_until(&self, steps: usize) -> f64 {
-        let made = self.made.saturating_sub(self.first).max(1) as f64;
-        self.took_ms as f64 / 1e3 / made * steps.saturating_sub(self.made) as f64
+    /// Seconds until so many steps of the training are made, at the pace of the leg so far; `None` before its first step.
+    pub fn seconds_until(&self, steps: usize) -> Option<f64> {
+        let made = self.made.checked_sub(self.first).filter(|made| *made > 0)?;
+        Some(self.took_ms as f64 / 1e3 / made as f64 * steps.saturating_sub(self.made) as f64)
     }
 }
 

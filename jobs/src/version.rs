@@ -53,7 +53,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cancellation, Finish, Goal, Metric, Objective, Outcome, Progress, WorkerStatus};
+    use crate::{Cancellation, Digest, Finish, Goal, Metric, Objective, Outcome, Progress, RestedFile, WorkerStatus};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
@@ -95,6 +95,9 @@ mod tests {
         check::<WorkerStatus>(&serde_json::to_value(status).unwrap(), WorkerStatus::VERSION);
         check::<Cancellation>(&serde_json::to_value(Cancellation::new(1, true, 1)).unwrap(), Cancellation::VERSION);
         check::<Finish>(&serde_json::to_value(Finish::new(1, 1)).unwrap(), Finish::VERSION);
+        let digest = Digest::of(b"state");
+        let rested = RestedFile::new(digest.to_string().parse().unwrap(), digest, 1);
+        check::<RestedFile>(&serde_json::to_value(rested).unwrap(), RestedFile::VERSION);
         let progress = json!({
             "version": 2, "bound": 1, "run": 1, "reused": 0, "failed": 0, "outstanding": 0, "started_ms": 1, "updated_ms": 1,
         });

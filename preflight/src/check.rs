@@ -106,10 +106,42 @@ pub enum Computing {
     Here {
         /// The number of CPU threads; `None` for all physical cores.
         threads: Option<usize>,
+        /// Where the images of a split lie.
+        images: ImageRoom,
     },
     /// By workers elsewhere. Their memory is not known here.
     Elsewhere,
 }
+
+impl Computing {
+    fn threads(self) -> Option<usize> {
+        match self {
+            Self::Here { threads, images: _ } => threads,
+            Self::Elsewhere => None,
+        }
+    }
+
+    fn images(self) -> ImageRoom {
+        match self {
+            Self::Here { images, threads: _ } => images,
+            Self::Elsewhere => ImageRoom::Usual,
+        }
+    }
+}
+
+/// Where the images of a split lie while a job uses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageRoom {
+    /// In memory, up to so many bytes.
+    Memory(u64),
+    /// In files.
+    Files,
+    /// In memory, up to what is usual: nobody has said yet where jobs are computed.
+    Usual,
+}
+
+/// Bytes of `--image-memory` where nobody states it.
+pub const USUAL_IMAGE_BYTES: u64 = 4096 << 20;
 
 /// Checks the inputs of `sweep`, which came from `file`, and collects all that is wrong with them.
 ///
@@ -122,6 +154,7 @@ pub fn check_inputs(
     computing: Computing,
 ) -> Result<Checked, CheckError> {
     let mut check = Check::new(sweep, file, inputs, computing);
+    let threads = computing.threads();
     let base = check.base();
     let joint = check.joint_rows(base.as_ref());
     let mut adapters = Vec::new();
@@ -157,7 +190,6 @@ pub fn check_inputs(
             for (module, rank) in adapters.iter().flat_map(|adapter| &adapter.ranks) {
                 *ranks.entry(module.clone()).or_default() += rank;
             }
-            let threads = if let Computing::Here { threads } = computing { threads } else { None };
             memory = memory_needs(sweep, outline.as_ref(), base.header.as_ref(), &ranks, threads)?;
             device_data = check.device_data(outline.as_ref(), &ranks)?;
         }
@@ -166,7 +198,6 @@ pub fn check_inputs(
     check.layer_weights(&adapters);
     check.notes.extend(notes::of(&adapters, &sweep.base));
     let outline = base.and_then(|base| base.outline);
-    let threads = if let Computing::Here { threads } = computing { threads } else { None };
     let training = outline.as_ref().map(|outline| check.trainings(outline.as_ref(), threads)).unwrap_or_default();
     let train_family = outline.map(|outline| outline.train_family());
     Ok(Checked { train_family, training, device_data, ..check.finish(matrices, memory) })

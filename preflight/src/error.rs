@@ -119,6 +119,12 @@ pub enum CheckError {
         /// What does not fit.
         source: evaluation::TrainError,
     },
+    /// The base has no such adapters as the sweep wants to train, by settings that its tasks share.
+    #[error("no adapter of the base can be trained with it")]
+    SharedTraining {
+        /// What does not fit.
+        source: evaluation::TrainError,
+    },
     /// An adapter brings a head, and a command evaluates merges, which have none.
     #[error(
         "the adapter of `{task}` brings a head (`modules_to_save`), and a merge that `evaluation.command` gets has none: take adapters \
@@ -245,6 +251,7 @@ impl CheckError {
             Self::JointMap { source } => evaluation::may_pass(source),
             Self::CommandHead { .. }
             | Self::Training { .. }
+            | Self::SharedTraining { .. }
             | Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }

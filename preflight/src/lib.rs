@@ -12,7 +12,9 @@ mod memory;
 mod problems;
 mod residency;
 
-pub use check::{Checked, Computing, Download, check_inputs, check_other_splits, check_prompts};
+pub use check::{
+    Checked, Computing, Download, ImageRoom, USUAL_IMAGE_BYTES, check_inputs, check_other_splits, check_prompts,
+};
 pub use error::{CheckError, HeadProblem};
 pub use memory::{MemoryNeed, MemoryNeeds};
 pub use problems::{Problem, Problems, SweepLines};

@@ -97,6 +97,11 @@ impl Problems {
         self.take(problem);
     }
 
+    /// Whether the sweep file or the command line gives the key a value.
+    pub(crate) fn has_key(&self, key: &str) -> bool {
+        self.sweep.lines.has(key)
+    }
+
     /// Adds those of another variant of the same sweep file.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

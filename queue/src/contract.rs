@@ -72,6 +72,7 @@ pub const RULES: &[Rule] = rules![
     coming_back::a_delivery_that_is_dropped_comes_back_as_the_same_attempt_and_a_loss,
     coming_back::a_job_given_back_comes_back_unchanged,
     coming_back::a_job_given_back_wakes_a_waiting_worker,
+    coming_back::a_job_that_rests_comes_back_at_once_as_its_first_attempt_without_losses,
     coming_back::a_deferred_job_stays_away_for_a_while_and_comes_back_unchanged,
     coming_back::a_postponed_job_stays_away_for_so_long_and_comes_back_unchanged,
     coming_back::a_job_that_a_worker_cannot_compute_comes_back_later_as_a_loss,

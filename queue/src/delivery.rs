@@ -133,6 +133,15 @@ impl Delivery {
     pub async fn give_back(self) -> Result<(), QueueError> {
         self.acknowledger.settle(Settlement::GiveBack).await
     }
+
+    /// Settles a job that has come further, has kept that, and continues from there later. It returns at once, as its first attempt and
+    /// without losses: what failed before it came so far says nothing about what is left of it.
+    ///
+    /// # Errors
+    /// The queue is unreachable. The job returns by itself, as a loss.
+    pub async fn rest(self) -> Result<(), QueueError> {
+        self.acknowledger.settle(Settlement::Rest).await
+    }
 }
 
 /// A job that cannot succeed, as it was moved to the dead-letter queue.
@@ -156,6 +165,7 @@ pub(crate) enum Settlement {
     Postpone { after: Duration },
     Lose { after: Duration },
     GiveBack,
+    Rest,
 }
 
 /// A job in a queue, with what has happened to it so far.
@@ -189,6 +199,11 @@ impl QueuedJob {
     /// The same job after it was deferred to a worker of another version.
     pub(crate) fn deferred(self) -> Self {
         Self { deferrals: self.deferrals.saturating_add(1), ..self }
+    }
+
+    /// The same job after it has come further: nothing has happened to what is left of it.
+    pub(crate) fn rested(self) -> Self {
+        Self { attempt: 1, losses: 0, deferrals: 0, ..self }
     }
 
     /// The same job after it was lost with its worker.

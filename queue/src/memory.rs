@@ -177,6 +177,8 @@ impl State {
         match settlement {
             Settlement::Acknowledge => self.announce(queued.id),
             Settlement::GiveBack => self.ready.push_front(queued),
+            // Behind the others, as a broker puts a message that is published again.
+            Settlement::Rest => self.ready.push_back(queued.rested()),
             Settlement::Retry { after } => self.delay(queued.retried(), after),
             Settlement::Postpone { after } => self.delay(queued, after),
             Settlement::Lose { after } => self.delay(queued.lost(), after),

@@ -8,6 +8,8 @@
 //! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only proof that a job is done |
 //! | `artefacts/<job>/artefact.json` | which files a job made that makes some, written once and after them |
 //! | `artefacts/<job>/<digest>/<name>` | the files, in a folder that is named by what they hold |
+//! | `checkpoints/<job>.json` | what an unfinished job that tunes has come to |
+//! | `checkpoints/<job>/…` | the same of a leg of a training: a file, and `rested.json` that names it |
 //! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
 //! | `sweeps/<sweep>/manifest.json` | what the sweep was when it began, written once |
 //! | `sweeps/<sweep>/revisions/<r>.json` | what it is since it was changed, from 2 on, written once each |

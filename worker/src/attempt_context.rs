@@ -1,7 +1,13 @@
-use crate::Checkpoints;
+use crate::{Checkpoints, LegStart};
 use jobs::{JobResult, StepsMade};
 use parking_lot::{Mutex, MutexGuard};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,10 +20,12 @@ pub struct AttemptContext {
     pub checkpoints: Checkpoints,
     /// The results of slices of the job that the store had. They save their examples.
     pub slices: Arc<Vec<JobResult>>,
-    /// The checkpoint of the leg before, for a job that trains.
-    pub leg_checkpoint: Option<Arc<Vec<u8>>>,
+    /// What a leg of a training goes on from.
+    pub leg_start: LegStart,
     /// How long a leg may compute before it rests ([`Limits::rest`](crate::Limits::rest)).
     pub rest: Option<Duration>,
+    /// Whether the worker keeps what the computation has come to when it is cancelled.
+    keeps_when_cancelled: Arc<AtomicBool>,
     started: Started,
     load_timer: Arc<Mutex<LoadTimer>>,
     steps: Arc<Mutex<Option<StepsMade>>>,
@@ -67,10 +75,10 @@ impl AttemptContext {
         Self { slices: Arc::new(slices), ..self }
     }
 
-    /// The same context with the checkpoint of the leg before.
+    /// The same context of a leg that goes on from `leg_start`.
     #[must_use]
-    pub fn with_leg_checkpoint(self, checkpoint: Option<Vec<u8>>) -> Self {
-        Self { leg_checkpoint: checkpoint.map(Arc::new), ..self }
+    pub fn starting_from(self, leg_start: LegStart) -> Self {
+        Self { leg_start, ..self }
     }
 
     /// The same context of a leg that rests after this time.
@@ -83,6 +91,17 @@ impl AttemptContext {
     pub fn is_to_rest(&self) -> bool {
         let computed = self.started.0.elapsed().saturating_sub(self.load_time().total);
         self.rest.is_some_and(|rest| computed >= rest)
+    }
+
+    /// Cancels the computation. If `keeps`, the worker keeps what it has come to.
+    pub fn cancel(&self, keeps: bool) {
+        self.keeps_when_cancelled.store(keeps, Ordering::Relaxed);
+        self.cancellation.cancel();
+    }
+
+    /// Whether a cancelled computation has to say what it has come to, which may have gigabytes.
+    pub fn keeps_when_cancelled(&self) -> bool {
+        self.keeps_when_cancelled.load(Ordering::Relaxed)
     }
 
     /// Says how far a training has come, for heartbeats.

@@ -23,8 +23,8 @@ mod machine;
 mod metrics;
 mod output;
 mod queue_selector;
-mod rested;
 mod retry_policy;
+mod state_file;
 mod worker;
 
 pub use attempt_context::{AttemptContext, Loading};
@@ -38,5 +38,5 @@ pub use limits::Limits;
 pub use machine::{Machine, SelfTest};
 pub use metrics::Metrics;
 pub use output::{Output, OutputFiles, Scores};
-pub use rested::RestedState;
+pub use state_file::{LegStart, StateFile};
 pub use worker::{Worker, WorkerEnd, WorkerHealth};

@@ -78,6 +78,7 @@ pub(crate) fn after_failure(
         | JobError::Overlap { .. }
         | JobError::Checkpoint(_)
         | JobError::CheckpointStore(_)
+        | JobError::RestRefused(_)
         | JobError::Statistics(_)
         | JobError::Scratch { .. }
         | JobError::Model(_)
@@ -86,6 +87,7 @@ pub(crate) fn after_failure(
         | JobError::TooLarge { .. }
         | JobError::MergeTooLarge { .. }
         | JobError::StatisticsTooLarge { .. }
+        | JobError::TrainingImages { .. }
         | JobError::Head { .. }
         | JobError::Joint(_)
         | JobError::Score { .. }

@@ -10,6 +10,7 @@ mod lookup;
 mod loop_state;
 mod machine_history;
 mod outputs;
+mod rests;
 mod settle;
 mod slices;
 mod startup;

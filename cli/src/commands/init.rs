@@ -32,7 +32,7 @@ use from::{Translated, translate};
 use inputs::Inputs;
 use jobs::{InputRef, Lines, Method, Preset, Sweep, SweepError};
 use merge::NamedMerge;
-use preflight::{CheckError, Computing, SweepLines, check_inputs};
+use preflight::{CheckError, Computing, ImageRoom, SweepLines, check_inputs};
 use recipe::RecipeDraft;
 use std::path::Path;
 use sweep::{EvaluatorDraft, SearchDraft, SweepDraft};
@@ -188,7 +188,8 @@ fn write_sweep(inputs: &Inputs, folder: &Path, mut draft: SweepDraft) -> Result<
         terminal::notes(caveats);
     }
     let lines = SweepLines { path: draft.out.clone(), lines: Lines::of(&text, &[]) };
-    let checked = check_inputs(&sweep, lines, inputs, Computing::Here { threads: None })?;
+    let computing = Computing::Here { threads: None, images: ImageRoom::Usual };
+    let checked = check_inputs(&sweep, lines, inputs, computing)?;
     terminal::notes(checked.notes);
     checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));
     if !checked.problems.is_empty() {

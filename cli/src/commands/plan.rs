@@ -11,7 +11,7 @@ use crate::{
 use coordinator::{Frozen, Resume, Retry};
 use evaluation::TrainMemory;
 use jobs::{Change, DeviceKind, Racing, StatisticsNeed, Sweep, Task, TrainLength, Variant};
-use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, Residency, check_inputs};
+use preflight::{CheckError, Checked, Computing, Download, ImageRoom, MemoryNeeds, Problems, Residency, check_inputs};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use store::Location;
@@ -108,7 +108,8 @@ impl Planned {
         let inputs = inputs_at_hand(&args.store.s3);
         let is_open = sweep.evaluation.precision.stated().is_none();
         // With an open precision, the memory is that of the one that each device would take.
-        let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
+        let computing = Computing::Here { threads: None, images: ImageRoom::Usual };
+        let checked = check_inputs(&sweep, file.lines(), &inputs, computing)?;
         // Where a plan is made, no device is known.
         let sweep = sweep.with_stated_precision(Some(DeviceKind::Processor)).map_err(|source| file.wrong(source))?;
         let sweep = checked.completed(sweep);

@@ -160,13 +160,27 @@ fn a_sweep_whose_training_fails_names_the_task_and_the_reason() {
     let data = format!("{}/data/optdigits", mini8().display());
     let split = format!("tasks.optdigits.data={{source: {data}, splits: {{train: {{from: validation}}}}}}");
     run(&place(), &["-o", &split]).fails(65, &["300 of 300 examples of the split `validation`", "overlap: allow"]);
-    let targets =
-        ["line 6, `tasks[0].adapter`", "the adapter of `optdigits` cannot be trained", "`targets` has `o_proj`"];
+    let targets = ["`training.targets`: no adapter of the base can be trained with it", "`targets` has `o_proj`"];
     run(&place(), &["-o", "training.targets=[o_proj]"]).fails(65, &targets);
-    let rank = "`rank` is 500, above the rank of `vision_model.encoder.layers.0.self_attn.q_proj`, which is 192 × 192";
-    place().run(&["plan", "train.yaml", "-o", "training.rank=500"]).fails(65, &[rank]);
     run(&place(), &["-o", "training.split=validation"]).fails(65, &["which is evaluated as well"]);
     run(&place(), &["-o", "training.train_head=true"]).fails(65, &["`tasks[0].adapter.train.train_head` is true"]);
+}
+
+#[test]
+fn a_rank_that_does_not_fit_is_refused_once_where_the_file_has_it() {
+    let place = Place::new();
+    let text = FILE.replace("MINI8", mini8().to_str().unwrap()).replace("rank: 2", "rank: 500");
+    let both = text.replace(&format!("adapter: {}/adapters/mnist", mini8().display()), "adapter: {train: {}}");
+    place.write("train.yaml", &both);
+    let rank = "`rank` is 500, expected at most 192, the rank of `vision_model.encoder.layers.0.self_attn.q_proj`, which is 192 × 192";
+    let shared = place.run(&["plan", "train.yaml"]);
+    shared.fails(65, &["train.yaml` have a problem", "line 4, `training.rank`: no adapter of the base", rank]);
+    let own = place.run(&["plan", "train.yaml", "-o", "tasks.mnist.adapter.train.rank=4"]);
+    own.fails(65, &["train.yaml` have a problem", "line 4, `training.rank`"]);
+    place.write("train.yaml", both.replace("rank: 500", "rank: 2").replace("train: {}", "train: {rank: 500}"));
+    let own = place.run(&["plan", "train.yaml"]);
+    own.fails(65, &["have 2 problems", "line 6, `tasks[0].adapter.train.rank`: the adapter of `optdigits`", rank]);
+    own.fails(65, &["line 7, `tasks[1].adapter.train.rank`: the adapter of `mnist`"]);
 }
 
 #[test]
@@ -195,8 +209,20 @@ fn the_legs_of_a_sweep_whose_training_failed_are_removed_with_its_results() {
     let overflow: Vec<&str> = overflow.iter().flat_map(|change| ["-o", change]).collect();
     run(&place, &overflow).fails(65, &["steps 2 to 2 of 6 failed", "not finite"]);
     assert_eq!((records(&place), checkpoints(&place)), (1, 1));
+    // What the leg that failed kept before.
+    let failures = fs::read_dir(place.path("bowline-results/failures")).unwrap();
+    for leg in failures.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        place.write(&format!("bowline-results/checkpoints/{leg}/rested.json"), "{}");
+        place.write(&format!("bowline-results/checkpoints/{leg}/state.safetensors"), "state");
+    }
+    let kept = || {
+        let jobs = fs::read_dir(place.path("bowline-results/checkpoints")).into_iter().flatten();
+        jobs.flat_map(|job| fs::read_dir(job.unwrap().path()).unwrap()).count()
+    };
+    assert_eq!(kept(), 2);
     place.run(&["sweeps", "remove", "trained", "--results", "--yes"]).succeeds();
     assert_eq!(artefacts(&place).into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(kept(), 0);
 }
 
 /// A store must not depend on the program that PEFT's users have: this only says that files are where they look.

@@ -22,7 +22,10 @@ pub enum TrainError {
     #[error("`targets` picks no linear layer of the model")]
     NoTarget,
     /// The rank is larger than a matrix has.
-    #[error("`rank` is {rank}, above the rank of `{module}`, which is {outputs} × {inputs}")]
+    #[error(
+        "`rank` is {rank}, expected at most {}, the rank of `{module}`, which is {outputs} × {inputs}",
+        outputs.min(inputs)
+    )]
     Rank {
         /// The rank.
         rank: usize,

@@ -1,9 +1,9 @@
 //! A state as a file.
 
 use super::{BegunEvaluation, Evaluation, TrainState, TrainStep, TrainedTensor};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap, io, path::Path};
 
 /// The version of the layout.
 const VERSION: u32 = 1;
@@ -35,6 +35,9 @@ pub enum StateError {
     /// It is the state of another run.
     #[error("the checkpoint is of another run: its base, data, head or settings differ")]
     OtherRun,
+    /// The file cannot be written.
+    #[error("the checkpoint cannot be written")]
+    File(#[source] io::Error),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,31 +66,44 @@ impl TrainState {
     /// # Errors
     /// The format cannot hold it.
     pub fn to_bytes(&self, run: &str) -> Result<Vec<u8>, StateError> {
-        let tensors = self.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+        safetensors::serialize(self.parts(), Some(self.metadata(run)?)).map_err(damaged)
+    }
+
+    /// Writes the same to the file `path`, in place of what is there. One tensor at a time is in memory once more.
+    ///
+    /// # Errors
+    /// The format cannot hold it, or the file cannot be written.
+    pub fn write(&self, run: &str, path: &Path) -> Result<(), StateError> {
+        let written = safetensors::serialize_to_file(self.parts(), Some(self.metadata(run)?), path);
+        written.map_err(|error| match error {
+            SafeTensorError::IoError(source) => StateError::File(source),
+            error => damaged(error),
+        })
+    }
+
+    fn metadata(&self, run: &str) -> Result<HashMap<String, String>, StateError> {
         let metadata = Metadata {
             version: VERSION,
             run: run.to_owned(),
-            tensors,
+            tensors: self.tensors.iter().map(|tensor| tensor.name.clone()).collect(),
             trace: self.trace.clone(),
             evaluations: self.evaluations.clone(),
             begun: self.begun,
         };
-        let metadata = serde_json::to_string(&metadata).map_err(damaged)?;
-        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-        let mut parts = Vec::with_capacity(3 * self.tensors.len());
+        Ok(HashMap::from([(KEY.to_owned(), serde_json::to_string(&metadata).map_err(damaged)?)]))
+    }
+
+    fn parts(&self) -> Vec<(String, StoredPart<'_>)> {
+        let mut parts = Vec::with_capacity((PARTS.len() + 1) * self.tensors.len());
         for tensor in &self.tensors {
             for (part, values) in PARTS.iter().zip([&tensor.values, &tensor.means, &tensor.squares]) {
-                parts.push((format!("{part}/{}", tensor.name), tensor.shape.to_vec(), bytes(values)));
+                parts.push((format!("{part}/{}", tensor.name), StoredPart { shape: &tensor.shape, values }));
             }
         }
         for (tensor, values) in self.tensors.iter().zip(&self.kept) {
-            parts.push((format!("{KEPT}/{}", tensor.name), tensor.shape.to_vec(), bytes(values)));
+            parts.push((format!("{KEPT}/{}", tensor.name), StoredPart { shape: &tensor.shape, values }));
         }
-        let mut views = Vec::with_capacity(parts.len());
-        for (name, shape, bytes) in &parts {
-            views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(damaged)?));
-        }
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), metadata)]))).map_err(damaged)
+        parts
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote of the same run.
@@ -124,7 +140,31 @@ impl TrainState {
     }
 }
 
-/// One of the tensors that are stored of a trained one.
+/// One of the tensors that are stored of a trained one, as it is written: its bytes exist only while it is.
+struct StoredPart<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for StoredPart<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.values.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
+}
+
+/// One of the tensors that are stored of a trained one, as it was read.
 struct Part {
     shape: [usize; 2],
     values: Vec<f32>,
@@ -173,6 +213,12 @@ mod tests {
     fn a_state_reads_back_to_the_bit() {
         let bytes = state().to_bytes("run").unwrap();
         assert_eq!(TrainState::from_bytes(&bytes, "run").unwrap(), state());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        state().write("run", &path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        let error = state().write("run", &path.join("below")).unwrap_err();
+        assert!(matches!(error, StateError::File(_)), "{error}");
         assert!(
             !String::from_utf8_lossy(&bytes).contains("evaluations"),
             "without early stopping the file is as it was"

@@ -437,12 +437,13 @@ pub(super) fn check_classes(of_examples: &[usize], readout: &Readout) -> Result<
 }
 
 pub(super) fn check_ranks(targets: &[Target], rank: usize) -> Result<(), TrainError> {
-    match targets.iter().find(|target| rank > target.outputs.min(target.inputs)) {
-        _ if targets.is_empty() => Err(TrainError::NoTarget),
-        Some(Target { name, outputs, inputs }) => {
+    // The smallest one, and the first of several, so that the rank that is named then fits all.
+    match targets.iter().min_by_key(|target| target.outputs.min(target.inputs)) {
+        None => Err(TrainError::NoTarget),
+        Some(Target { name, outputs, inputs }) if rank > *outputs.min(inputs) => {
             Err(TrainError::Rank { rank, module: name.clone(), outputs: *outputs, inputs: *inputs })
         }
-        None => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 

@@ -84,6 +84,11 @@ impl Trainer {
         Ok(self)
     }
 
+    /// The number of examples that early stopping looks at; none without them.
+    pub fn validation_examples(&self) -> usize {
+        self.validation.as_ref().map_or(0, |validation| validation.classes.len())
+    }
+
     /// Makes the next step, or the next part of the evaluation that is due after the last one; `None` once `end` steps are made, or once training
     /// was stopped early.
     ///

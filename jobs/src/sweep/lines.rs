@@ -11,8 +11,15 @@ use std::fmt;
 #[derive(Debug, Default)]
 pub struct Lines {
     root: Content,
-    /// Keys that the command line replaced: what stands in the file is not what is read.
-    overridden: Vec<Vec<Step>>,
+    /// What the command line replaced: what stands in the file is not what is read.
+    overridden: Vec<Overridden>,
+}
+
+/// A key that the command line gave a value.
+#[derive(Debug)]
+struct Overridden {
+    steps: Vec<Step>,
+    value: Content,
 }
 
 /// A step from a value to one inside it.
@@ -37,9 +44,26 @@ impl Lines {
     /// text that is no YAML no line is known.
     pub fn of(text: &str, overrides: &[String]) -> Self {
         let options = serde_saphyr::options! { strict_booleans: true };
-        let root: Content = serde_saphyr::from_str_with_options(text, options).unwrap_or_default();
-        let overridden = overrides.iter().filter_map(|text| Some(root.steps_of(text.split_once('=')?.0))).collect();
+        let root: Content = serde_saphyr::from_str_with_options(text, options.clone()).unwrap_or_default();
+        let overridden = |text: &String| {
+            let (path, value) = text.split_once('=')?;
+            let value = serde_saphyr::from_str_with_options(value, options.clone()).unwrap_or_default();
+            Some(Overridden { steps: root.steps_of(path), value })
+        };
+        let overridden = overrides.iter().filter_map(overridden).collect();
         Self { root, overridden }
+    }
+
+    /// Whether the file or the command line gives the key itself a value.
+    pub fn has(&self, key: &str) -> bool {
+        let steps = steps(key);
+        // The last one is the one that is read.
+        let around = self.overridden.iter().rfind(|overridden| steps.starts_with(&overridden.steps));
+        let is_given = match around {
+            Some(around) => around.value.holds(&steps[around.steps.len()..]),
+            None => self.root.holds(&steps),
+        };
+        is_given || self.overridden.iter().any(|overridden| overridden.steps.starts_with(&steps))
     }
 
     /// The line, counted from 1, of a key such as `tasks[1].data.source`, or of the nearest key around it. `None` for
@@ -51,7 +75,7 @@ impl Lines {
     /// The same with the column.
     pub fn place(&self, key: &str) -> Option<Place> {
         let steps = steps(key);
-        if self.overridden.iter().any(|overridden| steps.starts_with(overridden)) {
+        if self.overridden.iter().any(|overridden| steps.starts_with(&overridden.steps)) {
             return None;
         }
         let mut content = &self.root;
@@ -82,6 +106,14 @@ impl From<serde_saphyr::Location> for Place {
 }
 
 impl Content {
+    /// Whether there is a value at the end of these steps.
+    fn holds(&self, steps: &[Step]) -> bool {
+        match steps.split_first() {
+            None => true,
+            Some((first, rest)) => self.inner(first).is_some_and(|(_, inner)| inner.holds(rest)),
+        }
+    }
+
     fn inner(&self, step: &Step) -> Option<(Place, &Self)> {
         match (self, step) {
             (Self::Map(entries), Step::Key(key)) => {
@@ -226,5 +258,19 @@ mod tests {
         assert_eq!(line("tasks[1].adapter", &["tasks.flags.adapter=z"]), None);
         assert_eq!(line("tasks[0].data.source", &["tasks.0.data=z"]), None);
         assert_eq!(line("tasks[0].adapter", &["tasks.flags.adapter=z"]), Some(6));
+    }
+
+    #[test]
+    fn a_key_is_given_by_the_file_or_by_the_command_line_and_not_by_a_key_around_it() {
+        let has = |key: &str, overrides: &[&str]| {
+            let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+            Lines::of(SWEEP, &overrides).has(key)
+        };
+        assert!(has("tasks[0].data.source", &[]) && !has("tasks[1].data.source", &[]) && !has("training.rank", &[]));
+        assert!(has("training.rank", &["training.rank=5"]) && has("training", &["training.rank=5"]));
+        assert!(has("tasks[1].data.source", &["tasks.flags.data={source: y}"]));
+        assert!(!has("tasks[0].data.labels", &["tasks.mnist.data={source: y}"]));
+        let both = ["tasks.mnist.data={source: y}", "tasks.mnist.data.labels={0: 1}"];
+        assert!(has("tasks[0].data.labels", &both));
     }
 }

@@ -1,6 +1,6 @@
 //! What heads are made from.
 
-use super::{Check, Computing, splits::Unknown};
+use super::{Check, Computing, ImageRoom, splits::Unknown};
 use crate::{CheckError, SweepLines, problems::Place};
 use evaluation::{TextModel, head_rows};
 use inputs::Inputs;
@@ -13,7 +13,7 @@ pub fn check_prompts(sweep: &Sweep, file: SweepLines, inputs: &Inputs) -> Result
     if !has_prompts {
         return Err(CheckError::NoPrompts { path: file.path });
     }
-    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None });
+    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None, images: ImageRoom::Usual });
     let place = Place::key("base");
     if let Some(files) = check.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base)) {
         let checked = match evaluation::configuration(files.path()) {

@@ -1,6 +1,6 @@
 //! Class names of splits that are on this machine, read without their rows.
 
-use super::{Check, Computing};
+use super::{Check, Computing, ImageRoom};
 use crate::{CheckError, SweepLines, problems::Place};
 use evaluation::{ClassError, DataError, Source, TextSource};
 use inputs::Inputs;
@@ -20,7 +20,7 @@ pub(super) enum Unknown {
 /// # Errors
 /// [`CheckError::Problems`] if they differ.
 pub fn check_other_splits(sweep: &Sweep, file: SweepLines, inputs: &Inputs, split: &str) -> Result<(), CheckError> {
-    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None });
+    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None, images: ImageRoom::Usual });
     for (i, task) in sweep.tasks.iter().enumerate() {
         let Ok(Some(one)) = check.class_names(task, split) else { continue };
         for other in sweep.splits().into_iter().filter(|other| *other != split) {

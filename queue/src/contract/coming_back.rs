@@ -85,6 +85,23 @@ pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness)
     delivery.ack().await.expect("acknowledged");
 }
 
+pub(super) async fn a_job_that_rests_comes_back_at_once_as_its_first_attempt_without_losses(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    for _ in 0..2 {
+        queue.next().await.retry(Duration::ZERO).await.expect("retried");
+        drop(queue.next().await);
+        let delivery = queue.next().await;
+        assert_eq!((delivery.attempt(), delivery.losses()), (2, 1));
+        delivery.rest().await.expect("rests");
+        let delivery = queue.next().await;
+        assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 1, 0));
+        assert_eq!(delivery.sweep(), SWEEP);
+        delivery.give_back().await.expect("given back");
+    }
+    queue.next().await.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
 pub(super) async fn a_deferred_job_stays_away_for_a_while_and_comes_back_unchanged(queue: &dyn Harness) {
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");

@@ -43,6 +43,7 @@ impl RabbitAcknowledger {
         match settlement {
             Settlement::Acknowledge => None,
             Settlement::GiveBack => Some(wire::encode(queued, queue)),
+            Settlement::Rest => Some(wire::encode(&queued.clone().rested(), queue)),
             Settlement::Retry { after } if after.is_zero() => Some(wire::encode(&queued.clone().retried(), queue)),
             Settlement::Retry { after } => Some(self.delayed(&queued.clone().retried(), *after)),
             Settlement::Defer if queued.deferrals >= MAX_DEFERRALS => {
@@ -120,7 +121,7 @@ impl Acknowledger for RabbitAcknowledger {
         if let Some(replacement) = self.replacement(&settlement) {
             match settlement {
                 // It acknowledges by itself: only after the subscription has stopped, or with a requeue.
-                Settlement::GiveBack => return self.give_back(replacement).await,
+                Settlement::GiveBack | Settlement::Rest => return self.give_back(replacement).await,
                 Settlement::DeadLetter { .. } => self.send_dead_letter(replacement).await?,
                 Settlement::Acknowledge
                 | Settlement::Retry { .. }

@@ -163,7 +163,7 @@ fn file_key(job: &JobId, artefact: &Artefact, file: &ArtefactFile) -> Result<Key
     Ok(Key::new(format!("{}/{}/{}", artefact_folder(job)?, artefact.digest().short(), file.name))?)
 }
 
-async fn digest_of(path: &Path) -> Result<Digest, StoreError> {
+pub(super) async fn digest_of(path: &Path) -> Result<Digest, StoreError> {
     let file = path.to_owned();
     let digest = spawn_blocking(move || Digest::of_reader(fs::File::open(file)?)).await;
     let digest = digest.unwrap_or_else(|error| Err(io::Error::other(error)));

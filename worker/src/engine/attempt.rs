@@ -125,11 +125,6 @@ impl<'a, J> Attempt<'a, J> {
         self.context
     }
 
-    /// The checkpoint of the leg before, for a job that trains.
-    pub(super) fn leg_checkpoint(&self) -> Option<Arc<Vec<u8>>> {
-        self.context.leg_checkpoint.clone()
-    }
-
     /// The results of slices of the job that the store had.
     pub(super) fn slices(&self) -> Arc<Vec<JobResult>> {
         Arc::clone(&self.context.slices)

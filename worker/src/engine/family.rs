@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
-    ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError, TransferCounts,
-    Watch,
+    Configuration, ExampleCount, ExampleKind, Examples, FamilyVisitor, InputSite, Model, ModelFamily, ScoreError,
+    TransferCounts, Watch,
 };
 use files::MappedFile;
 use jobs::{
@@ -34,6 +34,8 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
     pub(super) heads: Heads,
+    /// The base as its configuration describes it.
+    pub(super) configuration: Box<dyn Configuration>,
     /// The places whose rows modules take.
     pub(super) sites: Vec<InputSite>,
     /// Bytes that merges and statistics may take, if there is a limit.
@@ -68,9 +70,10 @@ impl<F: ModelFamily> FamilySession<F> {
         let base = F::open(folder, settings.device, precision)?;
         let splits = Splits::new(*budget, (*held).clone(), session_key(attempt.job.meaning), settings.cache.clone());
         let merges = Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free);
-        let sites = F::configuration(folder)?.input_sites();
+        let configuration = F::configuration(folder)?;
+        let sites = configuration.input_sites();
         let heads = Heads::new(attempt.metrics);
-        Ok(Self { base, header: BaseHeader::open(folder)?, merges, splits, heads, sites, free })
+        Ok(Self { base, header: BaseHeader::open(folder)?, merges, splits, heads, sites, configuration, free })
     }
 
     /// Every task is scored with its own head: heads are never merged.

@@ -58,10 +58,10 @@ pub(super) fn check_training(needed: u64, available: Option<u64>) -> Result<(), 
     check_fits("the copies of the base's matrices in `f32` with which an adapter is trained", needed, available)
 }
 
-/// Refuses to train if these copies with a step whose blocks run twice take more memory than there is.
+/// Refuses to train if these copies with images and a step whose blocks run twice take more memory than there is.
 pub(super) fn check_training_step(needed: u64, available: Option<u64>) -> Result<(), JobError> {
     check_fits(
-        "a step of the training, and the copies of the base's matrices in `f32` that it needs,",
+        "a step of the training, and the copies of the base's matrices in `f32` and the images that it needs,",
         needed,
         available,
     )

@@ -217,9 +217,36 @@ impl<F: ModelFamily> Splits<F> {
         task: &TaskInput,
         first: Option<u64>,
     ) -> Result<F::Split, JobError> {
+        self.read_bounded(attempt, base, task, first, u64::MAX)
+    }
+
+    /// The same of the whole split, if its images take no more than so many bytes of memory.
+    pub(super) fn read_at_most(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        bytes: u64,
+    ) -> Result<F::Split, JobError> {
+        self.read_bounded(attempt, base, task, None, bytes)
+    }
+
+    /// Whether the budget is larger than that, so that another limit was the reason if a split was too large for it.
+    pub(super) fn allows(&self, bytes: u64) -> bool {
+        self.budget.reading(self.held.bytes()) > bytes
+    }
+
+    fn read_bounded(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        first: Option<u64>,
+        at_most: u64,
+    ) -> Result<F::Split, JobError> {
         let own = own_splits(attempt);
         loop {
-            let image_bytes = self.budget.reading(self.held.bytes());
+            let image_bytes = self.budget.reading(self.held.bytes()).min(at_most);
             let reader = self.reader(attempt);
             let limits = Limits { image_bytes };
             let read = attempt

@@ -1,13 +1,14 @@
 //! Jobs that train an adapter, leg by leg.
 
 mod finished;
+mod room;
 mod run;
 mod states;
 
 use super::{
     attempt::{Attempt, EvaluateJob},
     family::FamilySession,
-    memory::{check_training, check_training_step},
+    memory::check_training_step,
 };
 use crate::{JobError, OutputFiles};
 use evaluation::{
@@ -15,10 +16,14 @@ use evaluation::{
     TrainedAdapter, Trainer, Validation, Watch, initial_head,
 };
 use finished::{Finished, facts};
-use jobs::{Digest, Meaning, SplitInput, TaskInput, TrainSpec};
+use jobs::{Digest, Meaning, Precision, SplitInput, TaskInput, TrainSpec};
+use room::{HeldImages, check_room, image_bytes};
 use run::{Gone, Run};
-use states::{Start, hand_on, rests, scratch, scratch_folder, start, stopped_state, write_checkpoint};
+use states::{hand_on, rests, scratch, scratch_folder, start, stopped_state, write_checkpoint};
 use std::{collections::HashMap, sync::Arc};
+
+/// Images take the same bytes in all number formats as they are read.
+const F32_IMAGES: Precision = Precision::F32;
 
 /// A leg with the evaluations of its splits, by which their examples are found.
 #[derive(Clone, Copy)]
@@ -55,27 +60,51 @@ impl<F: ModelFamily> FamilySession<F> {
         if let Some(state) = stopped_state(attempt, spec)? {
             return hand_on(spec, &state);
         }
-        let training = self.read_split(attempt, &splits.training)?;
+        let room = check_room(&*self.configuration, spec, HeldImages::default(), self.free)?;
+        let training = self.read_trained(attempt, &splits.training, room)?;
         if spec.leg.first == 0 {
             self.check_apart(attempt, &splits.apart, spec, &training)?;
         }
         let places = attempt.job.places;
         attempt.job = EvaluateJob { meaning: &splits.validation, places };
         let validation = self.splits.get(attempt, &self.base, task_of(&splits.validation)?)?;
+        let images = self.held_images(spec, &training, validation.count().examples());
+        check_room(&*self.configuration, spec, images, self.free)?;
         let classes = self.evaluated_classes(attempt, job, validation.class_count())?;
         attempt.job = EvaluateJob { meaning: &splits.training, places };
         let mut run = self.begin(attempt, job, training, classes)?;
+        match self.finish_leg(attempt, job, &mut run, &validation) {
+            // A step that is cancelled leaves the state as it was before it.
+            Err(JobError::Interrupted) if run.has_progressed() && attempt.context().keeps_when_cancelled() => {
+                Err(rests(spec, &run.state))
+            }
+            finished => finished,
+        }
+    }
+
+    /// Makes the steps that are left, measures the accuracy, and writes what the leg leaves.
+    fn finish_leg<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        job: TrainJob<'a>,
+        run: &mut Run,
+        validation: &F::Examples,
+    ) -> Result<OutputFiles, JobError> {
+        let TrainJob { spec, splits } = job;
         let context = attempt.context();
         let gone = attempt.evaluating(|watch| Ok(run.go_to(spec, context, watch)))?;
         match gone.map_err(|error| failure(spec, error))? {
             Gone::ToTheEnd => {}
-            Gone::ToRest => return Err(rests(spec, &run.state)),
+            Gone::ToRest => {
+                tracing::info!(steps = run.state.steps(), "the leg rests: it has computed for long");
+                return Err(rests(spec, &run.state));
+            }
         }
         // A leg is measured as it is; the adapter may be one of an earlier step.
-        let Run { trainer, state, .. } = &run;
+        let Run { trainer, state, .. } = &*run;
         let adapter = if spec.is_last() { trainer.adapter(state) } else { trainer.last_adapter(state) };
-        attempt.job = EvaluateJob { meaning: &splits.validation, places };
-        let score = self.score_trained(attempt, spec, &adapter, &validation, &run.head)?;
+        attempt.job = EvaluateJob { meaning: &splits.validation, places: attempt.job.places };
+        let score = self.score_trained(attempt, spec, &adapter, validation, run)?;
         let classes = run.head.classes();
         self.write_leg(&Finished { spec, state: &run.state, adapter: &adapter, classes, score })
     }
@@ -87,6 +116,36 @@ impl<F: ModelFamily> FamilySession<F> {
         }
         let checked = spec.settings.check_family(self.base.train_family(), spec.head.is_some());
         checked.map_err(|error| failure(spec, error.into()))
+    }
+
+    /// The images that the leg will hold, once those that it is trained on are read.
+    fn held_images(&self, spec: &TrainSpec, training: &F::Split, validation: usize) -> HeldImages {
+        let bytes = self.base.split_memory(training).read_bytes;
+        let image = image_bytes(&*self.configuration);
+        // Both are in files, or neither is.
+        if bytes == 0 || image == 0 {
+            return HeldImages::default();
+        }
+        let validation = if spec.settings.early_stopping.is_some() { validation as u64 } else { 0 };
+        HeldImages { training: bytes / image, validation }
+    }
+
+    /// Reads the training split if its images fit into the memory that a step leaves.
+    fn read_trained<'a>(
+        &mut self,
+        attempt: &mut Attempt<'a>,
+        meaning: &'a Meaning,
+        room: Option<u64>,
+    ) -> Result<F::Split, JobError> {
+        attempt.job = EvaluateJob { meaning, places: attempt.job.places };
+        let at_most = room.unwrap_or(u64::MAX);
+        let read = self.splits.read_at_most(attempt, &self.base, task_of(meaning)?, at_most);
+        read.map_err(|error| match error {
+            JobError::Data { source, .. } if source.is_too_large() && self.splits.allows(at_most) => {
+                JobError::TrainingImages { available: at_most, source }
+            }
+            error => error,
+        })
     }
 
     fn read_split<'a>(&mut self, attempt: &mut Attempt<'a>, meaning: &'a Meaning) -> Result<F::Split, JobError> {
@@ -151,11 +210,9 @@ impl<F: ModelFamily> FamilySession<F> {
     ) -> Result<Run, JobError> {
         let TrainJob { spec, splits } = job;
         let task = task_of(&splits.training)?;
+        let training_bytes = self.base.split_memory(&training).read_bytes;
         // Examples are kept as they are, and embedded when a step takes them.
         let examples = attempt.evaluating(|watch| self.base.prepare(training, 0, watch))?;
-        let numbers: usize = self.base.model().modules().iter().map(|module| module.outputs * module.inputs).sum();
-        let held = (numbers * size_of::<f32>()) as u64;
-        check_training(held, self.free)?;
         let tower = attempt.loading(|_| self.base.gradient_tower())?;
         let classes = examples.class_count().max(evaluated_classes);
         let head = self.start_head(attempt, spec, task, classes, tower.width())?;
@@ -174,12 +231,13 @@ impl<F: ModelFamily> FamilySession<F> {
             None => trainer,
         };
         let memory = trainer.memory(rayon::current_num_threads());
-        check_training_step(memory.least(), self.free)?;
-        let held = held.saturating_add(memory.validation);
+        // What was not known before counts here: the tokens of texts, and the classes of a new head.
+        check_training_step(memory.least().saturating_add(training_bytes), self.free)?;
+        let held = memory.base.saturating_add(memory.validation).saturating_add(training_bytes);
         let is_large = self.free.is_some_and(|free| memory.step > free.saturating_sub(held) / 2);
         let trainer = trainer.recomputing(is_large);
-        let Start { state, may_rest } = start(attempt, spec, &trainer)?;
-        Ok(Run { trainer, state, head, may_rest })
+        let state = start(attempt, spec, &trainer)?;
+        Ok(Run::new(trainer, state, head))
     }
 
     /// The examples that early stopping looks at, as training takes them: they are embedded at each evaluation.
@@ -229,7 +287,7 @@ impl<F: ModelFamily> FamilySession<F> {
         spec: &TrainSpec,
         adapter: &TrainedAdapter,
         examples: &F::Examples,
-        start: &Head,
+        run: &Run,
     ) -> Result<PerTaskScore, JobError> {
         let task = task_of(attempt.job.meaning)?;
         let rank = spec.settings.rank;
@@ -239,7 +297,13 @@ impl<F: ModelFamily> FamilySession<F> {
         });
         let base = self.base.model();
         let model = base.patched(&base.deltas(updates)?, spec.settings.scaling())?;
-        let features = attempt.evaluating(|watch: &Watch<'_>| model.features(examples, watch))?;
+        let context = attempt.context();
+        let features = attempt.evaluating(|watch: &Watch<'_>| {
+            run.showing(spec, context, examples.count().examples(), |progress| {
+                model.features(examples, &Watch { progress: Some(progress), ..*watch })
+            })
+        })?;
+        let start = &run.head;
         let trained = adapter.head.as_ref().map(|head| Head::new(head.clone(), start.classes(), start.width()));
         let trained = trained.transpose().map_err(|source| JobError::Head { task: task.name.clone(), source })?;
         let head = trained.as_ref().unwrap_or(start);

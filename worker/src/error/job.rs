@@ -1,4 +1,4 @@
-use crate::{CommandError, RestedState, error::names};
+use crate::{CommandError, StateFile, error::names};
 use files::FileChanged;
 use jobs::{Blame, ByteSize, causes};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -164,6 +164,18 @@ pub enum JobError {
         /// Bytes that are free.
         available: u64,
     },
+    /// The images that an adapter is trained on do not fit into memory.
+    #[error(
+        "the images that the adapter is trained on do not fit into the {} of memory that a step leaves: keep them in files with \
+         `--example-cache FOLDER`, or use a machine with more memory",
+        ByteSize(*available)
+    )]
+    TrainingImages {
+        /// Bytes that they may take.
+        available: u64,
+        /// What is too large.
+        source: evaluation::SplitError,
+    },
     /// The base model does not fit into memory.
     #[error(
         "the base model takes {} of memory, and {} to run; {} are free",
@@ -233,7 +245,10 @@ pub enum JobError {
     Interrupted,
     /// A leg of a training has computed for long enough, and goes on from this state in its next attempt.
     #[error("the job rests, and goes on from the state that it keeps")]
-    Rests(RestedState),
+    Rests(StateFile),
+    /// What a leg kept when it rested is of another run or leg, or damaged. The worker starts the leg from its beginning.
+    #[error("what the leg kept when it rested cannot be used")]
+    RestRefused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The sweep of the job was cancelled together with its running jobs.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
@@ -296,12 +311,14 @@ impl JobError {
             | Self::Overlap { .. }
             | Self::Checkpoint(_)
             | Self::CheckpointGone(_)
+            | Self::RestRefused(_)
             | Self::Output(_)
             | Self::Scratch { .. }
             | Self::NoHead { .. }
             | Self::TooLarge { .. }
             | Self::MergeTooLarge { .. }
             | Self::StatisticsTooLarge { .. }
+            | Self::TrainingImages { .. }
             | Self::Joint(_)
             | Self::Score { .. }
             | Self::Incomplete(_)
@@ -340,8 +357,13 @@ impl JobError {
         if let Self::Command(error) = self {
             return error.is_own_fault();
         }
-        let lacks_memory =
-            matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. } | Self::StatisticsTooLarge { .. });
+        let lacks_memory = matches!(
+            self,
+            Self::TooLarge { .. }
+                | Self::MergeTooLarge { .. }
+                | Self::StatisticsTooLarge { .. }
+                | Self::TrainingImages { .. }
+        );
         lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))
     }
 

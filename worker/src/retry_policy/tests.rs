@@ -111,7 +111,7 @@ fn a_cancelled_job_leaves_no_failure_behind() {
 #[test]
 fn an_interrupted_job_goes_back_without_counting() {
     assert_eq!(after_failure(&JobError::Interrupted, 3, None, &limits()), AfterFailure::Return);
-    let rests = JobError::Rests(crate::RestedState::of(b"state"));
+    let rests = JobError::Rests(crate::StateFile::new().unwrap());
     assert_eq!(after_failure(&rests, 3, None, &limits()), AfterFailure::Return);
 }
 

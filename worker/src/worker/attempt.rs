@@ -1,10 +1,10 @@
 //! One attempt at a job: computes it, unless the worker stops, the sweep is cancelled or a limit is reached.
 
-use super::{Worker, loop_state::LoopState};
+use super::{Worker, loop_state::LoopState, rests::Start};
 use crate::{AttemptContext, Computed, JobError, attempt_context::LoadTime, limits::Limits};
 use jobs::{Job, JobSpec};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -16,6 +16,14 @@ pub(super) struct Attempted {
     pub(super) outcome: Result<Computed, JobError>,
     /// The computation continues although it was cancelled.
     pub(super) hangs: bool,
+    /// The worker stops, and what is left to do has time until then.
+    pub(super) stops_at: Option<Instant>,
+}
+
+impl Attempted {
+    fn with(outcome: Result<Computed, JobError>) -> Self {
+        Self { outcome, hangs: false, stops_at: None }
+    }
 }
 
 impl Worker {
@@ -47,16 +55,24 @@ impl Worker {
     }
 
     async fn attempt(&self, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
-        let leg_checkpoint = match self.leg_checkpoint(job).await {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => return Attempted { outcome: Err(error), hangs: false },
+        let start = match self.leg_start(job).await {
+            Ok(start) => start,
+            Err(error) => return Attempted::with(Err(error)),
         };
-        let (checkpoints, mut kept) = match self.checkpoints(job).await {
-            Ok(checkpoints) => checkpoints,
-            Err(error) => return Attempted { outcome: Err(error), hangs: false },
-        };
+        let attempted = self.attempt_from(start, job, sweep, interrupt).await;
+        let Err(JobError::RestRefused(error)) = &attempted.outcome else { return attempted };
+        match self.start_after_refusal(job, &**error).await {
+            Ok(start) => self.attempt_from(start, job, sweep, interrupt).await,
+            Err(error) => Attempted::with(Err(error)),
+        }
+    }
+
+    async fn attempt_from(&self, start: Start, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
+        let (checkpoints, mut kept) = self.checkpoints(job).await;
+        let may_rest = !start.is_refused;
+        let rest = self.limits.rest.filter(|_| may_rest);
         let context = AttemptContext::with_checkpoints(checkpoints).with_slices(self.slices(job).await);
-        let context = context.with_leg_checkpoint(leg_checkpoint).resting_after(self.limits.rest);
+        let context = context.starting_from(start.from).resting_after(rest);
         // A computation runs on in its thread when nobody waits for it any more, and a command on its device.
         let _stops = context.cancellation.clone().drop_guard();
         self.heartbeat.attempt_started(&context);
@@ -68,24 +84,28 @@ impl Worker {
                 if matches!(outcome, Err(JobError::CheckpointGone(_))) {
                     self.give_checkpoint_up(job).await;
                 }
-                return Attempted { outcome, hangs: false };
+                return Attempted::with(outcome);
             }
             reason = self.interruption(sweep, interrupt, &context) => reason,
             never = self.write_checkpoints(kept.as_mut()) => match never {},
         };
-        context.cancellation.cancel();
+        context.cancel(keeps_after(&reason, may_rest));
+        let stops_at = Instant::now() + self.limits.stopping;
         // There is one device: the next job must wait until this computation has released it.
-        let stopped = timeout(self.limits.stopping, computing).await;
+        let stopped = timeout_at(stops_at, computing).await;
         if !matches!(stopped, Ok(Ok(_))) {
             self.write_last_checkpoint(kept).await;
         }
         match stopped {
             // It ended before it saw the cancellation.
-            Ok(Ok(computed)) => Attempted { outcome: Ok(computed), hangs: false },
-            Ok(Err(_)) => Attempted { outcome: Err(reason), hangs: false },
+            Ok(Ok(computed)) => Attempted::with(Ok(computed)),
+            Ok(Err(error)) => {
+                let stops_at = matches!(reason, JobError::Interrupted).then_some(stops_at);
+                Attempted { stops_at, ..Attempted::with(Err(after_stop(reason, error, may_rest))) }
+            }
             Err(_) => {
                 error!("the job does not stop; the worker ends");
-                Attempted { outcome: Err(reason), hangs: true }
+                Attempted { hangs: true, ..Attempted::with(Err(reason)) }
             }
         }
     }
@@ -109,6 +129,20 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether a leg of a training that is stopped for `reason` keeps the steps that it has made, so that they are not made again.
+///
+/// That counts as no attempt: a leg that may not rest could otherwise reach its limit for ever.
+fn keeps_after(reason: &JobError, may_rest: bool) -> bool {
+    // Otherwise nobody goes on with it, or the time went to its inputs.
+    matches!(reason, JobError::Interrupted) || (may_rest && matches!(reason, JobError::TimedOut(_)))
+}
+
+/// What an attempt came to that was stopped for `reason`, and ended with `error`.
+fn after_stop(reason: JobError, error: JobError, may_rest: bool) -> JobError {
+    // A leg may rest by itself just then.
+    if matches!(error, JobError::Rests(_)) && keeps_after(&reason, may_rest) { error } else { reason }
 }
 
 /// The result of a check of the time limits.
@@ -161,6 +195,21 @@ mod tests {
         assert!(matches!(check(30, 20, false), TimeCheck::Exceeded(JobError::TimedOut(_))));
         assert!(matches!(check(29, 29, true), TimeCheck::Again(_)));
         assert!(matches!(check(30, 30, true), TimeCheck::Exceeded(JobError::LoadTimedOut(_))));
+    }
+
+    #[test]
+    fn a_leg_that_is_stopped_rests_if_it_came_further_and_goes_on_later() {
+        let rests = || JobError::Rests(crate::StateFile::new().unwrap());
+        let timed_out = || JobError::TimedOut(seconds(10));
+        assert!(matches!(after_stop(JobError::Interrupted, rests(), true), JobError::Rests(_)));
+        assert!(matches!(after_stop(JobError::Interrupted, rests(), false), JobError::Rests(_)));
+        assert!(matches!(after_stop(timed_out(), rests(), true), JobError::Rests(_)));
+        assert!(matches!(after_stop(timed_out(), rests(), false), JobError::TimedOut(_)), "it could go on for ever");
+        assert!(matches!(after_stop(timed_out(), JobError::Interrupted, true), JobError::TimedOut(_)));
+        let cancelled = || JobError::Cancelled("s".to_owned());
+        assert!(matches!(after_stop(cancelled(), rests(), true), JobError::Cancelled(_)));
+        let loading = || JobError::LoadTimedOut(seconds(10));
+        assert!(matches!(after_stop(loading(), rests(), true), JobError::LoadTimedOut(_)));
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Checkpoints of long jobs: read before an attempt, written while it runs, deleted once the job is over.
+//! Checkpoints of jobs that tune: read before an attempt, written while it runs, deleted once the job is over.
 
 use super::Worker;
-use crate::{Checkpoints, JobError, RestedState};
+use crate::Checkpoints;
 use jobs::{Checkpoint, Job, JobId, JobSpec};
-use std::sync::Arc;
 use store::StoreError;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -14,7 +13,7 @@ pub(super) struct Kept {
     states: watch::Receiver<Option<String>>,
 }
 
-/// Whether jobs of this kind keep checkpoints.
+/// Whether jobs of this kind keep something of themselves in the store.
 fn is_resumable(spec: &JobSpec) -> bool {
     match spec {
         JobSpec::Tune(_) | JobSpec::Train(_) => true,
@@ -22,46 +21,35 @@ fn is_resumable(spec: &JobSpec) -> bool {
     }
 }
 
-/// Whether jobs of this kind rest: their states take the place of what they have computed.
-fn rests(spec: &JobSpec) -> bool {
-    match spec {
-        JobSpec::Train(_) => true,
-        JobSpec::Evaluate(_)
-        | JobSpec::Write(_)
-        | JobSpec::Statistics(_)
-        | JobSpec::Layerwise(_)
-        | JobSpec::Tune(_) => false,
-    }
-}
-
 impl Worker {
-    /// What an attempt at the job continues from, and where it keeps its states.
-    ///
-    /// # Errors
-    /// [`JobError::CheckpointStore`] if what a leg kept when it rested cannot be looked for: from its beginning it would rest again, and
-    /// put an earlier state in the place of that one.
-    pub(super) async fn checkpoints(&self, job: &Job) -> Result<(Checkpoints, Option<Kept>), JobError> {
-        if !is_resumable(job.spec()) {
-            return Ok((Checkpoints::default(), None));
+    /// What an attempt at a job that tunes continues from, and where it keeps its states. Legs of trainings keep files instead
+    /// ([`leg_start`](Self::leg_start)).
+    pub(super) async fn checkpoints(&self, job: &Job) -> (Checkpoints, Option<Kept>) {
+        match job.spec() {
+            JobSpec::Tune(_) => {}
+            JobSpec::Evaluate(_)
+            | JobSpec::Write(_)
+            | JobSpec::Statistics(_)
+            | JobSpec::Layerwise(_)
+            | JobSpec::Train(_) => return (Checkpoints::default(), None),
         }
         let id = job.id();
         let (sender, states) = watch::channel(None);
         let keep = move |state| {
             sender.send_replace(Some(state));
         };
-        let last = match self.last_checkpoint(id, job.spec()).await {
+        let last = match self.last_checkpoint(id).await {
             Ok(last) => last,
-            Err(error) if rests(job.spec()) => return Err(JobError::CheckpointStore(Arc::new(error))),
             Err(error) => {
                 warn!(%error, "cannot look for a checkpoint of the job; it starts from the beginning");
                 None
             }
         };
-        Ok((Checkpoints::new(last, keep), Some(Kept { job: id, states })))
+        (Checkpoints::new(last, keep), Some(Kept { job: id, states }))
     }
 
     /// A checkpoint that cannot be read costs the steps that it holds, and no more.
-    async fn last_checkpoint(&self, job: JobId, spec: &JobSpec) -> Result<Option<String>, StoreError> {
+    async fn last_checkpoint(&self, job: JobId) -> Result<Option<String>, StoreError> {
         let Some(content) = self.store.checkpoint(&job).await? else { return Ok(None) };
         Ok(match Checkpoint::read(job, &content) {
             Ok(state) => {
@@ -70,8 +58,7 @@ impl Worker {
             }
             Err(error) => {
                 warn!(%error, "the checkpoint of the job is not used; it starts from the beginning");
-                // A leg has to know that there was one.
-                rests(spec).then(String::new)
+                None
             }
         })
     }
@@ -99,16 +86,6 @@ impl Worker {
         if let Err(error) = self.store.put_checkpoint(&kept.job, checkpoint.to_json()).await {
             warn!(%error, "cannot store a checkpoint; if this worker ends now, the job repeats more steps");
         }
-    }
-
-    /// Writes the state of a leg that rests. Unlike the states of other jobs it must not be lost: the leg would make the same steps again,
-    /// and rest again. A worker that is late, so that the leg is stored by now, keeps nothing: nobody would delete it.
-    pub(super) async fn keep_rested(&self, job: &Job, state: &RestedState) -> Result<(), StoreError> {
-        if self.has_leg(job.spec(), &job.id()).await? {
-            return Ok(());
-        }
-        let checkpoint = Checkpoint::new(job.id(), state.text().to_owned());
-        self.store.put_checkpoint(&job.id(), checkpoint.to_json()).await
     }
 
     /// Deletes the checkpoint of a job that is over. One that stays is never read again.

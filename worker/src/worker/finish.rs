@@ -24,7 +24,7 @@ impl Worker {
         match outcome {
             Ok(computed) => self.finish_computed(delivery, job, computed, taken).await,
             Err(JobError::Rests(state)) => match self.keep_rested(job, &state).await {
-                Ok(()) => self.counted(Outcome::GivenBack, delivery.give_back()).await,
+                Ok(()) => self.rest(delivery).await,
                 // As with an output: the next worker of this machine could not store it either.
                 Err(source) => self.settle_unstored(delivery, job, source).await,
             },
@@ -117,7 +117,8 @@ impl Worker {
         }
         // A job that failed by itself would fail again from where it came to; another machine may go on with one that did not.
         let is_over = next == AfterFailure::DeadLetter && error.blame() == Blame::Job;
-        if is_over || next == AfterFailure::Discard {
+        let is_unwanted = next == AfterFailure::Discard && !self.may_be_wanted(delivery.sweep()).await;
+        if is_over || is_unwanted {
             self.delete_checkpoint(job).await;
         }
         let reason = error.to_string();

@@ -6,11 +6,16 @@ use super::{
     lookup::Lookup,
     loop_state::{Device, Exclusive, LoopState},
 };
-use crate::{WorkerError, metrics::Outcome};
+use crate::{JobError, WorkerError, metrics::Outcome};
 use queue::Delivery;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::StoreError;
+use tokio::time::sleep;
 use tracing::{Instrument, debug, info_span, warn};
+
+/// A job that was taken ahead is returned once it has waited this long for the device although nothing computes: the other loop
+/// may wait for the store.
+const MAX_DEVICE_WAIT: Duration = Duration::from_secs(10);
 
 /// How a job loop ended with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +131,7 @@ impl Worker {
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
             () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             device = state.device() => device,
+            () = sleep(MAX_DEVICE_WAIT) => return self.return_unstarted(delivery).await,
             () = state.ahead_overdue(taken) => return self.return_unstarted(delivery).await,
         };
         self.mark_started(&delivery, &lookup);
@@ -198,8 +204,26 @@ impl Worker {
             // The other loop computes while this one stores. A job that is alone keeps the device until it is settled.
             device = None;
         }
-        let is_over = attempted.outcome.is_ok();
-        let finished = self.finish(delivery, &job, attempted.outcome, taken).await;
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        // The losses of a leg that rests are forgotten, and so are the machines of them.
+        let mut is_over = attempted.outcome.is_ok();
+        let finished = match (attempted.outcome, attempted.stops_at) {
+            (Err(JobError::Rests(state)), Some(stops_at)) => {
+                if self.keep_in_time(&job, &state, stops_at).await {
+                    let rested = self.rest(delivery).await;
+                    is_over = rested.is_ok();
+                    rested
+                } else {
+                    self.counted(Outcome::GivenBack, delivery.give_back()).await
+                }
+            }
+            (outcome @ Err(JobError::Rests(_)), None) => {
+                let rested = self.finish(delivery, &job, outcome, taken).await;
+                is_over = rested.is_ok();
+                rested
+            }
+            (outcome, _) => self.finish(delivery, &job, outcome, taken).await,
+        };
         self.delete_trials_after(&job, losses, is_over, &finished).await;
         drop(exclusive);
         drop(device);

@@ -3,8 +3,8 @@
 //! A worker that [looks ahead](Worker::looking_ahead) has two job loops. Each takes a job, looks it up, waits for the
 //! device, computes, stores and acknowledges, so that one loop looks up its job and stores its result while the other
 //! one computes. The cost for other workers is bounded:
-//! - A worker holds at most two jobs. It takes a job ahead while jobs take less than a second, or during the last tenth
-//!   (at most a second) of the time that the last job took.
+//! - A worker holds at most two jobs. It takes a job ahead while jobs take less than a second, or from the last
+//!   tenth (at most a second) of the time that the last job took on, for a second.
 //! - A job that was taken ahead is returned, uncounted, if it waits for longer than two seconds while another one computes,
 //!   or if the worker drains.
 //! - A job that was lost before is alone in its worker. If a worker dies, the second job that it held therefore counts
@@ -101,11 +101,13 @@ impl Worker {
             if device.is_none() && !state.is_ahead_open() {
                 continue;
             }
+            let waiting = device.as_ref().map(|_| state.wait_with_device());
             let delivery = match self.receive(queue, state, device.is_some()).await? {
                 Received::Job(delivery) => *delivery,
                 Received::Again => continue,
                 Received::End(end) => return Ok(end),
             };
+            drop(waiting);
             let is_able = self.unable(delivery.job()).is_none();
             let handled = self.handle(delivery, device, state).await?;
             if state.draining.is_cancelled() {

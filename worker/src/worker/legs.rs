@@ -1,15 +1,14 @@
 //! Checkpoints between the legs of a training: files of the artefact of each leg, until the next one is stored.
 
 use super::Worker;
-use crate::JobError;
+use crate::{JobError, LegStart, StateFile};
 use jobs::{CHECKPOINT_FILE, Job, JobId, JobSpec};
 use std::{env, sync::Arc};
 use store::StoreError;
-use tokio::fs;
 use tracing::warn;
 
 impl Worker {
-    /// The checkpoint that a leg starts from; `None` for the first one.
+    /// The checkpoint of the leg before, which a leg starts from; nothing for the first one.
     ///
     /// Without its checkpoint a leg is not computed: the steps of all legs before it might take longer than a job may. The next run
     /// makes the training again, leg by leg.
@@ -17,10 +16,10 @@ impl Worker {
     /// # Errors
     /// [`JobError::CheckpointGone`]; the store is unreachable; [`JobError::Interrupted`] if the leg is stored by now, so that the
     /// checkpoint was deleted. The delivery then goes back, and is found to be done.
-    pub(super) async fn leg_checkpoint(&self, job: &Job) -> Result<Option<Vec<u8>>, JobError> {
-        let Some(from) = job.spec().leg_before() else { return Ok(None) };
-        let gone = match self.read_checkpoint(&from).await {
-            Ok(Some(content)) => return Ok(Some(content)),
+    pub(super) async fn leg_before(&self, job: &Job) -> Result<LegStart, JobError> {
+        let Some(from) = job.spec().leg_before() else { return Ok(LegStart::Nothing) };
+        let gone = match self.fetch_checkpoint(&from).await {
+            Ok(Some(file)) => return Ok(LegStart::LegBefore(file)),
             Ok(None) => None,
             Err(LegError::Store(error)) if error.is_of_one_object() => Some(error),
             Err(LegError::Store(error)) => return Err(JobError::CheckpointStore(Arc::new(error))),
@@ -44,15 +43,13 @@ impl Worker {
         }
     }
 
-    /// The content of the checkpoint of a leg, which has the digest that its record names.
-    async fn read_checkpoint(&self, leg: &JobId) -> Result<Option<Vec<u8>>, LegError> {
+    /// The checkpoint of a leg, which has the digest that its record names.
+    async fn fetch_checkpoint(&self, leg: &JobId) -> Result<Option<StateFile>, LegError> {
         let Some(result) = self.store.artefact_result(leg).await? else { return Ok(None) };
         let Some(file) = result.artefact.file(CHECKPOINT_FILE) else { return Ok(None) };
-        let folder = tempfile::Builder::new().prefix("bowline-leg-").tempdir()?;
-        let path = folder.path().join(CHECKPOINT_FILE);
-        self.store.get_artefact_file(&result, file, &path).await?;
-        // It may have gigabytes, and heartbeats go on meanwhile.
-        Ok(Some(fs::read(&path).await?))
+        let fetched = StateFile::new()?;
+        self.store.get_artefact_file(&result, file, &fetched.path()).await?;
+        Ok(Some(fetched))
     }
 
     /// Whether the output of a leg is stored. A worker that is late must not write its checkpoint again: the next leg may have

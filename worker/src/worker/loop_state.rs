@@ -41,6 +41,8 @@ struct State {
     computing: Option<Instant>,
     /// A held job must be alone.
     is_exclusive: bool,
+    /// A loop has the device and waits for a job.
+    is_device_waiting: bool,
     /// How long the last job computed.
     last: Option<Duration>,
     /// When the worker last settled a job.
@@ -66,7 +68,8 @@ impl State {
 
     /// Whether a job may be taken ahead: the running one is expected to take as long as the last one.
     fn ahead(&self) -> Ahead {
-        let Some(last) = self.last.filter(|_| !self.is_exclusive) else { return Ahead::Closed };
+        let is_closed = self.is_exclusive || self.is_device_waiting;
+        let Some(last) = self.last.filter(|_| !is_closed) else { return Ahead::Closed };
         let Some(since) = self.computing else {
             return if self.was_short() { Ahead::Open } else { Ahead::Closed };
         };
@@ -108,11 +111,28 @@ impl Drop for Exclusive<'_> {
     }
 }
 
+/// The wait of a loop that has the device, until it is dropped.
+#[derive(Debug)]
+pub(super) struct DeviceWaiting<'a>(&'a LoopState);
+
+impl Drop for DeviceWaiting<'_> {
+    fn drop(&mut self) {
+        self.0.state.send_modify(|state| state.is_device_waiting = false);
+    }
+}
+
 impl Default for LoopState {
     fn default() -> Self {
         let interrupt = CancellationToken::new();
         let draining = interrupt.child_token();
-        let state = State { held: 0, computing: None, is_exclusive: false, last: None, last_settled: Instant::now() };
+        let state = State {
+            held: 0,
+            computing: None,
+            is_exclusive: false,
+            is_device_waiting: false,
+            last: None,
+            last_settled: Instant::now(),
+        };
         Self { interrupt, draining, device: Mutex::default(), state: watch::Sender::new(state) }
     }
 }
@@ -151,6 +171,13 @@ impl LoopState {
     pub(super) fn exclude_others(&self) -> Exclusive<'_> {
         self.state.send_modify(|state| state.is_exclusive = true);
         Exclusive(self)
+    }
+
+    /// The caller has the device and waits for a job. The other loop then takes none: its job would wait for the device for as long
+    /// as the queue is empty.
+    pub(super) fn wait_with_device(&self) -> DeviceWaiting<'_> {
+        self.state.send_modify(|state| state.is_device_waiting = true);
+        DeviceWaiting(self)
     }
 
     /// A computation starts.
@@ -269,4 +296,46 @@ enum Due {
     At(Instant),
     /// Not before a change is announced.
     AfterChange,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{advance, timeout};
+
+    /// After a computation that took this long.
+    async fn after(took: Duration) -> LoopState {
+        let state = LoopState::default();
+        state.computation_started();
+        advance(took).await;
+        state.computation_ended();
+        state
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_job_is_taken_ahead_while_a_loop_waits_with_the_device() {
+        let state = after(SHORT / 10).await;
+        assert!(state.is_ahead_open());
+        let waiting = state.wait_with_device();
+        assert!(!state.is_ahead_open());
+        timeout(SHORT, state.ahead_closes()).await.expect("a loop that waits for a job as well gives up");
+        drop(waiting);
+        assert!(state.is_ahead_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_job_after_a_long_one_is_taken_once_nine_tenths_of_the_last_time_are_over() {
+        let state = after(SHORT * 3).await;
+        assert!(!state.is_ahead_open(), "nothing computes, and the next job takes the device");
+        let start = Instant::now();
+        let opened = async {
+            state.ahead_opens().await;
+            start.elapsed()
+        };
+        let (opened, ()) = tokio::join!(opened, async { state.computation_started() });
+        assert!((SHORT * 27 / 10..SHORT * 28 / 10).contains(&opened), "{opened:?}");
+        state.ahead_closes().await;
+        let closed = start.elapsed();
+        assert!((SHORT * 37 / 10..SHORT * 38 / 10).contains(&closed), "{closed:?}");
+    }
 }

@@ -17,8 +17,10 @@ impl Worker {
         match settlement {
             Settlement::Discard(cancellation) => {
                 log_discarded(&cancellation);
-                // A leg that rested has left its state, and no worker takes it any more.
-                self.delete_checkpoint(delivery.job()).await;
+                // A leg that rested has left its state, and no worker takes it any more, unless another sweep has the same leg.
+                if !cancellation.is_finished && !self.may_be_wanted(delivery.sweep()).await {
+                    self.delete_checkpoint(delivery.job()).await;
+                }
                 self.counted(Outcome::Dropped, delivery.ack()).await
             }
             Settlement::Defer(unable) => self.defer(delivery, unable).await,

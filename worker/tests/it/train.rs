@@ -20,7 +20,7 @@ use std::{
 use store::Store;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::Notify};
-use worker::{AttemptContext, Compute, Computed, DeviceThread, JobError, Worker};
+use worker::{AttemptContext, Compute, Computed, DeviceThread, JobError, LegStart, StateFile, Worker};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).canonicalize().unwrap()
@@ -413,7 +413,9 @@ fn a_leg_that_is_none_of_its_training_is_refused_and_so_is_a_foreign_checkpoint(
     let compute = |job: &Job, context: AttemptContext| engine(&inputs).compute(job, &context).unwrap_err().to_string();
     let text = compute(&longer, AttemptContext::default());
     assert!(text.contains("its leg is none of its training"), "{text}");
-    let foreign = AttemptContext::default().with_leg_checkpoint(Some(b"no checkpoint".to_vec()));
+    let file = StateFile::new().unwrap();
+    fs::write(file.path(), "no checkpoint").unwrap();
+    let foreign = AttemptContext::default().starting_from(LegStart::LegBefore(file));
     assert!(compute(&job, foreign).starts_with("the checkpoint of the leg before is gone"));
     assert!(compute(&job, AttemptContext::default()).starts_with("the checkpoint of the leg before is gone"));
 }

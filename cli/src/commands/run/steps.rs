@@ -54,7 +54,7 @@ impl Lines {
     fn is_due(&mut self, steps: &StepsMade, now: Instant) -> bool {
         let is_due = self.last.as_ref().is_none_or(|(printed, last)| {
             now.saturating_duration_since(*printed) >= LINES_EVERY
-                && (&last.task, last.made) != (&steps.task, steps.made)
+                && (&last.task, last.made, last.evaluated) != (&steps.task, steps.made, steps.evaluated)
         });
         if is_due {
             self.last = Some((now, steps.clone()));
@@ -68,7 +68,8 @@ mod tests {
     use super::*;
 
     fn steps(task: &str, made: usize) -> StepsMade {
-        StepsMade { task: task.to_owned(), first: 0, made, end: 100, of: 100, loss: 1.0, rate: 0.1, took_ms: 10 }
+        let task = task.to_owned();
+        StepsMade { task, first: 0, made, end: 100, of: 100, loss: 1.0, rate: 0.1, took_ms: 10, evaluated: None }
     }
 
     #[test]
@@ -83,5 +84,9 @@ mod tests {
         assert!(!lines.is_due(&steps("flags", 3), after(60)), "it stands still");
         assert!(lines.is_due(&steps("icons", 3), after(60)));
         assert!(!lines.is_due(&steps("icons", 4), after(69)));
+        let evaluated = |done| StepsMade { evaluated: Some(jobs::Evaluated { done, n: 9 }), ..steps("icons", 4) };
+        assert!(lines.is_due(&evaluated(1), after(70)));
+        assert!(lines.is_due(&evaluated(2), after(80)), "the evaluation goes on");
+        assert!(!lines.is_due(&evaluated(2), after(90)));
     }
 }

@@ -32,7 +32,11 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         return Ok(());
     }
     // Results first: without the sweep they cannot be found.
-    remove_jobs(&store, &results.own).await?;
+    if args.results {
+        remove_jobs(&store, &results.own).await?;
+    } else {
+        remove_rested(&store, name).await?;
+    }
     if args.results
         && let Some(artefact) = own_artefact(&store, name).await?
     {
@@ -77,10 +81,13 @@ impl Results {
 }
 
 async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
+    // What jobs have kept that failed, or never ended. There are few, if any.
+    let kept = &store.jobs_with_checkpoints().await?;
     let remove_result = |job: JobId| async move {
         store.remove_result(&job).await?;
-        // What a job that failed has kept, such as a leg that rested.
-        store.remove_checkpoint(&job).await?;
+        if kept.contains(&job) {
+            store.remove_checkpoint(&job).await?;
+        }
         store.clear_failures(&job).await.map(drop)
     };
     let ended = stream::iter(jobs.ended.iter().chain(&jobs.slices).copied().map(remove_result));
@@ -90,7 +97,31 @@ async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
         store.remove_checkpoint(job).await?;
         store.clear_failures(job).await?;
     }
+    for job in &jobs.rested {
+        store.remove_checkpoint(job).await?;
+    }
     Ok(())
+}
+
+/// Removes the states of legs that rested and are of no other sweep. They are no results, and could not be found without the sweep.
+async fn remove_rested(store: &Store, name: &str) -> Result<(), Failure> {
+    if store.jobs_with_checkpoints().await?.is_empty() {
+        return Ok(());
+    }
+    match results_of(store, name).await {
+        Ok(results) => {
+            for job in &results.own.rested {
+                store.remove_checkpoint(job).await?;
+            }
+            Ok(())
+        }
+        Err(error @ Failure::Store(StoreError::Backend(_))) => Err(error),
+        // A sweep that cannot be read, this one or another, does not keep this one from being removed.
+        Err(_) => {
+            terminal::note("states of legs that rested, if there are any, stay in `checkpoints/` of the store");
+            Ok(())
+        }
+    }
 }
 
 /// The artefact of the sweep's winner, unless another sweep has the same.

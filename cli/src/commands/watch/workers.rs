@@ -204,10 +204,11 @@ mod tests {
             loss: 0.53,
             rate: 0.002,
             took_ms: 16_000,
+            evaluated: Some(jobs::Evaluated { done: 3, n: 40 }),
         });
         busy.status.job = Some(JobInHand { job, sweep: "small".to_owned(), attempt: 1, since_ms, steps });
         let text = line(&busy, None);
-        let end = "for 20 s, flags: step 140 of 400, loss 0.5300, rate 2.00e-3, 24 s until step 200, 1 min 44 s until step 400";
+        let end = "for 20 s, flags: step 140 of 400, loss 0.5300, rate 2.00e-3, 3 of 40 examples evaluated, 24 s until step 200, 1 min 44 s until step 400";
         assert!(text.ends_with(end), "{text}");
         let json = serde_json::to_string(&busy.status).unwrap();
         assert_eq!(serde_json::from_str::<WorkerStatus>(&json).unwrap(), busy.status);

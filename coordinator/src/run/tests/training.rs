@@ -94,3 +94,23 @@ async fn the_stored_jobs_of_a_sweep_whose_training_failed_are_those_that_were_ma
     let left = fixture.store.jobs_with_results().await.unwrap();
     assert!(left.iter().all(|job| stored.ended.contains(job)), "{stored:?}");
 }
+
+#[tokio::test]
+async fn the_stored_jobs_of_a_sweep_have_its_legs_that_rested_and_those_of_no_other_sweep() {
+    let fixture = Fixture::new();
+    let legs = Fixture::legs();
+    let folder = TempDir::new().unwrap();
+    let state = folder.path().join("state");
+    std::fs::write(&state, "state").unwrap();
+    let other = Job::new(
+        frozen(&["tasks.flags.adapter={train: {steps: 5}}"]).train_specs("flags")[0].clone(),
+        legs[0].places.clone(),
+    );
+    for leg in [&legs[1], &other] {
+        fixture.store.put_rested(&leg.id(), &state).await.unwrap();
+    }
+    let stored = crate::stored_jobs(&frozen(&TRAINED), &fixture.store).await.unwrap();
+    assert_eq!(stored.rested.into_iter().collect::<Vec<_>>(), [legs[1].id()]);
+    let untrained = crate::stored_jobs(&frozen(&[]), &fixture.store).await.unwrap();
+    assert!(untrained.rested.is_empty());
+}

@@ -1,17 +1,25 @@
 //! Where a leg starts from, and what it leaves.
 
 use super::{failure, finished::facts};
-use crate::{JobError, OutputFiles, RestedState, engine::attempt::Attempt};
+use crate::{JobError, LegStart, OutputFiles, StateFile, engine::attempt::Attempt};
 use evaluation::{StateError, TrainError, TrainState, Trainer};
 use jobs::{CHECKPOINT_FILE, TrainSpec};
-use std::{collections::BTreeMap, fs, io, sync::Arc};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 use tempfile::TempDir;
 
 /// The state that a leg hands on, if training was stopped early in a leg before. The last leg writes the adapter.
+///
+/// A leg that hands a state on never rests.
 pub(super) fn stopped_state(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
     let Some(stopping) = spec.settings.early_stopping.filter(|_| !spec.is_last()) else { return Ok(None) };
-    let state = checkpoint(attempt, spec)?;
-    Ok(state.filter(|state| state.is_stopped(&stopping) && state.steps() <= spec.leg.first))
+    match &attempt.context().leg_start {
+        LegStart::LegBefore(file) => {
+            let state = checkpoint(file, spec)?;
+            let is_stopped = state.is_stopped(&stopping) && state.steps() <= spec.leg.first;
+            Ok(is_stopped.then_some(state))
+        }
+        LegStart::Nothing | LegStart::Rested(_) => Ok(None),
+    }
 }
 
 /// Writes a state as it is, without reading base or splits. What is measured is what the last evaluation found.
@@ -27,9 +35,17 @@ pub(super) fn write_checkpoint(
     facts: BTreeMap<String, f64>,
 ) -> Result<OutputFiles, JobError> {
     let folder = scratch_folder()?;
-    let bytes = state.to_bytes(&spec.run().to_string()).map_err(JobError::Checkpoint)?;
-    fs::write(folder.path().join(CHECKPOINT_FILE), bytes).map_err(scratch)?;
+    write_state(spec, state, &folder.path().join(CHECKPOINT_FILE))?;
     OutputFiles::of(folder, facts).map_err(scratch)
+}
+
+fn write_state(spec: &TrainSpec, state: &TrainState, path: &Path) -> Result<(), JobError> {
+    state.write(&spec.run().to_string(), path).map_err(|error| match error {
+        StateError::File(source) => scratch(source),
+        error @ (StateError::Damaged { .. } | StateError::Version { .. } | StateError::OtherRun) => {
+            JobError::Checkpoint(error)
+        }
+    })
 }
 
 pub(super) fn scratch_folder() -> Result<TempDir, JobError> {
@@ -40,73 +56,75 @@ pub(super) fn scratch(source: io::Error) -> JobError {
     JobError::Scratch { path: std::env::temp_dir(), source }
 }
 
-/// The checkpoint of the leg before; `None` for the first leg.
-fn checkpoint(attempt: &Attempt<'_>, spec: &TrainSpec) -> Result<Option<TrainState>, JobError> {
-    let Some(bytes) = attempt.leg_checkpoint() else {
-        return if spec.leg.first == 0 { Ok(None) } else { Err(JobError::CheckpointGone(None)) };
-    };
-    let state = TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
+/// The checkpoint of the leg before.
+fn checkpoint(file: &StateFile, spec: &TrainSpec) -> Result<TrainState, JobError> {
+    let bytes = fs::read(file.path()).map_err(scratch)?;
+    TrainState::from_bytes(&bytes, &spec.run().to_string()).map_err(|error| match error {
         // The worker deletes it, so that the next run makes the training again.
         StateError::Damaged { .. } | StateError::Version { .. } => JobError::CheckpointGone(Some(Arc::new(error))),
         StateError::OtherRun => JobError::Checkpoint(error),
-    })?;
-    Ok(Some(state))
+        StateError::File(source) => scratch(source),
+    })
 }
 
 /// The end of an attempt at a leg that rests.
 pub(super) fn rests(spec: &TrainSpec, state: &TrainState) -> JobError {
-    match state.to_bytes(&spec.run().to_string()) {
-        Ok(bytes) => JobError::Rests(RestedState::of(&bytes)),
-        Err(error) => JobError::Checkpoint(error),
+    let kept = || {
+        let file = StateFile::new().map_err(scratch)?;
+        write_state(spec, state, &file.path())?;
+        Ok(file)
+    };
+    match kept() {
+        Ok(file) => JobError::Rests(file),
+        Err(error) => error,
     }
 }
 
 /// What an earlier attempt at the leg kept when it rested.
-fn rested_state(text: &str, spec: &TrainSpec, trainer: &Trainer) -> Option<TrainState> {
-    let state = TrainState::from_bytes(&RestedState::bytes(text)?, &spec.run().to_string()).ok()?;
-    let is_of_leg = (spec.leg.first..=spec.leg.end).contains(&state.steps());
-    (is_of_leg && trainer.check_state(&state).is_ok()).then_some(state)
+fn rested_state(file: &StateFile, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
+    let bytes = fs::read(file.path()).map_err(scratch)?;
+    let state = TrainState::from_bytes(&bytes, &spec.run().to_string());
+    let state = state.map_err(|error| JobError::RestRefused(Box::new(error)))?;
+    let legs = spec.leg.first..=spec.leg.end;
+    if !legs.contains(&state.steps()) {
+        let problem = format!("it has {} steps, expected {} to {}", state.steps(), legs.start(), legs.end());
+        return Err(JobError::RestRefused(Box::new(TrainError::State { problem })));
+    }
+    trainer.check_state(&state).map_err(|error| JobError::RestRefused(Box::new(error)))?;
+    Ok(state)
 }
 
-/// Where an attempt at a leg starts.
-pub(super) struct Start {
-    pub(super) state: TrainState,
-    /// Whether it may rest.
-    pub(super) may_rest: bool,
-}
-
-/// Where an attempt at a leg starts: from what the leg kept when it rested, or from the checkpoint of the leg before.
+/// Where an attempt at a leg starts: from what the leg kept when it rested, from the checkpoint of the leg before, or from the beginning.
 ///
-/// A rest counts as no attempt. A leg whose state is refused must not rest again: it could do so for ever. It computes in one go, and its
-/// limit ends it if it has to.
-pub(super) fn start(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<Start, JobError> {
-    let checkpoints = attempt.checkpoints();
-    let Some(text) = checkpoints.last() else {
-        return Ok(Start { state: first_state(attempt, spec, trainer)?, may_rest: true });
-    };
-    match rested_state(text, spec, trainer) {
-        Some(state) => {
-            tracing::info!(steps = state.steps(), "the leg goes on where it rested");
-            Ok(Start { state, may_rest: true })
+/// # Errors
+/// [`JobError::RestRefused`]; a checkpoint that is gone, or none of this training.
+pub(super) fn start(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
+    match &attempt.context().leg_start {
+        LegStart::Nothing if spec.leg.first == 0 => Ok(trainer.start()),
+        LegStart::Nothing => Err(JobError::CheckpointGone(None)),
+        LegStart::LegBefore(file) => {
+            let state = checkpoint(file, spec)?;
+            check_start(&state, spec, trainer)?;
+            file.discard();
+            Ok(state)
         }
-        None => {
-            tracing::warn!(
-                "what the leg kept is of another run or damaged; it starts from its beginning and does not rest"
-            );
-            Ok(Start { state: first_state(attempt, spec, trainer)?, may_rest: false })
+        LegStart::Rested(file) => {
+            let state = rested_state(file, spec, trainer)?;
+            tracing::info!(steps = state.steps(), "the leg goes on where it rested");
+            file.discard();
+            Ok(state)
         }
     }
 }
 
-/// The state before the first step of a leg: the checkpoint of the leg before.
-fn first_state(attempt: &Attempt<'_>, spec: &TrainSpec, trainer: &Trainer) -> Result<TrainState, JobError> {
-    let Some(state) = checkpoint(attempt, spec)? else { return Ok(trainer.start()) };
-    trainer.check_state(&state).map_err(|error| failure(spec, error))?;
+/// Fails unless the checkpoint of the leg before is the state before the first step of this leg.
+fn check_start(state: &TrainState, spec: &TrainSpec, trainer: &Trainer) -> Result<(), JobError> {
+    trainer.check_state(state).map_err(|error| failure(spec, error))?;
     let is_stopped = spec.settings.early_stopping.is_some_and(|stopping| state.is_stopped(&stopping));
     // Of legs after the one that stopped early, only the last one comes here.
     if state.steps() != spec.leg.first && !(is_stopped && state.steps() < spec.leg.first) {
         let problem = format!("its checkpoint has {} steps, expected {}", state.steps(), spec.leg.first);
         return Err(failure(spec, TrainError::State { problem }));
     }
-    Ok(state)
+    Ok(())
 }

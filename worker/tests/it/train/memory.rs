@@ -40,7 +40,8 @@ async fn a_worker_without_memory_for_a_step_fails_the_training_by_name_and_compu
     }
     let failures = bench.store.failures(&leg.id()).await.unwrap();
     let failure = failures[0].as_ref().unwrap();
-    let expected = "a step of the training, and the copies of the base's matrices in `f32` that it needs, take";
+    let expected =
+        "a step of the training, and the copies of the base's matrices in `f32` and the images that it needs, take";
     assert!(failure.errors[0].starts_with(expected), "{:?}", failure.errors);
     assert!(failure.errors[0].contains("are free: use a machine with more memory"), "{:?}", failure.errors);
     assert_eq!((failure.is_final, failure.blame), (true, Some(jobs::Blame::Machine)), "another machine may have it");
@@ -61,11 +62,25 @@ fn the_copies_of_the_base_are_refused_before_they_are_made() {
 }
 
 #[test]
+fn the_images_of_the_training_split_are_refused_before_they_are_read() {
+    let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
+    let leg = legs(&images(&inputs, SHORT), "flags").remove(0);
+    let of_one = legs(&images(&inputs, &SHORT.replace("batch: 8", "batch: 1")), "flags").remove(0);
+    // A step of one example, and half of the 2000 images.
+    let bytes = least(&of_one, 0).least() + 1000 * 3072;
+    let error = engine_with(&inputs, bytes).compute(&leg, &AttemptContext::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("the images that the adapter is trained on do not fit into the 3 MiB"), "{text}");
+    assert!(text.contains("`--example-cache FOLDER`") && error.is_own_fault(), "{text}");
+    assert_eq!(error.blame(), jobs::Blame::Machine);
+}
+
+#[test]
 fn the_images_that_early_stopping_looks_at_count_in_what_a_training_needs() {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let leg = legs(&images(&inputs, EARLY), "flags").remove(0);
-    // 320 images of 32 × 32 pixels in three colours.
-    let need = least(&leg, 320 * 3072).least();
+    // 320 images of 32 × 32 pixels in three colours, beside 2000 that it is trained on.
+    let need = least(&leg, 320 * 3072).least() + 2000 * 3072;
     let compute = |bytes| engine_with(&inputs, bytes).compute(&leg, &AttemptContext::default());
     let error = compute(need - 1).unwrap_err().to_string();
     assert!(error.starts_with("a step of the training"), "{error}");

@@ -90,6 +90,7 @@ impl Bench {
             splits: Splits::new(budget, HeldSplits::default(), Digest::of(b"session"), None),
             heads: Heads::new(&self.metrics),
             sites: F::configuration(&folder).unwrap().input_sites(),
+            configuration: F::configuration(&folder).unwrap(),
             free: None,
         }
     }
