@@ -8,7 +8,7 @@ pub(super) use results::RacedResults;
 use super::known::Known;
 use crate::{
     race::{DuelRules, DuelTerms},
-    strategy::{Candidate, PointResult, PointResults, Scan},
+    strategy::{Candidate, PointResult, PointResults, RaceForm, Scan, Ties},
 };
 use jobs::{Digest, JobId, Meaning, Racing, Subject};
 use racer::{Racer, State, Verdict};
@@ -26,7 +26,7 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Races {
     racing: Racing,
-    follows_leaders: bool,
+    form: RaceForm,
     /// The evidence at which a duel is decided.
     limit: f64,
     rules: Option<DuelRules>,
@@ -40,6 +40,8 @@ pub(super) struct Races {
     completing: Vec<JobId>,
     /// Candidates that lost their duels. Of these no more than the id is kept.
     eliminated: HashSet<JobId>,
+    /// How much better candidates are than the first one, where the search follows winners: by what the races showed, or by values.
+    gains: HashMap<JobId, f64>,
     /// Those whose answers may be forgotten, since the last call of [`take_settled`](Self::take_settled).
     settled: Vec<Settled>,
 }
@@ -75,14 +77,12 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of a search of at most `bound` candidates.
-    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
-        // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
-        let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
+    /// The races of a search that has this form of them.
+    pub(super) fn new(racing: Racing, form: RaceForm) -> Self {
         Self {
-            limit: duels as f64 / racing.error_rate,
+            limit: form.duels as f64 / racing.error_rate,
             racing,
-            follows_leaders,
+            form,
             rules: None,
             sequence: None,
             racers: HashMap::new(),
@@ -90,13 +90,14 @@ impl Races {
             incumbent: None,
             completing: Vec::new(),
             eliminated: HashSet::new(),
+            gains: HashMap::new(),
             settled: Vec::new(),
         }
     }
 
     /// Whether a candidate may enter the round.
     pub(super) fn has_room(&self) -> bool {
-        let most = if self.follows_leaders || self.incumbent.is_none() { 1 } else { self.racing.round as usize };
+        let most = if self.form.follows_leaders || self.incumbent.is_none() { 1 } else { self.racing.round as usize };
         self.round.len() < most
     }
 
@@ -114,7 +115,7 @@ impl Races {
             (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
             (Some(_), Some(incumbent)) if known.is_whole(&id, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
-            (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
+            (Some(rules), None) if self.form.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
         };
         self.racers.insert(id, Racer::new(candidate, state));
@@ -134,7 +135,7 @@ impl Races {
             slice: self.racing.slice_of(tasks.iter().map(|task| task.examples).sum()),
             tasks,
             goal: known.frozen.sweep().objective.goal,
-            follows_winners: self.follows_leaders,
+            follows_winners: self.form.follows_leaders,
             indifference: self.racing.indifference,
         }
     }
@@ -148,13 +149,16 @@ impl Races {
 
     /// Decides what the known results decide, and ends the round if all of it is decided and it has no room.
     pub(super) fn advance(&mut self, known: &Known) {
-        for id in &self.round {
+        for id in &self.round.clone() {
             let Some(mut racer) = self.racers.remove(id) else { continue };
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
                 let lost = Settled { id: *id, by: self.incumbent, is_lost: true, is_incumbent: false };
-                self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
+                self.settled.extend(Some(lost).filter(|_| !self.form.follows_leaders));
+                // An indifferent race may eliminate a point that is ahead. It is no better all the same.
+                let gain = self.incumbent_gain() + racer.estimate().min(0.0);
+                self.note_gain(*id, gain);
             } else {
                 self.racers.insert(*id, racer);
             }
@@ -170,9 +174,11 @@ impl Races {
         let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
-        // As in a scan, where an equal value is the one that the next is compared with: see `crate::race`.
-        let follows_leaders = self.follows_leaders;
-        let stays = |ordering: Ordering| if follows_leaders { ordering.is_lt() } else { ordering.is_le() };
+        let ties = self.form.ties;
+        let stays = |ordering: Ordering| match ties {
+            Ties::First => ordering.is_le(),
+            Ties::Last => ordering.is_lt(),
+        };
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
             match verdict {
                 Verdict::Eliminated => {}
@@ -193,7 +199,9 @@ impl Races {
         }
         // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
         // answers: it has few points, and its leaders have no values.
-        if !self.follows_leaders {
+        if self.form.follows_leaders {
+            self.round.clone().iter().for_each(|id| self.note_whole_or_leading(*id, known));
+        } else {
             let is_incumbent = |id| incumbent == Some(id);
             let whole = |id, by| Settled { id, by, is_lost: false, is_incumbent: is_incumbent(id) };
             let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
@@ -203,6 +211,39 @@ impl Races {
         self.incumbent = incumbent;
         self.round.clear();
         true
+    }
+
+    /// Notes how good a candidate is that is not eliminated: a leader is better than the incumbent whatever the estimate says.
+    fn note_whole_or_leading(&mut self, id: JobId, known: &Known) {
+        let Some(racer) = self.racers.get(&id) else { return };
+        let of_incumbent = self.incumbent_gain();
+        let leading = self.incumbent.map_or(0.0, |_| (of_incumbent + racer.estimate()).max(of_incumbent.next_up()));
+        let value_of_incumbent = self.incumbent.and_then(|incumbent| known.of(&incumbent));
+        let gain = match (racer.verdict(), known.of(&id), value_of_incumbent) {
+            (Some(Verdict::Leader), _, _) => leading,
+            (Some(Verdict::Whole), Some(PointResult::Value(value)), Some(PointResult::Value(other))) => {
+                of_incumbent + known.gain_over(value, other)
+            }
+            // The first point with a value, or the first after an incumbent that has none.
+            (Some(Verdict::Whole), Some(PointResult::Value(_)), _) => leading,
+            (_, _, _) => return,
+        };
+        self.note_gain(id, gain);
+    }
+
+    fn note_gain(&mut self, id: JobId, gain: f64) {
+        if self.form.follows_leaders && gain.is_finite() {
+            self.gains.insert(id, gain);
+        }
+    }
+
+    fn incumbent_gain(&self) -> f64 {
+        self.incumbent.and_then(|incumbent| self.gain(&incumbent)).unwrap_or(0.0)
+    }
+
+    /// How much better a candidate is than the first one that raced: see [`PointResults::raced_gain`].
+    pub(super) fn gain(&self, id: &JobId) -> Option<f64> {
+        self.gains.get(id).copied()
     }
 
     /// The jobs that the races need now, of which some may have been issued.

@@ -68,7 +68,7 @@ impl Searches {
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
         let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
-            let races = |racing| Races::new(racing, state.follows_leaders(), state.bound());
+            let races = |racing| Races::new(racing, state.race_form());
             let races = sweep.racing.clone().map(races);
             Ok(ActiveSearch {
                 search: search.clone(),
