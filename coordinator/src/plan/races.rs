@@ -5,12 +5,12 @@ mod results;
 
 pub(super) use results::RacedResults;
 
-use super::known::Known;
+use super::{known::Known, results::SearchedPoint};
 use crate::{
     race::{DuelRules, DuelTerms},
     strategy::{Candidate, PointResult, PointResults, RaceForm, Scan, Ties},
 };
-use jobs::{Digest, JobId, Meaning, Racing, Subject};
+use jobs::{Digest, JobId, Meaning, Racing, RecipeSpec, Subject};
 use racer::{Racer, State, Verdict};
 use std::{
     cmp::Ordering,
@@ -25,6 +25,8 @@ use std::{
 /// all examples, and the incumbent is the one with the best value.
 #[derive(Debug)]
 pub(super) struct Races {
+    /// The index of the search.
+    search: usize,
     racing: Racing,
     form: RaceForm,
     /// The evidence at which a duel is decided.
@@ -47,9 +49,10 @@ pub(super) struct Races {
 }
 
 /// A candidate of a grid or random search whose race is over, or that is not the incumbent any more.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settled {
     pub(super) id: JobId,
+    pub(super) spec: RecipeSpec,
     /// The incumbent that it raced against, if it has just done so.
     pub(super) by: Option<JobId>,
     /// It was eliminated; else it has a value, or its evaluation has failed.
@@ -77,9 +80,10 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of a search that has this form of them.
-    pub(super) fn new(racing: Racing, form: RaceForm) -> Self {
+    /// The races of the search with the index `search`, which has this form of them.
+    pub(super) fn new(search: usize, racing: Racing, form: RaceForm) -> Self {
         Self {
+            search,
             limit: form.duels as f64 / racing.error_rate,
             racing,
             form,
@@ -111,9 +115,12 @@ impl Races {
             self.sequence = Some(ScanSequence { scan, seed: seed_of(self.racing.seed, scan), first: id });
         }
         let terms = self.terms(id, scan);
+        let point = SearchedPoint { search: self.search, point: id };
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
-            (Some(_), Some(incumbent)) if known.is_whole(&id, &incumbent) => State::Whole,
+            (Some(_), Some(incumbent)) if known.is_raced_out(point, &incumbent) => {
+                State::Decided(Verdict::Eliminated)
+            }
+            (Some(_), Some(incumbent)) if known.is_whole(point, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
             (Some(rules), None) if self.form.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
@@ -154,8 +161,11 @@ impl Races {
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                let lost = Settled { id: *id, by: self.incumbent, is_lost: true, is_incumbent: false };
-                self.settled.extend(Some(lost).filter(|_| !self.form.follows_leaders));
+                if !self.form.follows_leaders {
+                    let spec = racer.candidate.spec.clone();
+                    let lost = Settled { id: *id, spec, by: self.incumbent, is_lost: true, is_incumbent: false };
+                    self.settled.push(lost);
+                }
                 // An indifferent race may eliminate a point that is ahead. It is no better all the same.
                 let gain = self.incumbent_gain() + racer.estimate().min(0.0);
                 self.note_gain(*id, gain);
@@ -202,11 +212,15 @@ impl Races {
         if self.form.follows_leaders {
             self.round.clone().iter().for_each(|id| self.note_whole_or_leading(*id, known));
         } else {
-            let is_incumbent = |id| incumbent == Some(id);
-            let whole = |id, by| Settled { id, by, is_lost: false, is_incumbent: is_incumbent(id) };
+            let whole = |id: &JobId, by| {
+                let spec = self.racers.get(id)?.candidate.spec.clone();
+                Some(Settled { id: *id, spec, by, is_lost: false, is_incumbent: incumbent == Some(*id) })
+            };
             let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
-            self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
-            self.settled.extend(self.incumbent.map(|old| whole(old, None)));
+            let of_round = all.filter_map(|id| whole(id, self.incumbent));
+            let old = self.incumbent.and_then(|old| whole(&old, None));
+            let settled: Vec<Settled> = of_round.chain(old).collect();
+            self.settled.extend(settled);
         }
         self.incumbent = incumbent;
         self.round.clear();
@@ -285,6 +299,11 @@ impl Races {
     /// The candidates whose answers the search needs no more, since the last call.
     pub(super) fn take_settled(&mut self) -> Vec<Settled> {
         std::mem::take(&mut self.settled)
+    }
+
+    /// Whether a candidate races now, or is the one that the others face.
+    pub(super) fn holds(&self, candidate: &JobId) -> bool {
+        self.incumbent == Some(*candidate) || self.round.contains(candidate)
     }
 
     /// The candidate of a job that the races want.
