@@ -117,9 +117,7 @@ impl Races {
         let terms = self.terms(id, scan);
         let point = SearchedPoint { search: self.search, point: id };
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(point, &incumbent) => {
-                State::Decided(Verdict::Eliminated)
-            }
+            (Some(_), Some(incumbent)) if known.is_raced_out(point, &incumbent) => State::Decided(Verdict::Eliminated),
             (Some(_), Some(incumbent)) if known.is_whole(point, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
             (Some(rules), None) if self.form.follows_leaders => State::first(id, terms, rules),
@@ -207,8 +205,8 @@ impl Races {
                 },
             }
         }
-        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
-        // answers: it has few points, and its leaders have no values.
+        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A search that follows leaders
+        // keeps its answers: it has few points, and its leaders have no values.
         if self.form.follows_leaders {
             self.round.clone().iter().for_each(|id| self.note_whole_or_leading(*id, known));
         } else {

@@ -222,15 +222,11 @@ impl<B: Batches> Batched<B> {
     /// The points whose results are known, and the best of them unless one is missing.
     pub(super) fn so_far(&self, known: &impl PointResults) -> Choice {
         let choice = self.best_known(known);
-        let is_missing = |result: PointResult| result == PointResult::Missing;
-        // A leader without a value is missing if no machine can determine that value.
-        let whole = |(candidate, result): &(Candidate, PointResult)| match result {
-            PointResult::Leader => known.whole(&candidate.id).is_some_and(is_missing),
-            PointResult::Value(_) | PointResult::Failed | PointResult::Missing | PointResult::Eliminated => {
-                is_missing(*result)
-            }
-        };
-        if choice.points.iter().any(whole) {
+        let is_any_missing = choice.points.iter().any(|(_, result)| *result == PointResult::Missing);
+        // The last leader is missing if no machine can determine its value. The values of those before it are not asked for.
+        let leader = self.best_of(&choice.points, known).filter(|(_, result)| *result == PointResult::Leader);
+        let is_leader_missing = leader.is_some_and(|(leader, _)| known.whole(&leader.id) == Some(PointResult::Missing));
+        if is_any_missing || is_leader_missing {
             return Choice { best: None, ..choice };
         }
         choice
@@ -284,11 +280,7 @@ impl<B: Batches> Batched<B> {
     }
 
     /// The first of the points with the best value.
-    fn best_value(
-        &self,
-        points: &[(Candidate, PointResult)],
-        known: &impl PointResults,
-    ) -> Option<(Candidate, f64)> {
+    fn best_value(&self, points: &[(Candidate, PointResult)], known: &impl PointResults) -> Option<(Candidate, f64)> {
         let mut best: Option<(&Candidate, f64)> = None;
         for (candidate, result) in points {
             if let Some(value) = value_of(candidate, *result, known)

@@ -8,29 +8,37 @@ use crate::{
     },
     strategy::PointResults,
 };
-use jobs::JobId;
+use jobs::{JobId, Values};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
 /// The settled points that other searches may still race, with the indices of these searches.
 #[derive(Debug, Default)]
-pub(super) struct SharedPoints(HashMap<JobId, BTreeSet<usize>>);
+pub(super) struct SharedPoints {
+    needed_by: HashMap<JobId, BTreeSet<usize>>,
+    /// The searches that are over.
+    ended: BTreeSet<usize>,
+}
 
 impl SharedPoints {
     /// A search needs a point no more. `others` says which searches may need it, and is asked the first time; whether none does.
     fn settle(&mut self, point: JobId, search: usize, others: impl FnOnce() -> BTreeSet<usize>) -> bool {
-        let needed_by = self.0.entry(point).or_insert_with(others);
+        let needed_by = self.needed_by.entry(point).or_insert_with(others);
         needed_by.remove(&search);
         let is_free = needed_by.is_empty();
         if is_free {
-            self.0.remove(&point);
+            self.needed_by.remove(&point);
         }
         is_free
     }
 
-    /// A search is over. Returns the points that it was the last one to need.
+    /// A search is over, and needs nothing later. Returns the points that it was the last one to need.
     fn end(&mut self, search: usize) -> Vec<JobId> {
+        if !self.ended.insert(search) {
+            return Vec::new();
+        }
         let is_last = |needed_by: &mut BTreeSet<usize>| needed_by.remove(&search) && needed_by.is_empty();
-        self.0.extract_if(|_, needed_by| is_last(needed_by)).map(|(point, _)| point).collect()
+        self.needed_by.extract_if(|_, needed_by| is_last(needed_by)).map(|(point, _)| point).collect()
     }
 }
 
@@ -76,7 +84,8 @@ impl ActiveSearch {
         self.choice.is_none() || self.state.race_form().follows_leaders
     }
 
-    /// Whether it may need the answers of a point: whether it comes to the same recipe where its parameters take the point's values.
+    /// Whether it may need the answers of a point: whether the point's values are among those of its parameters, and lead it to the same
+    /// recipe.
     fn may_need(&self, settled: &Settled, known: &Known) -> bool {
         if !self.needs_answers() {
             return false;
@@ -88,11 +97,29 @@ impl ActiveSearch {
         for parameter in &self.search.parameters {
             // A value that the point does not show may be any.
             let Some(value) = value_at(&settled.spec, &parameter.key) else { return true };
+            // A search that follows leaders begins at its recipe's own values, which need not be listed.
+            if !self.state.race_form().follows_leaders && !takes(&parameter.values, &value) {
+                return false;
+            }
             if spec.set(&parameter.key, &value).is_err() {
                 return true;
             }
         }
         spec.resolve().is_ok_and(|recipe| known.id(&recipe) == settled.id)
+    }
+}
+
+/// Whether a parameter takes a value.
+fn takes(values: &Values, value: &Value) -> bool {
+    let number = value.as_f64();
+    let is_equal = |listed: &Value| match (listed.as_f64(), number) {
+        (Some(listed), Some(number)) => listed.total_cmp(&number).is_eq(),
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => listed == value,
+    };
+    match values {
+        Values::List(values) => values.iter().any(is_equal),
+        Values::Continuous { min, max, log: _ } => number.is_none_or(|number| (*min..=*max).contains(&number)),
     }
 }
 
@@ -110,6 +137,7 @@ mod tests {
         assert!(!shared.settle(point, 1, BTreeSet::new));
         assert_eq!(shared.end(0), []);
         assert_eq!(shared.end(2), [point]);
-        assert!(shared.0.is_empty());
+        assert_eq!(shared.end(2), [], "it has ended");
+        assert!(shared.needed_by.is_empty());
     }
 }

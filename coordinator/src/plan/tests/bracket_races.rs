@@ -120,8 +120,11 @@ fn of_a_hundred_brackets_over_values_that_hardly_differ_no_more_err_than_the_err
 }
 
 /// The recipe's own λ is 0.2, where the scan begins; the best one is beside it.
-const BESIDE: [&str; 3] =
-    [BRACKET, "recipe={preset: knots_ties, density: 0.2, scaling: 0.2}", "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5]}"];
+const BESIDE: [&str; 3] = [
+    BRACKET,
+    "recipe={preset: knots_ties, density: 0.2, scaling: 0.2}",
+    "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5]}",
+];
 
 #[test]
 fn a_leader_of_a_bracket_whose_evaluation_fails_gives_way_to_the_one_before_it() {
@@ -156,4 +159,21 @@ fn a_minimized_metric_races_the_other_way() {
     let raced = run(&[BRACKET, parameters, goal, "racing={slice: 100}"], 4, &|_| false, &mut first);
     assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"));
     assert!(raced.examples() < whole.examples());
+}
+
+#[test]
+fn the_error_rate_of_a_bracket_covers_every_pair_of_values_of_a_scan() {
+    let duels = |parameters: &str| {
+        let sweep = crate::testing::sweep(&[BRACKET, parameters]);
+        let ranking = crate::strategy::Ranking {
+            objective: sweep.objective.clone(),
+            seeks_trade_offs: false,
+            ties: crate::strategy::Ties::Last,
+        };
+        let search = &sweep.searches[0];
+        crate::strategy::SearchState::new(search, sweep.method_of(search), ranking).unwrap().race_form().duels
+    };
+    assert_eq!(duels("parameters={scaling: {min: 0.1, max: 1.0, step: 0.1}}"), 55);
+    assert_eq!(duels("parameters={scaling: {min: 0.1, max: 1.0}}"), 2211);
+    assert_eq!(duels("parameters={scaling: {min: 0.1, max: 1.0, step: 0.1}, density: [0.1, 0.5]}"), 58);
 }

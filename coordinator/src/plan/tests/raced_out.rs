@@ -94,6 +94,17 @@ fn searches_of_different_recipes_keep_no_more_answers_than_each_by_itself() {
 }
 
 #[test]
+fn searches_of_two_halves_of_a_range_keep_no_more_answers_than_each_by_itself() {
+    let halves = "searches=[{name: low, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: {min: 0.02, max: 0.4, step: 0.02}}}, \
+                  {name: high, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: {min: 0.42, max: 0.8, step: 0.02}}}]";
+    let overrides = ["method=grid", "recipe=null", "parameters=null", halves, "racing={slice: 100, round: 2}"];
+    let (outcome, most, left) = kept(&overrides);
+    assert_eq!(points(&outcome).count(), 40);
+    assert!(most <= 9, "{most}");
+    assert_eq!(left, 3, "the best point of each search, and a baseline");
+}
+
+#[test]
 fn searches_that_race_the_same_points_keep_answers_until_both_have_settled_a_point() {
     let (outcome, most, left) = kept(&TWICE);
     assert!(points(&outcome).any(|point| point.raced.is_some()));

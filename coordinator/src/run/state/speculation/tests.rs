@@ -64,7 +64,14 @@ impl Bench {
         let mut state = RunState::new(&settings, &frozen, resume, now()).unwrap();
         assert_eq!(state.observe_workers(workers(count, &[]), now()), None);
         let is_raced = overrides == RACED;
-        Self { state, open: Vec::new(), ended: HashMap::new(), published: HashMap::new(), failing: HashSet::new(), is_raced }
+        Self {
+            state,
+            open: Vec::new(),
+            ended: HashMap::new(),
+            published: HashMap::new(),
+            failing: HashSet::new(),
+            is_raced,
+        }
     }
 
     fn in_pool(overrides: &[&str], count: usize) -> Self {
