@@ -39,7 +39,13 @@ impl Failures {
         Ok(Self { records: failed.into_values().collect(), problems })
     }
 
-    /// Those of one sweep: its own attempts, and `shared` jobs, which failed for another sweep before.
+    /// Whether a slice of a race failed. That is no failure of a sweep: it evaluates the model on all examples instead, or did not need
+    /// the slice, which was computed ahead.
+    pub fn is_of_slice(record: &FailureRecord) -> bool {
+        record.spec.as_evaluation().is_some_and(|meaning| meaning.slice.is_some())
+    }
+
+    /// Those of one sweep: its own attempts, and `shared` jobs, which failed for another sweep before; without slices of races.
     pub fn of_sweep<'a, 'b>(
         &'a self,
         sweep: &'b str,
@@ -47,7 +53,7 @@ impl Failures {
     ) -> impl Iterator<Item = &'a FailureRecord> + use<'a, 'b> {
         let is_of =
             move |record: &&FailureRecord| record.sweep.as_deref() == Some(sweep) || shared.contains(&record.job);
-        self.records.iter().filter(is_of)
+        self.records.iter().filter(is_of).filter(|record| !Self::is_of_slice(record))
     }
 
     /// The points of a sweep's searches that failed, for whichever sweep.

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use store::{Revision, Store};
 
 /// The last record of every job of a sweep that failed permanently and has no result: attempts of this sweep, and
-/// earlier failures in other sweeps. A failure of an earlier revision counts if this revision needs the job as well.
+/// earlier failures in other sweeps. A failure of an earlier revision counts if this revision needs the job as well. A slice of a race
+/// counts as none, and neither does a point that was computed ahead of a search which did not come to it.
 pub(crate) async fn of_sweep<'a>(
     store: &Store,
     frozen: &Frozen,
@@ -28,7 +29,19 @@ pub(crate) async fn of_sweep<'a>(
         Some(wanted) => wanted.contains(&record.job) || (is_first && is_own(record)),
         None => is_own(record),
     };
-    Ok(failures.records.iter().filter(is_of).collect())
+    let is_wanted = |record: &FailureRecord| wanted.as_ref().is_some_and(|wanted| wanted.contains(&record.job));
+    let mut of_sweep: Vec<&FailureRecord> =
+        failures.records.iter().filter(is_of).filter(|record| !Failures::is_of_slice(record)).collect();
+    // Most sweeps have no others, and need not be read again.
+    if !of_sweep.iter().all(|record| is_wanted(record)) {
+        let ahead = match coordinator::points_ahead(frozen, store).await {
+            Ok(ahead) => ahead,
+            Err(CoordinatorError::Store(error)) => return Err(error.into()),
+            Err(_) => Vec::new(),
+        };
+        of_sweep.retain(|record| is_wanted(record) || !ahead.contains(&record.job));
+    }
+    Ok(of_sweep)
 }
 
 /// How many failed jobs of a sweep have a stored result that is corrupt; 0 if the store cannot be read.

@@ -4,8 +4,8 @@
 //! cargo run --example replay_races -- STORE SWEEP METHOD SEEDS [INDIFFERENCE]
 //! ```
 //!
-//! STORE is a folder that holds the sweep SWEEP, whose points were all evaluated on all examples: a grid. METHOD is `grid` or
-//! `linear`. The sweep is replayed with each of SEEDS seeds, and its results arrive in an order of their own each time. INDIFFERENCE
+//! STORE is a folder that holds the sweep SWEEP, whose points were all evaluated on all examples: a grid. METHOD is `grid`,
+//! `linear` or `bracket`. The sweep is replayed with each of SEEDS seeds, and its results arrive in an order of their own each time. INDIFFERENCE
 //! is that of `racing`, 0 without it.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
@@ -38,7 +38,8 @@ fn main() -> Result<(), Failure> {
     let method = match method.as_str() {
         "grid" => Method::Grid,
         "linear" => Method::Linear,
-        other => return Err(format!("`{other}` is neither `grid` nor `linear`").into()),
+        "bracket" => Method::Bracket,
+        other => return Err(format!("`{other}` is none of `grid`, `linear` and `bracket`").into()),
     };
     let whole = replay(&frozen(&manifest, method, None)?, &stored, 1)?;
     println!("all examples: {} points", whole.points);

@@ -271,9 +271,7 @@ impl SweepPlan {
             let mut lost = Vec::new();
             let issued = &mut self.issued;
             self.searches.issue(Issue { known: &self.known, issued, jobs, limit, lost: &mut lost })?;
-            for settled in self.searches.take_settled() {
-                self.known.note_settled(settled);
-            }
+            self.searches.settle(&mut self.known);
             if lost.is_empty() {
                 return Ok(());
             }

@@ -12,7 +12,7 @@
 //! the two decisions of a duel at most one is against the values, so that each has the whole of `a`.
 //!
 //! For this the sequence has to be fresh given all that led to the pair: a search proposes candidates, and makes incumbents, by what it
-//! learned in earlier races. Two ways lead there:
+//! learned in earlier races. Three ways lead there:
 //!
 //! - **A sequence for each candidate** (grid and random searches), keyed by its job, in which no earlier race took part. A
 //!   candidate faces exactly one incumbent, which is evaluated on all examples. Of at most K candidates, each duel has `a = α / K`.
@@ -21,6 +21,12 @@
 //!   before it. These are fewer than 2V pairs. Each pair has a duel on the same sequence, whether it is fought or not, so that it does
 //!   not matter that earlier duels of the scan decide which ones are. With K values in all scans together, each pair has
 //!   `a = α / 2K`. The next challenger of a winner finds the answers of the winner there, and its own are used twice.
+//!
+//! - **A sequence for each scan of a bracket**. Which values a scan compares depends on estimates from the very same sequence, so that
+//!   any two of its V values may meet, and each of them the best point of the scans before: `V(V + 1) / 2` pairs, fixed when the scan
+//!   begins. With K of them in all scans together, each pair has `a = α / K`. The estimates decide nothing: they say where the next
+//!   point lies and when a scan ends, and a point is better than another one only by a duel or by the values on all examples. Of two
+//!   equal points either may be taken.
 //!
 //! By the union bound, the probability that any duel of a search is decided against the values is at most α.
 //!

@@ -24,7 +24,7 @@ mod tpe_search;
 pub use error::StrategyError;
 pub use linear::Scan;
 pub use point::{Candidate, Choice, NextPoint, PointResult, PointResults};
-pub use ranking::{Ranking, Ties};
+pub use ranking::{RaceForm, Ranking, Ties};
 
 use batched::Batched;
 use bracket::Bracket;
@@ -137,37 +137,75 @@ impl SearchState {
 
     /// The best point so far whose value is not known, so that a search that ends now needs it.
     pub fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
-        self.linear().and_then(|state| state.leader(known))
+        match &self.0 {
+            MethodState::Linear(state) => state.leader(known),
+            MethodState::Bracket(state) => state.leader(known),
+            MethodState::Grid(_)
+            | MethodState::Random(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => None,
+        }
     }
 
-    /// Whether the search continues from a point that is better than all before, without its value. Others choose among values.
-    pub fn follows_leaders(&self) -> bool {
-        self.linear().is_some()
+    /// How the points of the search race.
+    pub fn race_form(&self) -> RaceForm {
+        match &self.0 {
+            // Each value has a duel with the value before and one with the best point before. As in a scan, the next value is compared
+            // with an equal one.
+            MethodState::Linear(state) => {
+                RaceForm { follows_leaders: true, ties: Ties::Last, duels: state.bound().saturating_mul(2) }
+            }
+            MethodState::Bracket(state) => {
+                RaceForm { follows_leaders: true, ties: Ties::First, duels: state.batches().pairs() }
+            }
+            // The first point has no duel.
+            MethodState::Grid(_)
+            | MethodState::Random(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => {
+                let duels = self.bound().saturating_sub(1).max(1);
+                RaceForm { follows_leaders: false, ties: Ties::First, duels }
+            }
+        }
     }
 
     /// The at most `limit` points that the search may request next, the most likely first, for workers that would be idle. To evaluate them changes
-    /// nothing: the search reads the results of points that it has requested, and no others. Only a linear search has such points,
-    /// since the others request many at once.
+    /// nothing: the search reads the results of points that it has requested, and no others. Only a linear search has such points, and in
+    /// races a bracket, since the others request many at once.
     pub fn ahead(&self, known: &impl PointResults, limit: usize) -> Vec<Candidate> {
-        self.linear().map(|state| state.ahead(known, limit)).unwrap_or_default()
+        match &self.0 {
+            MethodState::Linear(state) => state.ahead(known, limit),
+            MethodState::Bracket(state) => state.unasked().take(limit).cloned().collect(),
+            MethodState::Grid(_)
+            | MethodState::Random(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => Vec::new(),
+        }
     }
 
     /// The points that [`ahead`](Self::ahead) may have returned at any time and that the search has not read.
     pub fn passed_over(&self, known: &impl PointResults) -> Vec<Candidate> {
-        self.linear().map(|state| state.passed_over(known)).unwrap_or_default()
-    }
-
-    /// The scan that a linear search makes now; `None` for other searches.
-    pub fn scan(&self) -> Option<Scan> {
-        self.linear().map(Linear::scan)
-    }
-
-    fn linear(&self) -> Option<&Linear> {
         match &self.0 {
-            MethodState::Linear(state) => Some(state),
+            MethodState::Linear(state) => state.passed_over(known),
+            MethodState::Bracket(state) => state.unasked().cloned().collect(),
             MethodState::Grid(_)
             | MethodState::Random(_)
-            | MethodState::Bracket(_)
+            | MethodState::Portfolio(_)
+            | MethodState::Tpe(_)
+            | MethodState::CmaEs(_) => Vec::new(),
+        }
+    }
+
+    /// The scan that a search makes now; `None` for searches that do not scan one parameter after the other.
+    pub fn scan(&self) -> Option<Scan> {
+        match &self.0 {
+            MethodState::Linear(state) => Some(state.scan()),
+            MethodState::Bracket(state) => Some(state.batches().current_scan()),
+            MethodState::Grid(_)
+            | MethodState::Random(_)
             | MethodState::Portfolio(_)
             | MethodState::Tpe(_)
             | MethodState::CmaEs(_) => None,

@@ -102,7 +102,7 @@ async fn stored_ahead(store: &Store, passed_over: &[JobId]) -> Result<Vec<JobId>
     Ok(all.filter(|(_, found)| !matches!(found, Found::Nothing)).map(|(id, _)| id).collect())
 }
 
-/// The evaluations on all examples that a run may have made ahead of a linear search, and that the search has not asked for. They are
+/// The evaluations on all examples that a run may have made ahead of a search, and that the search has not asked for. They are
 /// those of the scans that have begun, as far as the stored results lead.
 ///
 /// # Errors

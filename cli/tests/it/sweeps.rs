@@ -108,6 +108,20 @@ fn planning_computes_nothing_and_writes_nothing() {
 }
 
 #[test]
+fn a_plan_of_races_names_the_first_slice_whether_it_is_given_or_goes_by_the_split() {
+    let place = Place::new();
+    let plan = |racing: &str| {
+        let racing = format!("racing={racing}");
+        let plan = place.run(&["plan", "sweep.yaml", "-o", "method=grid", "-o", &racing, "--json"]).succeeds().json();
+        plan["notes"].to_string()
+    };
+    let by_split = plan("{}");
+    assert!(by_split.contains("slices of a tenth of the split, from 32 to 256 examples"), "{by_split}");
+    let given = plan("{slice: 64}");
+    assert!(given.contains("slices of 64 examples and more"), "{given}");
+}
+
+#[test]
 fn inputs_elsewhere_are_planned_as_downloads() {
     let place = Place::new();
     let adapter = "s3://bucket/adapters/mnist";

@@ -10,7 +10,7 @@ use crate::{
     strategy::{PointResult, PointResults},
 };
 use jobs::{
-    ArtefactResult, JobId, JobResult, JobSpec, LayerwiseSettings, LayerwiseSpec, LearnedWeights, Meaning, Metric,
+    ArtefactResult, Goal, JobId, JobResult, JobSpec, LayerwiseSettings, LayerwiseSpec, LearnedWeights, Meaning, Metric,
     Recipe, StatisticsNeed, StatisticsSpec, Subject, Sweep, Task, TaskScore, WeakAdapter,
 };
 use std::collections::{HashMap, HashSet};
@@ -141,6 +141,14 @@ impl Known {
     /// How `one` compares with `other`: `Greater` means better.
     pub(super) fn compare(&self, one: f64, other: f64) -> std::cmp::Ordering {
         self.frozen.sweep().objective.compare(one, other)
+    }
+
+    /// How much better `one` is than `other`, in units of the metric.
+    pub(super) fn gain_over(&self, one: f64, other: f64) -> f64 {
+        match self.frozen.sweep().objective.goal {
+            Goal::Maximize => one - other,
+            Goal::Minimize => other - one,
+        }
     }
 
     /// Replaces `best` by `value` if `value` is better; whether it was.

@@ -5,12 +5,12 @@ mod results;
 
 pub(super) use results::RacedResults;
 
-use super::known::Known;
+use super::{known::Known, results::SearchedPoint};
 use crate::{
     race::{DuelRules, DuelTerms},
-    strategy::{Candidate, PointResult, PointResults, Scan},
+    strategy::{Candidate, PointResult, PointResults, RaceForm, Scan, Ties},
 };
-use jobs::{Digest, JobId, Meaning, Racing, Subject};
+use jobs::{Digest, JobId, Meaning, Racing, RecipeSpec, Subject};
 use racer::{Racer, State, Verdict};
 use std::{
     cmp::Ordering,
@@ -25,8 +25,10 @@ use std::{
 /// all examples, and the incumbent is the one with the best value.
 #[derive(Debug)]
 pub(super) struct Races {
+    /// The index of the search.
+    search: usize,
     racing: Racing,
-    follows_leaders: bool,
+    form: RaceForm,
     /// The evidence at which a duel is decided.
     limit: f64,
     rules: Option<DuelRules>,
@@ -40,14 +42,17 @@ pub(super) struct Races {
     completing: Vec<JobId>,
     /// Candidates that lost their duels. Of these no more than the id is kept.
     eliminated: HashSet<JobId>,
+    /// How much better candidates are than the first one, where the search follows winners: by what the races showed, or by values.
+    gains: HashMap<JobId, f64>,
     /// Those whose answers may be forgotten, since the last call of [`take_settled`](Self::take_settled).
     settled: Vec<Settled>,
 }
 
 /// A candidate of a grid or random search whose race is over, or that is not the incumbent any more.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settled {
     pub(super) id: JobId,
+    pub(super) spec: RecipeSpec,
     /// The incumbent that it raced against, if it has just done so.
     pub(super) by: Option<JobId>,
     /// It was eliminated; else it has a value, or its evaluation has failed.
@@ -75,14 +80,13 @@ pub(super) struct WantedJob {
 }
 
 impl Races {
-    /// The races of a search of at most `bound` candidates.
-    pub(super) fn new(racing: Racing, follows_leaders: bool, bound: u64) -> Self {
-        // The first candidate has no duel. In a scan, each value has one with the value before and one with the best point before.
-        let duels = if follows_leaders { bound.saturating_mul(2) } else { bound.saturating_sub(1).max(1) };
+    /// The races of the search with the index `search`, which has this form of them.
+    pub(super) fn new(search: usize, racing: Racing, form: RaceForm) -> Self {
         Self {
-            limit: duels as f64 / racing.error_rate,
+            search,
+            limit: form.duels as f64 / racing.error_rate,
             racing,
-            follows_leaders,
+            form,
             rules: None,
             sequence: None,
             racers: HashMap::new(),
@@ -90,13 +94,14 @@ impl Races {
             incumbent: None,
             completing: Vec::new(),
             eliminated: HashSet::new(),
+            gains: HashMap::new(),
             settled: Vec::new(),
         }
     }
 
     /// Whether a candidate may enter the round.
     pub(super) fn has_room(&self) -> bool {
-        let most = if self.follows_leaders || self.incumbent.is_none() { 1 } else { self.racing.round as usize };
+        let most = if self.form.follows_leaders || self.incumbent.is_none() { 1 } else { self.racing.round as usize };
         self.round.len() < most
     }
 
@@ -110,11 +115,12 @@ impl Races {
             self.sequence = Some(ScanSequence { scan, seed: seed_of(self.racing.seed, scan), first: id });
         }
         let terms = self.terms(id, scan);
+        let point = SearchedPoint { search: self.search, point: id };
         let state = match (&self.rules, self.incumbent) {
-            (Some(_), Some(incumbent)) if known.is_raced_out(&id, &incumbent) => State::Decided(Verdict::Eliminated),
-            (Some(_), Some(incumbent)) if known.is_whole(&id, &incumbent) => State::Whole,
+            (Some(_), Some(incumbent)) if known.is_raced_out(point, &incumbent) => State::Decided(Verdict::Eliminated),
+            (Some(_), Some(incumbent)) if known.is_whole(point, &incumbent) => State::Whole,
             (Some(rules), Some(incumbent)) => State::duel(id, incumbent, terms, rules),
-            (Some(rules), None) if self.follows_leaders => State::first(id, terms, rules),
+            (Some(rules), None) if self.form.follows_leaders => State::first(id, terms, rules),
             (_, _) => State::Whole,
         };
         self.racers.insert(id, Racer::new(candidate, state));
@@ -134,7 +140,7 @@ impl Races {
             slice: self.racing.slice_of(tasks.iter().map(|task| task.examples).sum()),
             tasks,
             goal: known.frozen.sweep().objective.goal,
-            follows_winners: self.follows_leaders,
+            follows_winners: self.form.follows_leaders,
             indifference: self.racing.indifference,
         }
     }
@@ -148,13 +154,19 @@ impl Races {
 
     /// Decides what the known results decide, and ends the round if all of it is decided and it has no room.
     pub(super) fn advance(&mut self, known: &Known) {
-        for id in &self.round {
+        for id in &self.round.clone() {
             let Some(mut racer) = self.racers.remove(id) else { continue };
             racer.advance(known, self.rules.as_ref(), &self.racers);
             if racer.verdict() == Some(Verdict::Eliminated) {
                 self.eliminated.insert(*id);
-                let lost = Settled { id: *id, by: self.incumbent, is_lost: true, is_incumbent: false };
-                self.settled.extend(Some(lost).filter(|_| !self.follows_leaders));
+                if !self.form.follows_leaders {
+                    let spec = racer.candidate.spec.clone();
+                    let lost = Settled { id: *id, spec, by: self.incumbent, is_lost: true, is_incumbent: false };
+                    self.settled.push(lost);
+                }
+                // An indifferent race may eliminate a point that is ahead. It is no better all the same.
+                let gain = self.incumbent_gain() + racer.estimate().min(0.0);
+                self.note_gain(*id, gain);
             } else {
                 self.racers.insert(*id, racer);
             }
@@ -170,9 +182,11 @@ impl Races {
         let verdicts: Option<Vec<Verdict>> = self.round.iter().map(|id| self.verdict(id)).collect();
         let Some(verdicts) = verdicts else { return false };
         let mut incumbent = self.incumbent;
-        // As in a scan, where an equal value is the one that the next is compared with: see `crate::race`.
-        let follows_leaders = self.follows_leaders;
-        let stays = |ordering: Ordering| if follows_leaders { ordering.is_lt() } else { ordering.is_le() };
+        let ties = self.form.ties;
+        let stays = |ordering: Ordering| match ties {
+            Ties::First => ordering.is_le(),
+            Ties::Last => ordering.is_lt(),
+        };
         for (id, verdict) in self.round.clone().iter().zip(verdicts) {
             match verdict {
                 Verdict::Eliminated => {}
@@ -191,18 +205,57 @@ impl Races {
                 },
             }
         }
-        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A linear search keeps its
-        // answers: it has few points, and its leaders have no values.
-        if !self.follows_leaders {
-            let is_incumbent = |id| incumbent == Some(id);
-            let whole = |id, by| Settled { id, by, is_lost: false, is_incumbent: is_incumbent(id) };
+        // A resumed plan knows the values of those that are no incumbents, and needs no answers of theirs. A search that follows leaders
+        // keeps its answers: it has few points, and its leaders have no values.
+        if self.form.follows_leaders {
+            self.round.clone().iter().for_each(|id| self.note_whole_or_leading(*id, known));
+        } else {
+            let whole = |id: &JobId, by| {
+                let spec = self.racers.get(id)?.candidate.spec.clone();
+                Some(Settled { id: *id, spec, by, is_lost: false, is_incumbent: incumbent == Some(*id) })
+            };
             let all = self.round.iter().filter(|id| !self.eliminated.contains(*id));
-            self.settled.extend(all.map(|id| whole(*id, self.incumbent)));
-            self.settled.extend(self.incumbent.map(|old| whole(old, None)));
+            let of_round = all.filter_map(|id| whole(id, self.incumbent));
+            let old = self.incumbent.and_then(|old| whole(&old, None));
+            let settled: Vec<Settled> = of_round.chain(old).collect();
+            self.settled.extend(settled);
         }
         self.incumbent = incumbent;
         self.round.clear();
         true
+    }
+
+    /// Notes how good a candidate is that is not eliminated: a leader is better than the incumbent whatever the estimate says.
+    fn note_whole_or_leading(&mut self, id: JobId, known: &Known) {
+        let Some(racer) = self.racers.get(&id) else { return };
+        let of_incumbent = self.incumbent_gain();
+        let leading = self.incumbent.map_or(0.0, |_| (of_incumbent + racer.estimate()).max(of_incumbent.next_up()));
+        let value_of_incumbent = self.incumbent.and_then(|incumbent| known.of(&incumbent));
+        let gain = match (racer.verdict(), known.of(&id), value_of_incumbent) {
+            (Some(Verdict::Leader), _, _) => leading,
+            (Some(Verdict::Whole), Some(PointResult::Value(value)), Some(PointResult::Value(other))) => {
+                of_incumbent + known.gain_over(value, other)
+            }
+            // The first point with a value, or the first after an incumbent that has none.
+            (Some(Verdict::Whole), Some(PointResult::Value(_)), _) => leading,
+            (_, _, _) => return,
+        };
+        self.note_gain(id, gain);
+    }
+
+    fn note_gain(&mut self, id: JobId, gain: f64) {
+        if self.form.follows_leaders && gain.is_finite() {
+            self.gains.insert(id, gain);
+        }
+    }
+
+    fn incumbent_gain(&self) -> f64 {
+        self.incumbent.and_then(|incumbent| self.gain(&incumbent)).unwrap_or(0.0)
+    }
+
+    /// How much better a candidate is than the first one that raced: see [`PointResults::raced_gain`].
+    pub(super) fn gain(&self, id: &JobId) -> Option<f64> {
+        self.gains.get(id).copied()
     }
 
     /// The jobs that the races need now, of which some may have been issued.
@@ -244,6 +297,11 @@ impl Races {
     /// The candidates whose answers the search needs no more, since the last call.
     pub(super) fn take_settled(&mut self) -> Vec<Settled> {
         std::mem::take(&mut self.settled)
+    }
+
+    /// Whether a candidate races now, or is the one that the others face.
+    pub(super) fn holds(&self, candidate: &JobId) -> bool {
+        self.incumbent == Some(*candidate) || self.round.contains(candidate)
     }
 
     /// The candidate of a job that the races want.

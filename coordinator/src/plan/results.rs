@@ -19,21 +19,29 @@ pub struct KnownResults {
     pub(super) answers: HashMap<JobId, KnownAnswers>,
     /// The slices of these jobs that have results.
     pub(super) slices: HashMap<JobId, Vec<JobId>>,
-    /// Points that are raced out and whose answers are not kept.
-    pub(super) raced_out: HashMap<JobId, RacedOut>,
-    /// Points whose race was left to the values on all examples, and whose answers are not kept, with the point that they raced against.
-    pub(super) whole: HashMap<JobId, JobId>,
+    /// Points that are raced out, each with the point that it lost against: decided for good, also without the answers.
+    pub(super) raced_out: HashMap<SearchedPoint, JobId>,
+    /// Points whose race was left to the values on all examples, with the point that they raced against.
+    pub(super) whole: HashMap<SearchedPoint, JobId>,
+    /// How many examples were answered of points whose answers are not kept.
+    pub(super) counted: HashMap<JobId, Counted>,
     /// The values of the goals of merges on the selection split, if the sweep has goals.
     pub(super) goals: HashMap<JobId, Vec<f64>>,
     /// The coefficients that jobs have learned.
     pub(super) learned: HashMap<JobId, LearnedWeights>,
 }
 
-/// A point that is raced out.
+/// A point of a search. Another search may hold the same point against another one, by another error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SearchedPoint {
+    /// The index of the search.
+    pub(super) search: usize,
+    pub(super) point: JobId,
+}
+
+/// A point whose answers are not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RacedOut {
-    /// The point that it lost against.
-    pub(super) by: JobId,
+pub(super) struct Counted {
     /// How many examples of it were answered.
     pub(super) examples: u64,
     /// The number of examples of the split.

@@ -1,11 +1,12 @@
 mod ahead;
+mod shared;
 
 use super::{
     best::BestRead,
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
-    races::{RacedResults, Races, Settled, WantedJob},
+    races::{RacedResults, Races, WantedJob},
     replicates::{Groups, ReplicatedResults, of_group, replicates},
     results::JobStatus,
 };
@@ -14,12 +15,15 @@ use crate::{
     strategy::{Candidate, Choice, NextPoint, PointResult, Ranking, SearchState, StrategyError, Ties},
 };
 use jobs::{JobId, Meaning, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
+use shared::SharedPoints;
 use std::collections::{HashSet, VecDeque};
 
 /// The searches of a sweep.
 #[derive(Debug)]
 pub(super) struct Searches {
     all: Vec<ActiveSearch>,
+    /// The points that several searches may race.
+    shared: SharedPoints,
     /// The best value of all points that searches have read.
     best: Option<f64>,
     /// The searches end now, with the results that are known.
@@ -66,9 +70,9 @@ impl Searches {
         let ties = if sweep.evaluation.benchmark.is_joint() { Ties::First } else { Ties::Last };
         let seeks_trade_offs = !sweep.goals.is_empty();
         let ranking = Ranking { objective: sweep.objective.clone(), seeks_trade_offs, ties };
-        let active = |search: &Search| {
+        let active = |(index, search): (usize, &Search)| {
             let state = SearchState::new(search, sweep.method_of(search), ranking.clone())?;
-            let races = |racing| Races::new(racing, state.follows_leaders(), state.bound());
+            let races = |racing| Races::new(index, racing, state.race_form());
             let races = sweep.racing.clone().map(races);
             Ok(ActiveSearch {
                 search: search.clone(),
@@ -79,8 +83,8 @@ impl Searches {
                 races,
             })
         };
-        let all = sweep.searches.iter().map(active).collect::<Result<_, StrategyError>>()?;
-        Ok(Self { all, best: None, ends_early: false, is_cut_short: false })
+        let all = sweep.searches.iter().enumerate().map(active).collect::<Result<_, StrategyError>>()?;
+        Ok(Self { all, shared: SharedPoints::default(), best: None, ends_early: false, is_cut_short: false })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ActiveSearch> {
@@ -107,11 +111,6 @@ impl Searches {
     /// The points that have entered a race.
     pub(super) fn raced_points(&self) -> HashSet<JobId> {
         self.all.iter().filter_map(|search| search.races.as_ref()).flat_map(Races::candidates).collect()
-    }
-
-    /// The races that are over, since the last call.
-    pub(super) fn take_settled(&mut self) -> Vec<Settled> {
-        self.all.iter_mut().filter_map(|search| search.races.as_mut()).flat_map(Races::take_settled).collect()
     }
 
     pub(super) fn is_cut_short(&self) -> bool {
@@ -314,26 +313,29 @@ fn seed_label(search: &Search, seed: Option<u64>) -> String {
     }
 }
 
-/// The search's name with the values of its parameters.
-fn point_label(search: &Search, spec: &RecipeSpec) -> String {
-    let flat = serde_json::to_value(spec).unwrap_or_default();
+/// What a recipe has at a key, written or of its preset; `None` if the key says nothing there.
+fn value_at(spec: &RecipeSpec, key: &str) -> Option<serde_json::Value> {
+    let flat = serde_json::to_value(spec).ok()?;
+    if let Some(task) = key.strip_prefix("weights.") {
+        return flat.get("weights")?.get(task).cloned();
+    }
+    if let Some(of_layer) = key.strip_prefix("layer_weights.") {
+        let (task, layer) = of_layer.rsplit_once('.')?;
+        return flat.get("layer_weights")?.get(task)?.get(layer).cloned();
+    }
     // The preset supplies the values that the search has not set yet.
-    let of_preset = |key: &str| {
+    let of_preset = || {
         let whole = RecipeSpec::from(&spec.resolve().ok()?);
         serde_json::to_value(whole).ok()?.get(key).cloned()
     };
-    let of_layer = |key: &str| {
-        let (task, layer) = key.strip_prefix("layer_weights.")?.rsplit_once('.')?;
-        flat.get("layer_weights")?.get(task)?.get(layer).cloned()
-    };
-    let value = |key: &str| match key.strip_prefix("weights.") {
-        Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
-        None if key.starts_with("layer_weights.") => of_layer(key),
-        None => flat.get(key).cloned().or_else(|| of_preset(key)),
-    };
+    flat.get(key).cloned().or_else(of_preset)
+}
+
+/// The search's name with the values of its parameters.
+fn point_label(search: &Search, spec: &RecipeSpec) -> String {
     let mut label = search.name.clone();
     for Parameter { key, .. } in &search.parameters {
-        let value = value(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let value = value_at(spec, key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         label = format!("{label} {key}={}", value.unwrap_or_default());
     }
     for (key, number) in numbers_beside_parameters(search, spec) {

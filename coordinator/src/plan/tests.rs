@@ -1,4 +1,5 @@
 mod bound;
+mod bracket_races;
 mod improvements;
 mod learned;
 mod methods;

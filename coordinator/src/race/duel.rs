@@ -132,6 +132,11 @@ impl Duel {
         self.incumbent
     }
 
+    /// How much better the challenger is on all examples, in units of the metric, by those that were looked at: no more than an estimate.
+    pub(crate) fn estimate(&self) -> f64 {
+        self.tally.estimate()
+    }
+
     /// The distinct examples up to the last slice that was looked at, or that it waits for.
     #[cfg(test)]
     pub(crate) fn examples(&self) -> u64 {

@@ -14,6 +14,8 @@ pub(crate) struct Tally {
 struct TaskTally {
     /// What one example counts in the metric.
     weight: f64,
+    /// All examples.
+    all: u64,
     /// The examples that are left.
     left: u64,
     /// The examples that only the challenger was right on, less those that only the incumbent was right on.
@@ -25,6 +27,7 @@ impl Tally {
     pub(crate) fn new(tasks: &[TaskShare]) -> Self {
         let task = |share: &TaskShare| TaskTally {
             weight: share.weight / share.examples as f64,
+            all: if share.weight > 0.0 { share.examples } else { 0 },
             left: if share.weight > 0.0 { share.examples } else { 0 },
             net: 0,
         };
@@ -41,6 +44,13 @@ impl Tally {
     /// How much better the challenger is by the examples so far, in units of the metric.
     fn net(&self) -> f64 {
         self.tasks.iter().map(|task| task.weight * task.net as f64).sum()
+    }
+
+    /// How much better the challenger is on all examples, if each task goes on as its examples so far. A task of which no example was
+    /// answered counts as tied.
+    pub(crate) fn estimate(&self) -> f64 {
+        let seen = self.tasks.iter().filter(|task| task.left < task.all);
+        seen.map(|task| task.weight * task.all as f64 * task.net as f64 / (task.all - task.left) as f64).sum()
     }
 
     /// What all examples that are left count in the metric.
@@ -179,6 +189,18 @@ mod tests {
 
     fn one_task(examples: u64) -> Tally {
         Tally::new(&[TaskShare { examples, weight: 1.0 }])
+    }
+
+    #[test]
+    fn an_estimate_weighs_the_difference_in_each_task_by_what_the_task_counts() {
+        let shares = [(100, 0.5), (200, 0.25), (50, 0.25)];
+        let mut tally = Tally::new(&shares.map(|(examples, weight)| TaskShare { examples, weight }));
+        assert_eq!(tally.estimate(), 0.0);
+        [Answer::Won, Answer::Tied].into_iter().for_each(|answer| tally.add(0, answer));
+        let of_second = [Answer::Lost, Answer::Tied, Answer::Tied, Answer::Tied];
+        of_second.into_iter().for_each(|answer| tally.add(1, answer));
+        // A half of 0.5, and a quarter of 0.25 against it.
+        assert!((tally.estimate() - (0.25 - 0.0625)).abs() < 1e-12, "{}", tally.estimate());
     }
 
     #[test]

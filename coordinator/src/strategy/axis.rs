@@ -16,6 +16,8 @@ const STEPS: usize = 64;
 pub(super) struct Axis {
     pub(super) key: String,
     stops: Vec<Stop>,
+    /// The values are the steps of a range.
+    is_divided: bool,
 }
 
 /// A value on an axis.
@@ -41,11 +43,16 @@ impl Axis {
         if values.listed().is_some() {
             stops.iter_mut().enumerate().for_each(|(index, stop)| stop.place = index as f64);
         }
-        Ok(Self { key: key.clone(), stops })
+        Ok(Self { key: key.clone(), stops, is_divided: values.listed().is_none() })
     }
 
     pub(super) fn len(&self) -> usize {
         self.stops.len()
+    }
+
+    /// The most values that the axis of this parameter has, whatever the recipe has at its key: a divided range takes that value as well.
+    pub(super) fn most_values(&self) -> usize {
+        if self.is_divided { self.stops.len() + 1 } else { self.stops.len() }
     }
 
     pub(super) fn value(&self, index: usize) -> &Value {

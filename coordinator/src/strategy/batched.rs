@@ -36,6 +36,8 @@ pub(super) trait Batches {
 /// - If a search has read ten points or more and all of them failed, it ends: the others would most likely fail as well.
 /// - A missing point, whose value no machine could determine, ends the search without a choice after its batch.
 /// - The best point is the first of those with the best value, in the order in which the method asked for them.
+/// - In races, the best point is the last leader, and its value is asked for at the end. A leader whose evaluation on all examples
+///   fails gives way to the best of the others that did not lose.
 #[derive(Debug, Clone)]
 pub(super) struct Batched<B> {
     ranking: Ranking,
@@ -54,6 +56,8 @@ pub(super) struct Batched<B> {
     seen: HashSet<JobId>,
     /// The points that describe no merge, as canonical JSON.
     misfits: HashSet<String>,
+    /// The leaders whose values were asked for.
+    completed: HashSet<JobId>,
     end: Option<End>,
 }
 
@@ -83,6 +87,7 @@ impl<B: Batches> Batched<B> {
             listed: HashSet::new(),
             seen: HashSet::new(),
             misfits: HashSet::new(),
+            completed: HashSet::new(),
             end: None,
         }
     }
@@ -110,7 +115,29 @@ impl<B: Batches> Batched<B> {
             let Some(results) = results else { return Ok(NextPoint::Wait) };
             self.finish_batch(&results, known)?;
         }
+        if self.end == Some(End::Finished)
+            && let Some(leader) = self.leader(known)
+        {
+            let is_new = self.completed.insert(leader.id);
+            return Ok(if is_new { NextPoint::Complete(Box::new(leader)) } else { NextPoint::Wait });
+        }
         Ok(NextPoint::Done(Box::new(self.so_far(known))))
+    }
+
+    /// The best point so far if it is known only that it is the best, and its value is not.
+    pub(super) fn leader(&self, known: &impl PointResults) -> Option<Candidate> {
+        let points = self.read(known);
+        let (candidate, result) = self.best_of(&points, known)?;
+        (result == PointResult::Leader && known.whole(&candidate.id).is_none()).then_some(candidate)
+    }
+
+    /// The points of the current batch that are not asked for yet.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = &Candidate> {
+        self.batch[self.requested..].iter().flatten().filter(|candidate| !self.seen.contains(&candidate.id))
+    }
+
+    pub(super) fn batches(&self) -> &B {
+        &self.batches
     }
 
     /// Reads the results of the current batch, and asks for the next one.
@@ -121,7 +148,8 @@ impl<B: Batches> Batched<B> {
         if self.ranking.seeks_trade_offs {
             self.goals.extend(batch.iter().map(|point| known.goals(&point.as_ref()?.id)));
         }
-        let gains: Vec<Option<f64>> = results.iter().map(|result| self.gain(*result)).collect();
+        let gain = |(point, result): (&Option<Candidate>, &PointResult)| self.gain(point.as_ref()?.id, *result, known);
+        let gains: Vec<Option<f64>> = batch.iter().zip(results).map(gain).collect();
         self.add_points(batch, results);
         if results.contains(&PointResult::Missing) {
             self.end = Some(End::Stuck);
@@ -175,11 +203,13 @@ impl<B: Batches> Batched<B> {
         }
     }
 
-    /// How good a result is: more is better.
-    fn gain(&self, result: PointResult) -> Option<f64> {
+    /// How good a point is: more is better.
+    fn gain(&self, id: JobId, result: PointResult, known: &impl PointResults) -> Option<f64> {
+        if known.is_raced() {
+            return known.raced_gain(&id);
+        }
         let value = match result {
             PointResult::Value(value) => value,
-            // A search that learns from values has no races.
             PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => return None,
         };
         let gain = match self.ranking.objective.goal {
@@ -192,14 +222,31 @@ impl<B: Batches> Batched<B> {
     /// The points whose results are known, and the best of them unless one is missing.
     pub(super) fn so_far(&self, known: &impl PointResults) -> Choice {
         let choice = self.best_known(known);
-        if choice.points.iter().any(|(_, result)| *result == PointResult::Missing) {
+        let is_any_missing = choice.points.iter().any(|(_, result)| *result == PointResult::Missing);
+        // The last leader is missing if no machine can determine its value. The values of those before it are not asked for.
+        let leader = self.best_of(&choice.points, known).filter(|(_, result)| *result == PointResult::Leader);
+        let is_leader_missing = leader.is_some_and(|(leader, _)| known.whole(&leader.id) == Some(PointResult::Missing));
+        if is_any_missing || is_leader_missing {
             return Choice { best: None, ..choice };
         }
         choice
     }
 
-    /// The points whose results are known, and the best of them, even if one is missing.
+    /// The points whose results are known, and the best of them, even if one is missing. A best point without a value gives way to the
+    /// best value.
     pub(super) fn best_known(&self, known: &impl PointResults) -> Choice {
+        let points = self.read(known);
+        let valued = |(candidate, result): (Candidate, PointResult)| {
+            let value = value_of(&candidate, result, known)?;
+            Some((candidate, value))
+        };
+        let best = self.best_of(&points, known).and_then(valued).or_else(|| self.best_value(&points, known));
+        let misfits = self.misfits.len() as u64;
+        Choice { best, points, left_out: LeftOut { points: misfits, failed: misfits } }
+    }
+
+    /// The points whose results are known, each once, in order.
+    fn read(&self, known: &impl PointResults) -> Vec<(Candidate, PointResult)> {
         let mut points = self.points.clone();
         for candidate in self.batch[..self.requested].iter().flatten() {
             if let Some(result) = known.of(&candidate.id)
@@ -208,16 +255,52 @@ impl<B: Batches> Batched<B> {
                 points.push((candidate.clone(), result));
             }
         }
-        let mut best: Option<(Candidate, f64)> = None;
-        for (candidate, result) in &points {
-            if let PointResult::Value(value) = result
-                && value.is_finite()
-                && best.as_ref().is_none_or(|(_, best)| self.ranking.objective.compare(*value, *best).is_gt())
+        points
+    }
+
+    /// The first of the best points, with or without a value.
+    fn best_of(
+        &self,
+        points: &[(Candidate, PointResult)],
+        known: &impl PointResults,
+    ) -> Option<(Candidate, PointResult)> {
+        let mut best: Option<(usize, f64)> = None;
+        for (place, (candidate, result)) in points.iter().enumerate() {
+            let has_lost = *result == PointResult::Eliminated;
+            let has_failed = known.whole(&candidate.id) == Some(PointResult::Failed);
+            if !has_lost
+                && !has_failed
+                && let Some(gain) = self.gain(candidate.id, *result, known)
+                && best.is_none_or(|(_, best)| gain > best)
             {
-                best = Some((candidate.clone(), *value));
+                best = Some((place, gain));
             }
         }
-        let misfits = self.misfits.len() as u64;
-        Choice { best, points, left_out: LeftOut { points: misfits, failed: misfits } }
+        best.map(|(place, _)| points[place].clone())
+    }
+
+    /// The first of the points with the best value.
+    fn best_value(&self, points: &[(Candidate, PointResult)], known: &impl PointResults) -> Option<(Candidate, f64)> {
+        let mut best: Option<(&Candidate, f64)> = None;
+        for (candidate, result) in points {
+            if let Some(value) = value_of(candidate, *result, known)
+                && best.is_none_or(|(_, best)| self.ranking.objective.compare(value, best).is_gt())
+            {
+                best = Some((candidate, value));
+            }
+        }
+        best.map(|(candidate, value)| (candidate.clone(), value))
+    }
+}
+
+/// The value of a point, also of a leader whose value is known.
+fn value_of(candidate: &Candidate, result: PointResult, known: &impl PointResults) -> Option<f64> {
+    let result = match result {
+        PointResult::Leader => known.whole(&candidate.id)?,
+        PointResult::Value(_) | PointResult::Failed | PointResult::Missing | PointResult::Eliminated => result,
+    };
+    match result {
+        PointResult::Value(value) => Some(value).filter(|value| value.is_finite()),
+        PointResult::Failed | PointResult::Missing | PointResult::Eliminated | PointResult::Leader => None,
     }
 }

@@ -6,6 +6,7 @@ use super::{
     axis::{Axis, own_number},
     batched::Batches,
     error::{StrategyError, combination},
+    linear::Scan as ScanNumber,
 };
 use jobs::{Parameter, RecipeSpec, Search};
 use scan::{MOST_POINTS, Scan};
@@ -21,6 +22,8 @@ use scan::{MOST_POINTS, Scan};
 pub(super) struct Bracket {
     search: String,
     parameters: Vec<Parameter>,
+    /// The pairs of points that the search may compare: see [`pairs`](Self::pairs).
+    pairs: u64,
     /// The recipe that the scan varies.
     spec: RecipeSpec,
     /// How good the best point of all scans that are over is.
@@ -47,8 +50,10 @@ impl Bracket {
 
     pub(super) fn of(search: &Search) -> Result<Self, StrategyError> {
         // Values without an order are found before anything runs.
-        search.parameters.iter().try_for_each(|parameter| Axis::of(&search.name, parameter, None).map(drop))?;
+        let axes = search.parameters.iter().map(|parameter| Axis::of(&search.name, parameter, None));
+        let axes = axes.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
+            pairs: axes.iter().map(|axis| pairs_of(axis.most_values())).fold(0, u64::saturating_add).max(1),
             search: search.name.clone(),
             parameters: search.parameters.clone(),
             spec: search.recipe.clone(),
@@ -63,6 +68,17 @@ impl Bracket {
     /// The same search from a recipe that is this good already.
     pub(super) fn from_point(search: &Search, gain: f64) -> Result<Self, StrategyError> {
         Ok(Self { incumbent: Some(gain), ..Self::of(search)? })
+    }
+
+    /// The pairs of points that the search may compare: in each scan any two of the values, and each value with the best point of the
+    /// scans before. Which ones it compares depends on how good they are on the examples of the scan.
+    pub(super) fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// The number of the scan that was begun last.
+    pub(super) fn current_scan(&self) -> ScanNumber {
+        ScanNumber(self.next as u64)
     }
 
     /// Begins the scan of the next parameter; false if there is none.
@@ -92,6 +108,12 @@ impl Bracket {
         spec.set(&axis.key, axis.value(position)).map_err(|source| combination(&self.search, &self.spec, source))?;
         Ok(spec)
     }
+}
+
+/// Any two of so many values, and each of them with a point beside.
+fn pairs_of(values: usize) -> u64 {
+    let values = values as u64;
+    values.saturating_mul(values.saturating_add(1)) / 2
 }
 
 impl Batches for Bracket {

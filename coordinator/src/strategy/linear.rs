@@ -59,7 +59,7 @@ pub(super) struct Linear {
     is_stuck: bool,
 }
 
-/// The number of a scan of a linear search, from 0.
+/// The number of a scan of a linear search or a bracket, ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scan(pub(crate) u64);
 

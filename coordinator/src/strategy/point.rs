@@ -13,7 +13,7 @@ pub enum PointResult {
     Eliminated,
     /// The point won a race against the best point before it: it is better, or not worse by more than the indifference. The search goes on
     /// from it. Its value may not be known yet.
-    /// Only searches for which [`SearchState::follows_leaders`](super::SearchState::follows_leaders) holds see this.
+    /// Only searches that follow leaders see this: see [`RaceForm`](super::RaceForm).
     Leader,
 }
 
@@ -27,6 +27,21 @@ pub trait PointResults {
 
     /// The values of the sweep's goals, in their order; `None` if the sweep has none, or these have no value.
     fn goals(&self, id: &JobId) -> Option<Vec<f64>> {
+        let _ = id;
+        None
+    }
+
+    /// Whether the points race, so that a point may be known to be better or worse without its value.
+    fn is_raced(&self) -> bool {
+        false
+    }
+
+    /// How much better a point is than the first one that raced, in units of the metric; positive is better, also where less is.
+    ///
+    /// It is an estimate from the examples that its race looked at. A search may propose points by it. Its order is that of the races: a
+    /// leader is above every point before, and a point that lost is not above the one that it lost against. `None` without races, and
+    /// for points that failed.
+    fn raced_gain(&self, id: &JobId) -> Option<f64> {
         let _ = id;
         None
     }

@@ -1,9 +1,9 @@
 use jobs::Objective;
 use std::cmp::Ordering;
 
-/// Which of two equal values a linear search prefers.
+/// Which of two equal values a search prefers.
 ///
-/// The reference implementation differs between its benchmarks. The preference decides whether a scan that meets a
+/// In a linear search, the reference implementation differs between its benchmarks. The preference decides whether a scan that meets a
 /// plateau continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ties {
@@ -11,6 +11,17 @@ pub enum Ties {
     Last,
     /// The first value stays, and the scan stops: the reference's joint search.
     First,
+}
+
+/// How the points of a search race: see [`crate::race`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RaceForm {
+    /// The search continues from a point that is better than all before, without its value. Others choose among values.
+    pub follows_leaders: bool,
+    /// Which of two equal values the next point is compared with.
+    pub ties: Ties,
+    /// The largest number of pairs that may duel, which share the error rate.
+    pub duels: u64,
 }
 
 /// The order of values: which one is better, and which one wins a tie.

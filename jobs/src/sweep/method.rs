@@ -85,6 +85,14 @@ impl Method {
         }
     }
 
+    /// Whether a search goes through one parameter after the other, and compares each point with the best one before.
+    pub fn scans(self) -> bool {
+        match self {
+            Self::Linear | Self::Bracket => true,
+            Self::Grid | Self::Random { .. } | Self::Portfolio | Self::Tpe { .. } | Self::CmaEs { .. } => false,
+        }
+    }
+
     /// Whether programs that wrote no version 4 of a manifest know the method.
     pub(crate) fn is_first(self) -> bool {
         match self {

@@ -1,7 +1,10 @@
 //! Single answers of merges, which races are decided by.
 
 use super::Known;
-use crate::plan::{races::Settled, results::RacedOut};
+use crate::plan::{
+    races::Settled,
+    results::{Counted, SearchedPoint},
+};
 use jobs::{JobId, JobResult, KnownAnswers, Metric, Raced, Slice, Subject, TaskShare};
 
 impl Known {
@@ -23,7 +26,9 @@ impl Known {
         let is_raced = self.frozen.sweep().racing.is_some()
             && meaning.split == self.select
             && meaning.tasks.len() == self.frozen.sweep().tasks.len()
-            && matches!(meaning.subject, Subject::Merge { .. });
+            && matches!(meaning.subject, Subject::Merge { .. })
+            // Results of compacted parts have none.
+            && result.scores.iter().any(|score| score.right.is_some());
         if !is_raced {
             return;
         }
@@ -68,43 +73,35 @@ impl Known {
     /// What a race has decided about a point by.
     pub(in crate::plan) fn raced(&self, job: &JobId, led: bool) -> Option<Raced> {
         let Some(answers) = self.answers(job) else {
-            let RacedOut { by: _, examples, of } = *self.results.raced_out.get(job)?;
+            let Counted { examples, of } = *self.results.counted.get(job)?;
             return Some(Raced { led, examples, of });
         };
         Some(Raced { led, examples: answers.known(), of: examples_of(answers) })
     }
 
-    /// Whether a point is known to lose against another one, so that its answers are not needed.
-    pub(in crate::plan) fn is_raced_out(&self, job: &JobId, by: &JobId) -> bool {
-        self.results.raced_out.get(job).is_some_and(|raced_out| raced_out.by == *by)
+    /// Whether a point of a search is known to lose against another one, so that its answers are not needed.
+    pub(in crate::plan) fn is_raced_out(&self, point: SearchedPoint, by: &JobId) -> bool {
+        self.results.raced_out.get(&point) == Some(by)
     }
 
     /// Whether a race with another point is known to leave a point to the values on all examples.
-    pub(in crate::plan) fn is_whole(&self, job: &JobId, by: &JobId) -> bool {
-        self.results.whole.get(job) == Some(by)
+    pub(in crate::plan) fn is_whole(&self, point: SearchedPoint, by: &JobId) -> bool {
+        self.results.whole.get(&point) == Some(by)
     }
 
-    /// Notes how a race has ended, and forgets the answers of the point unless it is the `incumbent` now: two bits for each example are too
-    /// many if there are very many points.
-    ///
-    /// Another search of the sweep may hold the same point against another one, by another error rate. Where there are several, answers
-    /// are kept, and no decision is passed on.
-    pub(in crate::plan) fn note_settled(&mut self, settled: Settled) {
-        if self.frozen.sweep().searches.len() > 1 {
-            return;
-        }
-        let Settled { id, by, is_lost, is_incumbent } = settled;
-        if let Some(by) = by.filter(|_| !is_lost) {
-            self.results.whole.insert(id, by);
-        }
-        if is_incumbent {
-            return;
-        }
-        let Some(answers) = self.results.answers.remove(&id) else { return };
-        if let Some(by) = by.filter(|_| is_lost) {
-            let raced_out = RacedOut { by, examples: answers.known(), of: examples_of(&answers) };
-            self.results.raced_out.insert(id, raced_out);
-        }
+    /// Notes how a race of a search has ended.
+    pub(in crate::plan) fn note_settled(&mut self, search: usize, settled: &Settled) {
+        let Some(by) = settled.by else { return };
+        let of_kind = if settled.is_lost { &mut self.results.raced_out } else { &mut self.results.whole };
+        of_kind.insert(SearchedPoint { search, point: settled.id }, by);
+    }
+
+    /// Forgets the answers of a point that no search needs any more: two bits for each example are too many if there are very many
+    /// points.
+    pub(in crate::plan) fn forget_answers(&mut self, point: JobId) {
+        let Some(answers) = self.results.answers.remove(&point) else { return };
+        let counted = Counted { examples: answers.known(), of: examples_of(&answers) };
+        self.results.counted.insert(point, counted);
     }
 
     /// Whether the sizes of the tasks on the selection split are known, or never will be, if a race needs them.

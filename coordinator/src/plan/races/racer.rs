@@ -13,6 +13,8 @@ pub(super) struct Racer {
     pub(super) candidate: Candidate,
     state: State,
     wanted: Vec<WantedJob>,
+    /// How much better it is than the incumbent, by the examples that its duel looked at: an estimate.
+    estimate: f64,
 }
 
 /// How far a candidate has come.
@@ -58,7 +60,7 @@ impl State {
 
 impl Racer {
     pub(super) fn new(candidate: Candidate, state: State) -> Self {
-        Self { candidate, state, wanted: Vec::new() }
+        Self { candidate, state, wanted: Vec::new(), estimate: 0.0 }
     }
 
     pub(super) fn verdict(&self) -> Option<Verdict> {
@@ -66,6 +68,11 @@ impl Racer {
             State::Decided(verdict) => Some(*verdict),
             State::Whole | State::First(_) | State::Duel(_) => None,
         }
+    }
+
+    /// How much better it is than its incumbent, as far as its duel showed; 0 without a duel.
+    pub(super) fn estimate(&self) -> f64 {
+        self.estimate
     }
 
     /// The jobs that it needs.
@@ -112,7 +119,9 @@ impl Racer {
             }
             (State::Duel(duel), Some(rules)) => {
                 let incumbent = duel.incumbent();
-                match duel.step(rules, known.answers(&id), known.answers(&incumbent)) {
+                let step = duel.step(rules, known.answers(&id), known.answers(&incumbent));
+                self.estimate = duel.estimate();
+                match step {
                     DuelStep::Eliminated => self.state = State::Decided(Verdict::Eliminated),
                     DuelStep::Won => self.state = State::Decided(Verdict::Leader),
                     DuelStep::Undecided => self.state = State::Whole,

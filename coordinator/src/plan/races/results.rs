@@ -31,6 +31,14 @@ impl PointResults for RacedResults<'_> {
         self.results.goals(id)
     }
 
+    fn is_raced(&self) -> bool {
+        self.races.is_some()
+    }
+
+    fn raced_gain(&self, id: &JobId) -> Option<f64> {
+        self.races?.gain(id)
+    }
+
     fn whole(&self, id: &JobId) -> Option<PointResult> {
         self.results.of(id)
     }

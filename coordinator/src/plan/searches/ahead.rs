@@ -1,4 +1,4 @@
-//! Jobs of linear searches that may be needed next.
+//! Jobs of linear searches, and of brackets that race, that may be needed next.
 
 use super::{ActiveSearch, Searches, point_label};
 use crate::{

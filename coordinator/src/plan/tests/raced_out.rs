@@ -71,12 +71,63 @@ fn a_plan_that_starts_without_these_answers_has_the_same_table() {
     }
 }
 
+/// Runs a sweep to its end. Returns its outcome, the most answers that were kept, and how many at the end.
+fn kept(overrides: &[&str]) -> (Outcome, usize, usize) {
+    let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+    let mut most = 0;
+    let outcome = advance(&mut plan, usize::MAX, |plan| most = most.max(plan.known.results.answers.len())).unwrap();
+    let left = plan.known.results.answers.len();
+    (outcome, most, left)
+}
+
 #[test]
-fn searches_that_race_the_same_points_keep_the_answers_for_each_other() {
-    let mut plan = SweepPlan::new(frozen(&TWICE)).unwrap();
-    let outcome = advance(&mut plan, usize::MAX, |_| ()).unwrap();
+fn searches_of_different_recipes_keep_no_more_answers_than_each_by_itself() {
+    let two = "searches=[{name: one, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: {min: 0.02, max: 0.8, step: 0.02}}}, \
+               {name: other, recipe: {preset: ties, density: 0.2}, parameters: {scaling: {min: 0.02, max: 0.8, step: 0.02}}}]";
+    let overrides = ["method=grid", "recipe=null", "parameters=null", two, "racing={slice: 100, round: 2}"];
+    let (outcome, most, left) = kept(&overrides);
+    assert_eq!(points(&outcome).count(), 80);
+    assert!(points(&outcome).filter(|point| point.raced.is_some()).count() > 30);
+    // Of each search the best point before, a round of two, and one that has just ended; and a baseline.
+    assert!(most <= 9, "{most}");
+    assert_eq!(left, 3, "the best point of each search, and a baseline");
+}
+
+#[test]
+fn searches_of_two_halves_of_a_range_keep_no_more_answers_than_each_by_itself() {
+    let halves = "searches=[{name: low, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: {min: 0.02, max: 0.4, step: 0.02}}}, \
+                  {name: high, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: {min: 0.42, max: 0.8, step: 0.02}}}]";
+    let overrides = ["method=grid", "recipe=null", "parameters=null", halves, "racing={slice: 100, round: 2}"];
+    let (outcome, most, left) = kept(&overrides);
+    assert_eq!(points(&outcome).count(), 40);
+    assert!(most <= 9, "{most}");
+    assert_eq!(left, 3, "the best point of each search, and a baseline");
+}
+
+#[test]
+fn searches_that_race_the_same_points_keep_answers_until_both_have_settled_a_point() {
+    let (outcome, most, left) = kept(&TWICE);
     assert!(points(&outcome).any(|point| point.raced.is_some()));
-    assert!(plan.known.results.raced_out.is_empty() && plan.known.results.whole.is_empty());
+    assert!(most <= 6, "{most}: five points and a baseline");
+    assert_eq!(left, 2, "both searches have the same best point, and there is a baseline");
+    // Nothing is computed twice: what one search has of a point serves the other.
+    let mut plan = SweepPlan::new(frozen(&TWICE)).unwrap();
+    let mut searched = 0;
+    loop {
+        match plan.next(1).unwrap() {
+            NextJobs::Publish(jobs) => {
+                for job in jobs {
+                    plan.record(job.id, Completion::Result(&answered(&job.job))).unwrap();
+                    searched += u64::from(job.phase == Phase::Search && !job.is_slice());
+                }
+            }
+            NextJobs::Wait => unreachable!("every job that was issued has ended"),
+            NextJobs::Finished(_) => break,
+        }
+    }
+    let valued: std::collections::BTreeSet<JobId> =
+        points(&outcome).filter(|point| point.value.is_some()).map(|point| point.job).collect();
+    assert_eq!(searched, valued.len() as u64, "points without a value in both searches are never evaluated whole");
 }
 
 #[test]

@@ -5,14 +5,14 @@ use crate::testing::{EXAMPLES, answered};
 use jobs::{JobResult, Raced};
 
 /// A run of a plan: what was issued, in order, and what came of it.
-struct Run {
-    outcome: Outcome,
-    issued: Vec<PlannedJob>,
+pub(super) struct Run {
+    pub(super) outcome: Outcome,
+    pub(super) issued: Vec<PlannedJob>,
 }
 
 impl Run {
     /// The examples that were evaluated for the searches, where slices of one model save each other's.
-    fn examples(&self) -> u64 {
+    pub(super) fn examples(&self) -> u64 {
         let mut answers: BTreeMap<JobId, jobs::KnownAnswers> = BTreeMap::new();
         for job in self.issued.iter().filter(|job| job.phase == Phase::Search) {
             let result = answered(&job.job);
@@ -22,7 +22,7 @@ impl Run {
         answers.values().map(jobs::KnownAnswers::known).sum()
     }
 
-    fn points(&self) -> &[jobs::Point] {
+    pub(super) fn points(&self) -> &[jobs::Point] {
         match &self.outcome.rows.last().unwrap().kind {
             RowKind::Search { points, .. } => points,
             _ => unreachable!("the last row is the search"),
@@ -31,7 +31,7 @@ impl Run {
 }
 
 /// Runs a plan to its end: completions in the order that `pick` chooses, answers from the formula unless `fails`.
-fn run(
+pub(super) fn run(
     overrides: &[&str],
     window: usize,
     fails: &dyn Fn(&PlannedJob) -> bool,
@@ -62,6 +62,7 @@ fn run(
 }
 
 const GRID: &str = "method=grid";
+const METHODS: [&str; 3] = ["method=linear", "method=bracket", GRID];
 const RACING: &str = "racing={slice: 100, round: 2}";
 const FINE: &str = "parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5], density: [0.1, 0.3, 0.5, 0.7]}";
 
@@ -70,7 +71,7 @@ fn racing(method: &str) -> &'static str {
     if method == GRID { RACING } else { "racing={slice: 100}" }
 }
 
-fn first(_: usize) -> usize {
+pub(super) fn first(_: usize) -> usize {
     0
 }
 
@@ -129,7 +130,7 @@ fn the_evaluation_of_a_point_that_stays_is_made_of_its_slices() {
 
 #[test]
 fn a_slice_that_fails_leaves_its_point_to_the_evaluation_on_all_examples() {
-    for method in ["method=linear", GRID] {
+    for method in METHODS {
         let whole = run(&[method, FINE], 4, &|_| false, &mut first);
         let raced = run(&[method, FINE, racing(method)], 4, &|job| job.is_slice(), &mut first);
         assert_eq!(chosen(&raced.outcome, "knots_ties"), chosen(&whole.outcome, "knots_ties"), "{method}");
@@ -179,7 +180,7 @@ fn ended_early(overrides: &[&str], stored: &BTreeMap<JobId, JobResult>) -> (Outc
 
 #[test]
 fn a_race_that_is_ended_early_chooses_its_leader_and_evaluates_at_most_that() {
-    for method in ["method=linear", GRID] {
+    for method in METHODS {
         let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         for kept in (0..ordered.issued.len()).step_by(3) {
@@ -331,8 +332,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn the_order_of_results_changes_nothing(seed: u64, window in 1usize..12, is_linear: bool) {
-        let method = if is_linear { "method=linear" } else { GRID };
+    fn the_order_of_results_changes_nothing(seed: u64, window in 1usize..12, method in 0..METHODS.len()) {
+        let method = METHODS[method];
         let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         let mut state = seed | 1;
@@ -346,8 +347,8 @@ proptest! {
 
     /// Slices may fail, and results of compacted parts are known before any job is issued.
     #[test]
-    fn a_resumed_sweep_that_has_lost_slices_has_the_same_table(lost in 1u8..200, is_linear: bool) {
-        let method = if is_linear { "method=linear" } else { GRID };
+    fn a_resumed_sweep_that_has_lost_slices_has_the_same_table(lost in 1u8..200, method in 0..METHODS.len()) {
+        let method = METHODS[method];
         let overrides = [method, FINE, racing(method)];
         let fails = |job: &PlannedJob| job.is_slice() && job.id.to_string().as_bytes() < format!("{lost:02x}").as_bytes();
         let ordered = run(&overrides, 4, &fails, &mut first);
@@ -376,8 +377,8 @@ proptest! {
 
     /// Whatever part of the results an interrupted run has left.
     #[test]
-    fn a_resumed_sweep_has_the_same_table_and_computes_what_is_missing(kept: Vec<bool>, is_linear: bool) {
-        let method = if is_linear { "method=linear" } else { GRID };
+    fn a_resumed_sweep_has_the_same_table_and_computes_what_is_missing(kept: Vec<bool>, method in 0..METHODS.len()) {
+        let method = METHODS[method];
         let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         let all = stored(&ordered);
@@ -392,7 +393,7 @@ proptest! {
 
 #[test]
 fn a_resumed_sweep_that_knows_every_value_makes_the_same_decisions() {
-    for method in ["method=linear", GRID] {
+    for method in METHODS {
         let overrides = [method, FINE, racing(method)];
         let ordered = run(&overrides, 4, &|_| false, &mut first);
         // All points were evaluated on all examples, by a sweep without races.

@@ -39,15 +39,16 @@ pub(super) fn check_racing(
         );
         return refuse("", problem);
     }
-    if method == Method::Linear && file.round.is_some() {
-        return refuse(".round", "has no effect with `method: linear`, which compares one point at a time".to_owned());
+    if method.scans() && file.round.is_some() {
+        let problem = format!("has no effect with `method: {}`, which compares one point at a time", method.name());
+        return refuse(".round", problem);
     }
     if searches.is_empty() {
         return refuse("", "has no effect: nothing is searched".to_owned());
     }
     if learns_from_values(method) {
-        let problem = "needs `method: linear`, `grid` or `random`: the other methods learn from the value of every point, and a point \
-                       that loses a race has none";
+        let problem = "needs `method: linear`, `bracket`, `grid` or `random`: the other methods learn from the value of every point, \
+                       and a point that loses a race has none";
         return refuse("", problem.to_owned());
     }
     if let Some(search) = searches.iter().find(|search| search.replicates.is_some()) {
@@ -63,7 +64,8 @@ pub(super) fn check_racing(
 /// Whether the method chooses its next points by the values of the points before.
 fn learns_from_values(method: Method) -> bool {
     match method {
-        Method::Grid | Method::Random { .. } | Method::Linear => false,
-        Method::Bracket | Method::Portfolio | Method::Tpe { .. } | Method::CmaEs { .. } => true,
+        // A bracket learns as well, and by estimates: it needs them only to propose.
+        Method::Grid | Method::Random { .. } | Method::Linear | Method::Bracket => false,
+        Method::Portfolio | Method::Tpe { .. } | Method::CmaEs { .. } => true,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use jobs::{Blame, JobId, JobInHand, Outcome, WorkerStatus};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use store::Dated;
 use tokio::time::Instant;
 
@@ -52,6 +52,8 @@ struct Bench {
     ended: HashMap<JobId, Option<jobs::JobResult>>,
     /// How often each job was published.
     published: HashMap<JobId, u32>,
+    /// The jobs that fail.
+    failing: HashSet<JobId>,
     is_raced: bool,
 }
 
@@ -62,7 +64,14 @@ impl Bench {
         let mut state = RunState::new(&settings, &frozen, resume, now()).unwrap();
         assert_eq!(state.observe_workers(workers(count, &[]), now()), None);
         let is_raced = overrides == RACED;
-        Self { state, open: Vec::new(), ended: HashMap::new(), published: HashMap::new(), is_raced }
+        Self {
+            state,
+            open: Vec::new(),
+            ended: HashMap::new(),
+            published: HashMap::new(),
+            failing: HashSet::new(),
+            is_raced,
+        }
     }
 
     fn in_pool(overrides: &[&str], count: usize) -> Self {
@@ -138,10 +147,17 @@ impl Bench {
                 let ended =
                     events.iter().filter(|event| matches!(event, Event::Finished { is_reused: false, .. })).count();
                 assert_eq!(begun, ended, "whoever counts jobs sees each begin and end");
-                return Finished { outcome, counts: self.state.counts(), published: self.published.len() };
+                return Finished {
+                    outcome,
+                    counts: self.state.counts(),
+                    published: self.published.len(),
+                    unused: self.state.speculation.jobs.keys().copied().collect(),
+                    ended: self.ended,
+                };
             }
             let place = pick(self.open.len());
-            self.end(place, false);
+            let fails = self.failing.contains(&self.open[place].id);
+            self.end(place, fails);
         }
     }
 }
@@ -150,6 +166,10 @@ struct Finished {
     outcome: Outcome,
     counts: Counts,
     published: usize,
+    /// The jobs that were ahead and that the search did not come to.
+    unused: HashSet<JobId>,
+    /// What the store holds.
+    ended: HashMap<JobId, Option<jobs::JobResult>>,
 }
 
 #[test]
@@ -203,6 +223,44 @@ fn a_job_that_failed_ahead_counts_as_failed_once_the_search_asks_for_it_and_not_
     assert_eq!(bench.state.counts().failed, 1);
     let events = bench.state.take_events();
     assert!(events.iter().any(|event| matches!(event, Event::Failed { is_reused: false, .. })), "{events:?}");
+}
+
+#[test]
+fn slices_that_fail_ahead_and_that_no_race_needs_fail_nothing_and_decide_nothing() {
+    let sound = Bench::in_pool(RACED, 6).finish(&mut |_| 0);
+    assert!(!sound.unused.is_empty());
+    let mut bench = Bench::in_pool(RACED, 6);
+    bench.failing = sound.unused.clone();
+    let failed = bench.finish(&mut |_| 0);
+    assert!(failed.ended.values().any(Option::is_none), "some of them end before the sweep does");
+    assert_eq!((&failed.outcome, failed.counts), (&sound.outcome, sound.counts));
+    assert_eq!(failed.counts.failed, 0);
+    // A run that finds these failures in the store looks at none of them.
+    let mut again = Bench::in_pool(RACED, 6);
+    again.ended = failed.ended;
+    let again = again.finish(&mut |_| 0);
+    assert_eq!((again.counts.run, again.counts.failed), (0, 0));
+    assert_eq!(again.outcome, sound.outcome);
+}
+
+#[test]
+fn a_slice_that_failed_ahead_leaves_its_point_to_all_examples_once_a_race_needs_it() {
+    let mut bench = Bench::in_pool(RACED, 6);
+    bench.end_references();
+    assert_eq!(bench.publish(), None);
+    // The first slice of the second value.
+    let place = bench.open_points().iter().position(|scaling| *scaling == 0.2).unwrap();
+    assert!(bench.open[place].is_slice() && place > 0, "{:?}", bench.open_points());
+    let point = crate::testing::meaning(&bench.open[place].job).whole_id();
+    bench.end(place, true);
+    assert_eq!(bench.publish(), None);
+    assert!(!bench.open.iter().any(|job| job.id == point));
+    bench.end(0, false);
+    assert_eq!(bench.publish(), None);
+    assert!(bench.open.iter().any(|job| job.id == point), "{:?}", bench.open_points());
+    assert_eq!(bench.state.counts().failed, 0);
+    let finished = bench.finish(&mut |_| 0);
+    assert_eq!(finished.counts.failed, 0);
 }
 
 #[test]
