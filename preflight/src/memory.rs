@@ -1,4 +1,4 @@
-//! How much memory a sweep over a language model takes, computed from headers.
+//! How much memory the model of a sweep takes, computed from headers.
 
 use crate::{CheckError, residency::SplitSize};
 use evaluation::{
@@ -30,8 +30,9 @@ pub struct MemoryNeed {
 pub struct MemoryNeeds {
     /// On the CPU.
     pub processor: MemoryNeed,
-    /// On another device.
-    pub device: MemoryNeed,
+    /// On another device; `None` of models of images, of which [`Residency`](crate::Residency) says what stays there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<MemoryNeed>,
 }
 
 impl MemoryNeed {
@@ -76,11 +77,11 @@ pub(crate) fn memory_needs(
         let place = Placement { on_host, precision: sweep.precision_on(device), threads, longest };
         Ok::<_, CheckError>(base.memory(place, &modules)?.map(MemoryNeed::from))
     };
-    let needs = need(DeviceKind::Processor)?.zip(need(DeviceKind::Gpu)?);
+    let device = need(DeviceKind::Gpu)?;
     // Merges and the sums of statistics are computed on the processor, whatever the device, which keeps what comes of them.
-    Ok(needs.map(|(processor, device)| MemoryNeeds {
+    Ok(need(DeviceKind::Processor)?.map(|processor| MemoryNeeds {
         processor: MemoryNeed { merge_bytes, statistics_bytes, ..processor },
-        device: MemoryNeed { merge_bytes: kept_updates(sweep, base, ranks), ..device },
+        device: device.map(|device| MemoryNeed { merge_bytes: kept_updates(sweep, base, ranks), ..device }),
     }))
 }
 
@@ -294,6 +295,23 @@ mod tests {
         // Images of 32 × 32 pixels in three colours.
         let validation = |task: &str| memory[task].as_ref().unwrap().validation;
         assert_eq!([validation("one"), validation("two")], [100 * 3072, 0]);
+    }
+
+    #[test]
+    fn images_in_16_bits_count_on_a_processor_alone() {
+        let needs = |precision: &str| {
+            let text = format!(
+                "name: small\nbase: base\ntasks:\n  - {{name: one, adapter: a, data: d, head: h}}\nevaluation: {{precision: {precision}}}\n\
+                 baselines: [{{preset: task_arithmetic}}]"
+            );
+            let sweep = Sweep::from_yaml(&text, Path::new("/sweeps"), &[]).unwrap();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8/base");
+            let base = evaluation::configuration(&path).unwrap();
+            memory_needs(&sweep, base.as_ref(), None, &BTreeMap::new(), Some(2)).unwrap()
+        };
+        assert!(needs("f32").is_none(), "too small to matter");
+        let needs = needs("bf16").unwrap();
+        assert!(needs.processor.base_bytes > 1 << 20 && needs.device.is_none(), "{needs:?}");
     }
 
     #[test]

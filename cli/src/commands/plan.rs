@@ -42,7 +42,7 @@ struct Plan {
     download_bytes: u64,
     /// The number of adapted matrices of each adapter.
     matrices: Vec<(String, usize)>,
-    /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
+    /// Memory that models of texts take, and models of images in 16 bits on a processor; `None` while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<MemoryNeeds>,
     /// What stays on a GPU between jobs, where `--device-memory` asks for it; absent for texts, and while sizes are not known.
@@ -135,11 +135,9 @@ impl Planned {
         } = checked;
         notes.extend(sweep.racing.as_ref().map(racing_note));
         notes.extend(is_open.then(|| PRECISION_NOTE.to_owned()));
-        let residency = args.device_memory.and_then(|mebibytes| {
-            let data = device_data.as_ref()?;
-            Some(data.within(mebibytes.saturating_mul(1 << 20)))
-        });
-        if args.device_memory.is_some() && residency.is_none() {
+        let data_memory = args.device_memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
+        let residency = data_memory.zip(device_data).map(|(bytes, data)| data.within(bytes));
+        if data_memory.is_some() && residency.is_none() {
             notes.push(NO_RESIDENCY_NOTE.to_owned());
         }
         let revised = resume.as_ref().map(|resume| &resume.revision);

@@ -282,7 +282,8 @@ impl<F: ModelFamily> Splits<F> {
         }
         let task = after.iter().map(|after| after.task).find(|task| !self.held.has(task.data))?;
         let reader = self.reader(attempt);
-        reader.is_here(task).then(|| NextSplit { reader, base, task, limits: Limits { image_bytes } })
+        let next = NextSplit { reader, base, task, limits: Limits { image_bytes } };
+        next.reader.is_here(task).then_some(next)
     }
 
     fn reader<'a>(&self, attempt: &Attempt<'a>) -> SplitReader<'a> {

@@ -25,7 +25,9 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     if let Some(MemoryNeeds { processor, device }) = &plan.memory {
         let free = ByteSize(free_memory());
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
-        terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
+        if let Some(device) = device {
+            terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
+        }
     }
     for line in plan.residency.iter().flat_map(Residency::in_words) {
         terminal::data(format_args!("  {line}"));

@@ -249,7 +249,7 @@ fn a_slice_that_failed_ahead_leaves_its_point_to_all_examples_once_a_race_needs_
     bench.end_references();
     assert_eq!(bench.publish(), None);
     // The first slice of the second value.
-    let place = bench.open_points().iter().position(|scaling| *scaling == 0.2).unwrap();
+    let place = bench.open_points().iter().position(|scaling| (*scaling - 0.2).abs() < 1e-9).unwrap();
     assert!(bench.open[place].is_slice() && place > 0, "{:?}", bench.open_points());
     let point = crate::testing::meaning(&bench.open[place].job).whole_id();
     bench.end(place, true);
