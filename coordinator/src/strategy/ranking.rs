@@ -13,7 +13,7 @@ pub enum Ties {
     First,
 }
 
-/// How the points of a search race: see [`crate::race`].
+/// How the points of a search race (`docs/sweep-file.md`, "Racing").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RaceForm {
     /// The search continues from a point that is better than all before, without its value. Others choose among values.
