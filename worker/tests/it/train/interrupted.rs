@@ -2,8 +2,26 @@
 
 use super::*;
 use queue::JobConsumer;
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 use worker::{Limits, SelfTest, StateFile};
+
+/// Computes until the attempt has made so many steps of its leg; the outcome if it ends before.
+async fn until_steps<F: Future>(
+    mut computing: Pin<&mut F>,
+    context: &AttemptContext,
+    steps: usize,
+) -> Option<F::Output> {
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut computing => return Some(done),
+            () = tokio::task::yield_now() => {}
+        }
+        if context.steps_made().map_or(0, |made| made.made - made.first) >= steps {
+            return None;
+        }
+    }
+}
 
 /// A worker that is killed in each leg as soon as it has made so many steps of it: with 0, before the first one.
 #[derive(Debug)]
@@ -19,17 +37,11 @@ impl Compute for Killed {
     async fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         let computing = self.device.compute(job, context);
         tokio::pin!(computing);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut computing => return done,
-                () = tokio::task::yield_now() => {}
-            }
-            if context.steps_made().map_or(0, |made| made.made - made.first) >= self.steps {
-                self.reached.notify_one();
-                std::future::pending::<()>().await;
-            }
+        if let Some(done) = until_steps(computing.as_mut(), context, self.steps).await {
+            return done;
         }
+        self.reached.notify_one();
+        std::future::pending().await
     }
 
     fn device(&self) -> String {
@@ -287,17 +299,11 @@ impl Compute for Watched {
     async fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         let computing = self.device.compute(job, context);
         tokio::pin!(computing);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut computing => return done,
-                () = tokio::task::yield_now() => {}
-            }
-            if context.steps_made().is_some_and(|made| made.made > made.first) {
-                self.stepped.notify_one();
-                return computing.await;
-            }
+        if let Some(done) = until_steps(computing.as_mut(), context, 1).await {
+            return done;
         }
+        self.stepped.notify_one();
+        computing.await
     }
 
     fn device(&self) -> String {
